@@ -1,0 +1,1 @@
+"""Drave: Kafka in a `pip install`."""
