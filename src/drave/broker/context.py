@@ -1,0 +1,106 @@
+"""What a handler is given and what it may give back.
+
+    handler(broker, context, request) → a response                     answered at once
+                                      → Pending                        answered by whoever completes it
+                                      → a coroutine                    awaited by the broker, for what must wait for I/O
+                                      → None                           not answered (Produce with acks=0)
+
+A request's record data are views into the session's receive buffer. They die when the handler returns: whoever keeps
+them copies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """The part of a session that handlers may use."""
+
+    def close(self, reason: str) -> None:
+        """Close the connection after what was answered so far has been sent."""
+        ...
+
+
+class Context:
+    """Who asks, and how. One per request; hosts are as the socket names them."""
+
+    __slots__ = (
+        "api_key",
+        "api_version",
+        "client_host",
+        "client_id",
+        "connection",
+        "correlation_id",
+        "local_host",
+        "local_port",
+    )
+
+    def __init__(
+        self,
+        api_key: int,
+        api_version: int,
+        correlation_id: int,
+        client_id: str | None,
+        connection: Connection,
+        client_host: str,
+        local_host: str,
+        local_port: int,
+    ) -> None:
+        self.api_key = api_key
+        self.api_version = api_version
+        self.correlation_id = correlation_id
+        self.client_id = client_id
+        self.connection = connection
+        self.client_host = client_host
+        self.local_host = local_host
+        self.local_port = local_port
+
+
+class Pending:
+    """A reply that comes later.
+
+    The handler returns it; whoever finds the answer calls `complete` once; the session that asked has attached itself
+    and sends it in its turn. When the client has gone, `cancelled` is true, `on_cancel` was called, and completing it
+    does nothing.
+    """
+
+    __slots__ = ("_deliver", "_done", "_response", "cancelled", "on_cancel")
+
+    def __init__(self, on_cancel: Callable[[], None] | None = None) -> None:
+        self._deliver: Callable[[Any], None] | None = None
+        self._response: Any = None
+        self._done = False
+        self.cancelled = False
+        self.on_cancel = on_cancel
+
+    @property
+    def done(self) -> bool:
+        """Whether `complete` has been called."""
+        return self._done
+
+    def complete(self, response: Any) -> None:
+        """Give the answer. The response must not be changed afterwards."""
+        assert not self._done, "a reply is given once"
+        self._done = True
+        self.on_cancel = None
+        if self._deliver is None:
+            self._response = response
+        elif not self.cancelled:
+            self._deliver(response)
+
+    def attach(self, deliver: Callable[[Any], None]) -> None:
+        """Say where the answer goes; called by the session, once. An answer that is there already goes there now."""
+        self._deliver = deliver
+        if self._done:
+            response, self._response = self._response, None
+            deliver(response)
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        if not self._done and not self.cancelled:
+            self.cancelled = True
+            on_cancel, self.on_cancel = self.on_cancel, None
+            if on_cancel is not None:
+                on_cancel()

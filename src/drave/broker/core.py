@@ -1,0 +1,167 @@
+"""The broker: what all handlers share, and the few things that more than one of them does.
+
+    sessions → dispatch → handler(broker, context, request) → catalog | logs | groups | fetches
+
+It owns no socket and starts no thread; `drave.server` puts it together and gives it its scheduler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, ClassVar, Final
+
+from drave.broker.context import Context
+from drave.broker.coordinator.runtime import Groups
+from drave.broker.fetching import FetchHub
+from drave.catalog import Catalog, Change, Topic
+from drave.log import Logs, PartitionLog
+from drave.model.clock import Clock, Entropy, Scheduler
+from drave.model.errors import ErrorCode, ProtocolError
+from drave.model.ids import ZERO_TOPIC_ID, TopicId, topic_id_text
+from drave.model.settings import BrokerSettings
+
+logger = logging.getLogger("drave.broker")
+
+LEADER_EPOCH_UNKNOWN: Final = -1
+
+
+class UnknownTopicOrPartition(ProtocolError):
+    """A name and a partition number that the catalog does not have."""
+
+    code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+    def __init__(self, topic: str, partition: int | None = None) -> None:
+        self.topic = topic
+        self.partition = partition
+
+    def __str__(self) -> str:
+        where = f"topic {self.topic!r}" if self.partition is None else f"partition {self.topic}-{self.partition}"
+        return f"This broker has no {where}."
+
+
+class UnknownTopicId(ProtocolError):
+    """A topic id that the catalog does not have: the topic was deleted, or made anew under another id."""
+
+    code = ErrorCode.UNKNOWN_TOPIC_ID
+
+    def __init__(self, topic_id: TopicId) -> None:
+        self.topic_id = topic_id
+
+    def __str__(self) -> str:
+        return f"This broker has no topic with the id {topic_id_text(self.topic_id)}."
+
+
+class LeaderEpochMismatch(ProtocolError):
+    """The client's leader epoch is not this partition's (KIP-320): it must refresh its metadata."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.FENCED_LEADER_EPOCH
+
+    def __init__(self, log: PartitionLog, asked: int) -> None:
+        self.asked = asked
+        self.epoch = log.leader_epoch
+        self.code = (  # type: ignore[misc]  # which of the two depends on the side of the difference
+            ErrorCode.FENCED_LEADER_EPOCH if asked < log.leader_epoch else ErrorCode.UNKNOWN_LEADER_EPOCH
+        )
+
+    def __str__(self) -> str:
+        return f"The leader epoch is {self.epoch}, the request says {self.asked}."
+
+
+def check_leader_epoch(log: PartitionLog, asked: int) -> None:
+    """Refuse a request made under another leader epoch; -1 stands for a client that does not say."""
+    if asked not in (LEADER_EPOCH_UNKNOWN, log.leader_epoch):
+        raise LeaderEpochMismatch(log, asked)
+
+
+class Broker:
+    """One broker: its catalog, its logs, its coordinators, and the fetches that wait."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        scheduler: Scheduler,
+        catalog: Catalog,
+        logs: Logs,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.entropy = entropy
+        self.scheduler = scheduler
+        self.catalog = catalog
+        self.logs = logs
+        self.node_id = settings.node_id
+        self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
+        self.groups = Groups(self)
+        self._tasks: set[asyncio.Task[None]] = set()
+        catalog.subscribe(self._catalog_changed)
+
+    # -- partitions
+
+    def topic(self, name: str, topic_id: TopicId = ZERO_TOPIC_ID) -> Topic:
+        """The topic by its id where the request names one, else by its name; or UnknownTopicId, UnknownTopicOrPartition."""
+        if topic_id != ZERO_TOPIC_ID:
+            topic = self.catalog.topic_by_id(topic_id)
+            if topic is None:
+                raise UnknownTopicId(topic_id)
+            return topic
+        topic = self.catalog.topic(name)
+        if topic is None:
+            raise UnknownTopicOrPartition(name)
+        return topic
+
+    def partition(self, topic: Topic, index: int) -> PartitionLog:
+        """One partition's log, or UnknownTopicOrPartition."""
+        log = self.logs.partition(topic.topic_id, index)
+        if log is None:
+            raise UnknownTopicOrPartition(topic.name, index)
+        return log
+
+    def _catalog_changed(self, change: Change) -> None:
+        """One road for every way a topic can change: the catalog commits, the logs follow."""
+        match change.kind:
+            case "created" | "partitions":
+                self.logs.add_topic(change.topic)
+            case "configs":
+                self.logs.configure(change.topic.topic_id, change.topic.config)
+            case "deleted":
+                for index in range(change.topic.partitions):
+                    log = self.logs.partition(change.topic.topic_id, index)
+                    if log is not None:
+                        self.fetches.forget(log)
+                self.logs.remove_topic(change.topic.topic_id)
+
+    # -- the address clients are told
+
+    def advertised(self, context: Context) -> tuple[str, int]:
+        """Host and port for this client: as configured, else the address that it dialled."""
+        if self.settings.advertise is not None:
+            return self.settings.advertise
+        return context.local_host, context.local_port
+
+    # -- duties
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Run a coroutine that somebody's request needs. The broker owns it; its failure is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s failed", task.get_name(), exc_info=error)
+
+    def end_waits(self) -> None:
+        """Answer every long poll with what there is: the broker is about to stop."""
+        self.fetches.end_waits()
+        self.groups.end_waits()
+
+    async def close(self) -> None:
+        """Wait for what was spawned. Sessions are closed before this, the logs and the catalog after."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
