@@ -1,0 +1,259 @@
+"""Fetch sessions, and the fetches that wait for data (KIP-227).
+
+    PartitionLog ──advanced──▶ FetchHub ──mark──▶ Watch ∈ FetchSession ──wake──▶ the fetch parked on it
+
+A *watch* is one partition of one session. It is *marked* while there may be something to say about it: data past its
+fetch offset, a watermark or log start that the client has not heard of, an error. A fetch looks at marked watches only,
+so an idle partition costs nothing, and a long poll is woken once, however many partitions move. A watch that was
+served goes to the end of the line, so that a busy partition does not starve its neighbours.
+
+A fetch without a session uses one all the same, which is dropped when it has been answered.
+
+Nothing here knows the protocol's messages or waits for anything: the Fetch handler asks, and completes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from drave.log import Batches, PartitionLog
+from drave.model.clock import Clock, Entropy, Scheduler, Timer
+from drave.model.errors import ErrorCode, ProtocolError
+from drave.model.ids import TopicId
+
+NO_SESSION: Final = 0
+FINAL_EPOCH: Final = -1
+INITIAL_EPOCH: Final = 0
+EPOCH_MAX: Final = 2**31 - 1
+EVICTABLE_AFTER_S: Final = 120.0
+"""A session that was used within this time is not evicted for a new one. Kafka: `min.incremental.fetch.session.eviction.ms`."""
+
+WatchKey = tuple[str | TopicId, int]
+"""What a client calls the partition: a topic's name below version 13, its id from there on; and the partition."""
+
+
+class FetchSessionIdNotFound(ProtocolError):
+    """The session was evicted, or belongs to another time of this broker: the client starts a new one."""
+
+    code = ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+class InvalidFetchSessionEpoch(ProtocolError):
+    """The request is not the next of its session: one was lost or sent twice."""
+
+    code = ErrorCode.INVALID_FETCH_SESSION_EPOCH
+
+
+class Watch:
+    """One partition in one fetch session: where the client is, and what it was last told."""
+
+    __slots__ = (
+        "bytes_max",
+        "cold",
+        "key",
+        "last_fetched_epoch",
+        "leader_epoch",
+        "log",
+        "offset",
+        "sent_log_start",
+        "sent_watermark",
+        "session",
+    )
+
+    def __init__(self, session: FetchSession, key: WatchKey) -> None:
+        self.session = session
+        self.key = key
+        self.log: PartitionLog | None = None
+        self.offset = 0
+        self.bytes_max = 0
+        self.leader_epoch = -1
+        self.last_fetched_epoch = -1
+        self.sent_watermark = -1
+        self.sent_log_start = -1
+        self.cold: Batches | None = None
+        """What was read from a cold disk for this fetch, kept until it is answered."""
+
+
+class FetchSession:
+    """The partitions one client fetches, in its order, and which of them may have news."""
+
+    __slots__ = ("epoch", "id", "marked", "used_at", "waiting", "watches")
+
+    def __init__(self, session_id: int, now: float) -> None:
+        self.id = session_id
+        self.epoch = INITIAL_EPOCH
+        self.used_at = now
+        self.watches: dict[WatchKey, Watch] = {}
+        self.marked: OrderedDict[Watch, None] = OrderedDict()
+        self.waiting: Waiting | None = None
+
+    def mark(self, watch: Watch) -> None:
+        """There may be something to say about this partition."""
+        self.marked.setdefault(watch)
+        if self.waiting is not None:
+            self.waiting.wake()
+
+
+class Waiting:
+    """A parked fetch. It is tried again when something moved, and answered with what there is when its time is over."""
+
+    __slots__ = ("_hub", "_session", "_timer", "_try", "_woken")
+
+    def __init__(self, hub: FetchHub, session: FetchSession, try_now: Callable[[bool], bool]) -> None:
+        """`try_now(must_answer)` answers the fetch if it can, or in any case if it must; it returns whether it did."""
+        self._hub = hub
+        self._session = session
+        self._try = try_now
+        self._timer: Timer | None = None
+        self._woken = False
+
+    def start(self, wait_s: float) -> None:
+        """Park, for `wait_s` seconds at most. An older fetch of the same session is answered now."""
+        if self._session.waiting is not None:
+            self._session.waiting.expire()
+        self._session.waiting = self
+        self._hub.parked.add(self)
+        self._timer = self._hub.scheduler.call_later(wait_s, self.expire)
+
+    def wake(self) -> None:
+        """Something moved: try again once this turn of the loop is over, however much else moves in it."""
+        if not self._woken:
+            self._woken = True
+            self._hub.scheduler.call_soon(self._retry)
+
+    def expire(self) -> None:
+        """The time is over: answer with what there is."""
+        if self in self._hub.parked:
+            self.stop()
+            self._try(True)
+
+    def stop(self) -> None:
+        """No longer wait: it is being answered, or the client has gone."""
+        self._hub.parked.discard(self)
+        if self._session.waiting is self:
+            self._session.waiting = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _retry(self) -> None:
+        self._woken = False
+        if self in self._hub.parked and self._try(False):
+            self.stop()
+
+
+class FetchHub:
+    """All fetch sessions of a broker, and which logs they watch."""
+
+    def __init__(self, scheduler: Scheduler, clock: Clock, entropy: Entropy, *, sessions_max: int) -> None:
+        self.scheduler = scheduler
+        self.parked: set[Waiting] = set()
+        self._clock = clock
+        self._entropy = entropy
+        self._sessions_max = sessions_max
+        self._sessions: OrderedDict[int, FetchSession] = OrderedDict()
+        self._watching: dict[PartitionLog, dict[Watch, None]] = {}
+
+    # -- sessions
+
+    def open(self, session_id: int, epoch: int) -> FetchSession:
+        """The session a request belongs to, by KIP-227's rules.
+
+        A session whose id is 0 is for this request alone. Raises FetchSessionIdNotFound, InvalidFetchSessionEpoch.
+        """
+        now = self._clock.monotonic()
+        if epoch in (FINAL_EPOCH, INITIAL_EPOCH):
+            if session_id != NO_SESSION:
+                self._drop(session_id)
+            return self._new(now) if epoch == INITIAL_EPOCH else FetchSession(NO_SESSION, now)
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise FetchSessionIdNotFound
+        if session.epoch != epoch:
+            raise InvalidFetchSessionEpoch
+        session.epoch = 1 if epoch == EPOCH_MAX else epoch + 1
+        session.used_at = now
+        self._sessions.move_to_end(session_id)
+        return session
+
+    def _new(self, now: float) -> FetchSession:
+        if len(self._sessions) >= self._sessions_max:
+            oldest = next(iter(self._sessions.values()))
+            if now - oldest.used_at < EVICTABLE_AFTER_S:
+                return FetchSession(NO_SESSION, now)
+            self._drop(oldest.id)
+        session_id = NO_SESSION
+        while session_id == NO_SESSION or session_id in self._sessions:
+            session_id = int(self._entropy.uniform(1, EPOCH_MAX))
+        session = FetchSession(session_id, now)
+        session.epoch = 1
+        self._sessions[session_id] = session
+        return session
+
+    def _drop(self, session_id: int) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self.unwatch_all(session)
+
+    # -- watches
+
+    def watch(self, watch: Watch, log: PartitionLog | None) -> None:
+        """Follow `log` for this watch from now on; None stops following."""
+        if watch.log is log:
+            return
+        self._stop_following(watch)
+        watch.log = log
+        if log is not None:
+            watching = self._watching.get(log)
+            if watching is None:
+                watching = self._watching[log] = {}
+                log.on_advance = self.advanced
+            watching[watch] = None
+
+    def unwatch(self, session: FetchSession, key: WatchKey) -> None:
+        """The client has forgotten this partition."""
+        watch = session.watches.pop(key, None)
+        if watch is not None:
+            self._stop_following(watch)
+            session.marked.pop(watch, None)
+
+    def unwatch_all(self, session: FetchSession) -> None:
+        """The session is over."""
+        for watch in session.watches.values():
+            self._stop_following(watch)
+        session.watches.clear()
+        session.marked.clear()
+
+    def _stop_following(self, watch: Watch) -> None:
+        log = watch.log
+        if log is None:
+            return
+        watch.log = None
+        watching = self._watching.get(log)
+        if watching is not None:
+            watching.pop(watch, None)
+            if not watching:
+                del self._watching[log]
+                log.on_advance = None
+
+    # -- what moves
+
+    def advanced(self, log: PartitionLog) -> None:
+        """The log's high watermark, last stable offset or start has moved."""
+        for watch in self._watching.get(log, ()):
+            watch.session.mark(watch)
+
+    def forget(self, log: PartitionLog) -> None:
+        """The log is going away: whoever watches it is told at its next look."""
+        log.on_advance = None
+        for watch in self._watching.pop(log, {}):
+            watch.log = None
+            watch.session.mark(watch)
+
+    def end_waits(self) -> None:
+        """Answer every parked fetch with what there is."""
+        for waiting in list(self.parked):
+            waiting.expire()
+
+
