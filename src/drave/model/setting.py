@@ -1,0 +1,108 @@
+"""How a setting of the broker is declared, and how its text is read.
+
+    request_bytes_max: int = setting(100 * MiB, kafka="socket.request.max.bytes", low=1024)
+
+The declaration is an ordinary dataclass field; `setting` adds Kafka's name and the bounds, which `check_bounds` holds
+every instance to, however it was made. A field without `setting` is a setting too: it has no other name and no bounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from drave.model.config import ConfigType, InvalidConfig, parse
+
+KiB: Final = 1024
+MiB: Final = 1024 * KiB
+GiB: Final = 1024 * MiB
+
+
+class Address(NamedTuple):
+    """Where to listen, or where to be found. An empty host means every interface of the machine."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str, key: str = "address") -> Address:
+    """`HOST:PORT`, `[IPv6]:PORT`, `:PORT` for every interface, or Kafka's `PLAINTEXT://` before any of them."""
+    scheme, found, rest = text.strip().rpartition("://")
+    if found and scheme.upper() != "PLAINTEXT":
+        raise InvalidConfig(key, text, f"{scheme}: only PLAINTEXT is served by this version")
+    host, colon, port = rest.rpartition(":")
+    if not colon:
+        raise InvalidConfig(key, text, "must be HOST:PORT, such as 127.0.0.1:9092 or [::1]:9092")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise InvalidConfig(key, text, f"an IPv6 address goes in brackets: [{host}]:{port}")
+    if not (port.isascii() and port.isdigit() and int(port[:6]) <= 65535):
+        raise InvalidConfig(key, text, "the port must be a number from 0 to 65535")
+    return Address(host, int(port))
+
+
+def parse_addresses(text: str, key: str = "listen") -> tuple[Address, ...]:
+    """One or more addresses, with commas between them."""
+    return tuple(parse_address(item, key) for item in text.split(","))
+
+
+def setting(
+    default: Any,
+    *,
+    kafka: str | tuple[str, ...] = (),
+    low: int | None = None,
+    high: int | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with Kafka's name (or names) for it, and what its values may be."""
+    names = (kafka,) if isinstance(kafka, str) else kafka
+    metadata = {"kafka": names, "low": low, "high": high, "choices": choices}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_bounds(settings: Any) -> None:
+    """Hold an instance's fields to their declared bounds. Raises InvalidConfig."""
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        low, high, choices = (field.metadata.get(name) for name in ("low", "high", "choices"))
+        if low is not None and value < low:
+            raise InvalidConfig(field.name, str(value), f"must be at least {low}")
+        if high is not None and value > high:
+            raise InvalidConfig(field.name, str(value), f"must be at most {high}")
+        if choices and value not in choices:
+            raise InvalidConfig(field.name, str(value), f"must be one of {', '.join(choices)}")
+
+
+def read_text(kind: Any, text: str, key: str) -> Any:
+    """The value that `text` means for a field annotated with `kind`. Raises InvalidConfig."""
+    if isinstance(kind, types.UnionType):  # `Address | None`, where nothing at all means None
+        if not text.strip():
+            return None
+        (kind,) = (member for member in typing.get_args(kind) if member is not type(None))
+    if typing.get_origin(kind) is typing.Literal:
+        if text.strip() not in typing.get_args(kind):
+            raise InvalidConfig(key, text, f"must be one of {', '.join(typing.get_args(kind))}")
+        return text.strip()
+    if kind is bool:
+        return parse(key, ConfigType.BOOLEAN, text)
+    if kind is int:
+        return parse(key, ConfigType.LONG, text)
+    if kind is float:
+        return parse(key, ConfigType.DOUBLE, text)
+    if kind is Path:
+        return Path(text).expanduser()
+    if kind is Address:
+        return parse_address(text, key)
+    if kind == tuple[Address, ...]:
+        return parse_addresses(text, key)
+    assert kind is str, f"no way to read a {kind} from text"
+    return text.strip()

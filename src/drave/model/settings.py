@@ -1,0 +1,342 @@
+"""What `drave serve` can be told, and where it is told it.
+
+    command line  ▶  DRAVE_* environment  ▶  TOML file  ▶  default          the left one wins
+
+Every setting has a default and its unit in its name; what it is in Kafka stands in its docstring, and Kafka's name is
+accepted wherever ours is. The broker's defaults for topics are settings too: `log.retention.hours`, `log.retention.ms`
+and plain `retention.ms` all say how long a topic keeps its records unless the topic says otherwise.
+
+    file          socket.request.max.bytes = 1_000_000        or   request_bytes_max = 1_000_000
+    environment   DRAVE_SOCKET_REQUEST_MAX_BYTES=1000000      or   DRAVE_REQUEST_BYTES_MAX=1000000
+    command line  --set socket.request.max.bytes=1000000      or   --set request_bytes_max=1000000
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from drave.model.config import INT_MAX, LONG_MAX, InvalidConfig
+from drave.model.log_config import TOPIC_CONFIGS, LogConfig, check_topic_configs
+from drave.model.setting import (
+    Address,
+    MiB,
+    check_bounds,
+    parse_address,
+    parse_addresses,
+    read_text,
+    setting,
+)
+from drave.model.storage_settings import StorageSettings
+
+__all__ = [
+    "TOPIC_CONFIGS",
+    "Address",
+    "BrokerSettings",
+    "InvalidConfig",
+    "LogConfig",
+    "StorageSettings",
+    "parse_address",
+    "parse_addresses",
+    "setting_names",
+]
+
+ENVIRONMENT_PREFIX: Final = "DRAVE_"
+
+NOT_SETTINGS: Final = frozenset({"DRAVE_CONFIG", "DRAVE_BOOTSTRAP"})
+"""Variables with the prefix that other parts read: the file's path, and the broker that commands talk to."""
+
+ONLY_ONE_COPY: Final = (
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
+)
+"""Kafka's settings that people give a single broker with the value 1, which is all that they can be here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """The settings of one broker. Building one checks it: InvalidConfig."""
+
+    data_folder: Path = setting(Path("drave-data"), kafka=("log.dirs", "log.dir"))  # noqa: RUF009  # makes a field
+    """Where everything that must survive a restart lies. Kafka: `log.dirs`, `log.dir`."""
+
+    listen: tuple[Address, ...] = setting((Address("127.0.0.1", 9092), Address("::1", 9092)), kafka="listeners")
+    """Where clients may connect; port 0 takes any free one. Kafka: `listeners`."""
+
+    advertise: Address | None = setting(None, kafka="advertised.listeners")  # noqa: RUF009  # makes a field
+    """The address that clients are told; without it, the one that each of them dialled. Kafka:
+    `advertised.listeners`."""
+
+    node_id: int = setting(1, kafka=("node.id", "broker.id"), low=0, high=INT_MAX)
+    """This broker's number among its peers. Kafka: `node.id`, `broker.id`."""
+
+    rack: str = setting("", kafka="broker.rack")
+    """Where this broker stands; clients may prefer to fetch from their own rack. Kafka: `broker.rack`."""
+
+    # -- connections and memory
+
+    request_bytes_max: int = setting(100 * MiB, kafka="socket.request.max.bytes", low=1024, high=INT_MAX)
+    """A request past this size is refused before it is read. Kafka: `socket.request.max.bytes`."""
+
+    request_memory_bytes_max: int = setting(256 * MiB, kafka="queued.max.request.bytes", low=1 * MiB)
+    """Requests that have been read and not answered hold no more than this together; while they do, no more is read.
+    Kafka: `queued.max.request.bytes` (no limit there)."""
+
+    reply_backlog_bytes_max: int = setting(16 * MiB, low=64 * 1024)
+    """A connection whose unsent replies pass this is not read from until its client has taken some of them."""
+
+    connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX)
+    """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
+
+    connections_idle_ms_max: int = setting(600_000, kafka="connections.max.idle.ms", low=1000)
+    """A connection on which nothing has been asked for so long is closed. Kafka: `connections.max.idle.ms`."""
+
+    frame_ms_max: int = setting(60_000, low=1000)
+    """A request that has begun to arrive must have arrived whole after this time, or its connection is closed."""
+
+    listen_backlog: int = setting(1024, kafka="socket.listen.backlog.size", low=1)
+    """Connections that the kernel may hold before they are accepted. Kafka: `socket.listen.backlog.size` (50 there)."""
+
+    shutdown_ms_max: int = setting(5_000, low=0)
+    """How long a clean stop waits for requests that are being answered."""
+
+    # -- topics
+
+    num_partitions: int = setting(1, kafka="num.partitions", low=1, high=10_000)
+    """Partitions of a topic whose creator does not say how many. Kafka: `num.partitions`."""
+
+    auto_create_topics: bool = setting(True, kafka="auto.create.topics.enable")
+    """Whether asking for the metadata of an unknown topic may create it. Kafka: `auto.create.topics.enable`."""
+
+    delete_topics: bool = setting(True, kafka="delete.topic.enable")
+    """Whether topics may be deleted. Kafka: `delete.topic.enable`."""
+
+    partitions_per_request_max: int = setting(10_000, low=1)
+    """The most partitions that one request may create. Kafka has this number too, without a setting."""
+
+    # -- fetching
+
+    fetch_bytes_max: int = setting(55 * MiB, kafka="fetch.max.bytes", low=1024, high=INT_MAX)
+    """The most that one Fetch is answered with, whatever it asks for; the first batch comes whole. Kafka:
+    `fetch.max.bytes`."""
+
+    fetch_sessions_max: int = setting(1000, kafka="max.incremental.fetch.session.cache.slots", low=0, high=INT_MAX)
+    """Fetch sessions (KIP-227) kept at one time. Kafka: `max.incremental.fetch.session.cache.slots`."""
+
+    # -- groups
+
+    group_session_timeout_ms_min: int = setting(6_000, kafka="group.min.session.timeout.ms", low=0, high=INT_MAX)
+    """The shortest session that a group's member may ask for. Kafka: `group.min.session.timeout.ms`."""
+
+    group_session_timeout_ms_max: int = setting(1_800_000, kafka="group.max.session.timeout.ms", low=0, high=INT_MAX)
+    """The longest session that a group's member may ask for. Kafka: `group.max.session.timeout.ms`."""
+
+    group_size_max: int = setting(INT_MAX, kafka="group.max.size", low=1, high=INT_MAX)
+    """Members in one group. Kafka: `group.max.size`."""
+
+    group_initial_rebalance_delay_ms: int = setting(0, kafka="group.initial.rebalance.delay.ms", low=0, high=INT_MAX)
+    """How long an empty group waits for more members before its first rebalance. Kafka:
+    `group.initial.rebalance.delay.ms` (3 seconds there, which makes a first consumer look broken)."""
+
+    offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
+    """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each
+    group lies in the partition in which Kafka would keep it and folders move between the two; a partition that no
+    group uses has no file. Kafka: `offsets.topic.num.partitions`."""
+
+    offsets_segment_bytes: int = setting(100 * MiB, kafka="offsets.topic.segment.bytes", low=1 * MiB, high=INT_MAX)
+    """Segment size of `__consumer_offsets`. Kafka: `offsets.topic.segment.bytes`."""
+
+    offset_metadata_bytes_max: int = setting(4096, kafka="offset.metadata.max.bytes", low=0, high=INT_MAX)
+    """The longest note that may come with a committed offset. Kafka: `offset.metadata.max.bytes`."""
+
+    offsets_retention_minutes: int = setting(10_080, kafka="offsets.retention.minutes", low=1, high=INT_MAX)
+    """How long the offsets of a group without members are kept. Kafka: `offsets.retention.minutes`."""
+
+    offsets_retention_check_interval_ms: int = setting(600_000, kafka="offsets.retention.check.interval.ms", low=1)
+    """How often expired offsets are looked for. Kafka: `offsets.retention.check.interval.ms`."""
+
+    # -- what has tables of its own
+
+    topic_defaults: Mapping[str, str] = field(default_factory=dict)
+    """What topics have that do not say otherwise, under the topics' names: {"retention.ms": "60000"}. Given in Kafka's
+    broker-level spelling (`log.retention.ms`, `log.retention.hours`) or in the topic's own."""
+
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    """Journal, segments and recovery."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        LogConfig.of(self.topic_defaults)
+        check_topic_configs(self.topic_defaults, durability=self.storage.durability)
+        if self.group_session_timeout_ms_min > self.group_session_timeout_ms_max:
+            raise InvalidConfig(
+                "group_session_timeout_ms_min",
+                str(self.group_session_timeout_ms_min),
+                f"is above group_session_timeout_ms_max = {self.group_session_timeout_ms_max}",
+            )
+
+    @classmethod
+    def load(
+        cls,
+        file: Path | None = None,
+        sets: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **given: Any,
+    ) -> BrokerSettings:
+        """The settings from a TOML file, `--set` pairs, the environment and command-line options.
+
+        `given` are options under our own names, as text or as the value itself; None means not given. They win over
+        `sets`. Raises InvalidConfig, which for an unknown name gives the nearest known one.
+        """
+        texts: dict[str, Any] = {}
+        topics: dict[str, tuple[int, str]] = {}
+        for layer in (_from_file(file) if file else {}, _from_environment(environ or {}), sets or {}):
+            _take_layer(layer, texts, topics)
+        texts.update((name, value) for name, value in given.items() if value is not None)
+        return _build(texts, {name: text for name, (_, text) in topics.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a name leads: to a field of BrokerSettings, of its storage, or to a default for topics."""
+
+    field: str
+    kind: Any
+    in_storage: bool = False
+    topic_config: str = ""
+    multiplier: int = 1
+    rank: int = 0
+    """Of two spellings of one topic default in one source, the lower rank wins (ms, then minutes, then hours)."""
+
+
+@functools.cache
+def setting_names() -> Mapping[str, _Place]:
+    """Every name that a setting goes by, ours and Kafka's."""
+    places: dict[str, _Place] = {}
+    for name, place in _all_names():
+        places.setdefault(name, place)
+    return places
+
+
+def _all_names() -> Iterator[tuple[str, _Place]]:
+    for owner, in_storage in ((BrokerSettings, False), (StorageSettings, True)):
+        kinds = typing.get_type_hints(owner)
+        for each in dataclasses.fields(owner):
+            if each.name not in ("topic_defaults", "storage"):
+                place = _Place(each.name, kinds[each.name], in_storage)
+                yield each.name, place
+                for name in each.metadata.get("kafka", ()):
+                    yield name, place
+    for key in TOPIC_CONFIGS.values():
+        if key.hidden:
+            continue
+        spellings = [(key.broker_name or key.name, 1), *key.broker_units]
+        for rank, (name, multiplier) in enumerate(spellings):
+            yield name, _Place("topic_defaults", int, False, key.name, multiplier, rank)
+        yield key.name, _Place("topic_defaults", int, False, key.name)
+
+
+def _take_layer(layer: Mapping[str, str], texts: dict[str, Any], topics: dict[str, tuple[int, str]]) -> None:
+    """Lay one source of settings over the weaker ones."""
+    fresh: dict[str, tuple[int, str]] = {}
+    for name, text in layer.items():
+        if name in ONLY_ONE_COPY:
+            if text.strip() != "1":
+                raise InvalidConfig(name, text, "must be 1: a broker keeps one copy of each partition")
+            continue
+        place = setting_names().get(name)
+        if place is None:
+            raise InvalidConfig(name, text, "there is no such setting" + _nearest(name, setting_names()))
+        if not place.topic_config:
+            texts[place.field] = _read(name, text, place)
+        elif place.topic_config not in fresh or place.rank < fresh[place.topic_config][0]:
+            fresh[place.topic_config] = place.rank, _topic_default(name, text, place)
+    topics.update(fresh)
+
+
+def _read(name: str, text: str, place: _Place) -> Any:
+    value = read_text(place.kind, text, name)
+    if place.kind == Address | None and isinstance(value, Address) and not value.host:
+        raise InvalidConfig(name, text, "clients need a host name or address to come to")
+    return value
+
+
+def _topic_default(name: str, text: str, place: _Place) -> str:
+    if place.multiplier != 1:
+        number = read_text(int, text, name)
+        text = str(min(number * place.multiplier, LONG_MAX) if number >= 0 else -1)
+    try:
+        LogConfig.of({place.topic_config: text})
+    except InvalidConfig as error:
+        raise InvalidConfig(name, text, error.why) from None
+    return text
+
+
+def _build(texts: Mapping[str, Any], topics: Mapping[str, str]) -> BrokerSettings:
+    """Values, or text still to be read, into the frozen settings."""
+    mine: dict[str, Any] = {}
+    storage: dict[str, Any] = {}
+    for name, value in texts.items():
+        place = setting_names().get(name)
+        if place is None or place.field != name:
+            raise InvalidConfig(name, str(value), "there is no such setting" + _nearest(name, setting_names()))
+        if isinstance(value, str) and place.kind is not str:
+            value = _read(name, value, place)
+        (storage if place.in_storage else mine)[name] = value
+    return BrokerSettings(**mine, topic_defaults=dict(topics), storage=StorageSettings(**storage))
+
+
+def _from_file(file: Path) -> dict[str, str]:
+    """A TOML file as flat names: `socket.request.max.bytes = 1` is nested tables to TOML, and one name to us."""
+    import tomllib  # only where there is a file
+
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidConfig("config file", str(file), error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfig("config file", str(file), f"is not valid TOML: {error}") from None
+    return dict(_flat(tables, ""))
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            yield prefix + name, "true" if value else "false"
+        elif isinstance(value, list):
+            yield prefix + name, ",".join(str(item) for item in value)
+        else:
+            yield prefix + name, str(value)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    variables = {_variable(name): name for name in (*ONLY_ONE_COPY, *setting_names())}
+    layer: dict[str, str] = {}
+    for variable, text in environ.items():
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in NOT_SETTINGS:
+            if variable not in variables:
+                raise InvalidConfig(variable, text, "there is no such setting" + _nearest(variable, variables))
+            layer[variables[variable]] = text
+    return layer
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.replace(".", "_").upper()
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    import difflib  # only ever needed for a mistake
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
