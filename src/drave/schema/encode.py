@@ -1,0 +1,243 @@
+"""Generates the function that writes one version of a message.
+
+The function gathers chunks and joins them once. Neighbouring values of fixed width, and the first byte of a length behind
+them, are one call of `struct`. Records are not joined: they end one part and begin the next.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from typing import Any
+
+from drave.schema.code import Code
+from drave.schema.declaration import Field, declaration_of
+from drave.schema.errors import SchemaError
+from drave.schema.layout import Layout, holds_records
+from drave.schema.runtime import BYTE, varint
+from drave.schema.types import Array, Blob, FieldType, Nested, Opaque, Scalar, Text
+
+
+def write_encoder(cls: type[Any], version: int) -> Code:
+    """The code of `encode(message) -> list of parts`."""
+    return _Encoder(cls, version).write()
+
+
+class _Encoder:
+    def __init__(self, cls: type[Any], version: int) -> None:
+        self.cls = cls
+        self.version = version
+        self.flexible = declaration_of(cls).is_flexible(version)
+        self.has_records = holds_records(cls, version, flexible=self.flexible)
+        self.code = Code(reserved=("message", "parts", "out", "fail", "encode", "BYTE"))
+        self.chunks: list[str] = []
+        """Expressions that give the next bytes, not yet added to `out`."""
+        self.fixed: list[tuple[str, str]] = []
+        """Values of fixed width behind them: the code and the expression of each."""
+
+    def write(self) -> Code:
+        code = self.code
+        code.globals |= {
+            "fail": partial(SchemaError, self.cls.__name__, self.version),
+            "BYTE": BYTE,
+            "StructError": struct.error,
+        }
+        with code.block("def encode(message):"):
+            with code.block("try:"):
+                if self.has_records:
+                    code.line("parts = []")
+                code.line("out = []")
+                self.struct(self.cls, "message")
+                self.flush()
+                if self.has_records:
+                    with code.block("if out:"):
+                        code.line('parts.append(b"".join(out))')
+                    code.line("return parts")
+                else:
+                    code.line('return [b"".join(out)]')
+            with code.block("except (AttributeError, TypeError, ValueError, StructError) as error:"):
+                code.line('raise fail(f"cannot carry this message: {error}") from error')
+        return code
+
+    # Structs.
+
+    def struct(self, cls: type[Any], owner: str) -> None:
+        layout = Layout.of(cls, self.version, flexible=self.flexible)
+        for field in layout.present:
+            value = f"{owner}.{field.name}"
+            self.value(field.type, value, field.name, nullable=field.is_nullable_in(self.version))
+        if self.flexible and layout.tagged:
+            self.tagged(layout.tagged, owner)
+        elif self.flexible:
+            self.put("B", "0")
+
+    def tagged(self, fields: tuple[Field, ...], owner: str) -> None:
+        code, present = self.code, {}
+        for field in fields:
+            present[field.name] = code.name(f"has_{field.name}")
+            code.line(f"{present[field.name]} = {self.is_not_default(field, owner)}")
+        self.put("B", " + ".join(present.values()))
+        for field in fields:
+            self.flush()
+            with code.block(f"if {present[field.name]}:"):
+                outer = code.name("outer")
+                code.line(f"{outer}, out = out, []")
+                nullable = field.is_nullable_in(self.version) and not isinstance(field.type, Nested)
+                self.value(field.type, f"{owner}.{field.name}", field.name, nullable=nullable)
+                self.flush()
+                code.line('content = b"".join(out)')
+                code.line(f"out = {outer}")
+                code.line(f"out += ({varint(field.tag or 0)!r}, {code.refer('varint', varint)}(len(content)), content)")
+
+    def is_not_default(self, field: Field, owner: str) -> str:
+        value = f"{owner}.{field.name}"
+        if field.default is None:
+            return f"{value} is not None"
+        if field.default == []:
+            return f"len({value}) > 0"
+        return f"{value} != {self.code.literal(field.default, field.name)}"
+
+    # Values.
+
+    def value(self, kind: FieldType, value: str, what: str, *, nullable: bool) -> None:
+        if isinstance(kind, Scalar):
+            self.put(kind.code, value)
+        elif isinstance(kind, Nested):
+            self.nested(kind, value, what, nullable=nullable)
+        else:
+            if "." in value:
+                variable = self.code.name(what)
+                self.code.line(f"{variable} = {value}")
+                value = variable
+            if isinstance(kind, Array):
+                self.array(kind, value, what, nullable=nullable)
+            elif isinstance(kind, Opaque):
+                self.opaque(kind, value, what, nullable=nullable)
+            else:
+                self.bytes_like(kind, value, what, nullable=nullable)
+
+    def nested(self, kind: Nested, value: str, what: str, *, nullable: bool) -> None:
+        variable = self.code.name(what)
+        self.code.line(f"{variable} = {value}")
+        if not nullable:
+            self.struct(kind.struct, variable)
+            return
+        self.flush()
+        with self.code.block(f"if {variable} is None:"):
+            self.put("b", "-1")
+            self.flush()
+        with self.code.block("else:"):
+            self.put("b", "1")
+            self.struct(kind.struct, variable)
+            self.flush()
+
+    def bytes_like(self, kind: Text | Blob, value: str, what: str, *, nullable: bool) -> None:
+        code = self.code
+        length = code.name(f"{what}_length")
+
+        def measure() -> None:
+            if isinstance(kind, Text):
+                code.line(f"{value} = {value}.encode()")
+            code.line(f"{length} = len({value}){' + 1' if self.flexible else ''}")
+            if self.flexible:
+                with code.block(f"if {length} > 127:"):
+                    code.line(f"{value} = {code.refer('varint', varint)}({length} >> 7) + {value}")
+                    code.line(f"{length} = {length} & 127 | 128")
+
+        if nullable:
+            with code.block(f"if {value} is None:"):
+                code.line(f'{value}, {length} = b"", {0 if self.flexible else -1}')
+            with code.block("else:"):
+                measure()
+        else:
+            measure()
+        legacy = "h" if isinstance(kind, Text) else "i"
+        self.put("B" if self.flexible else legacy, length)
+        self.chunk(value)
+
+    def opaque(self, kind: Opaque, value: str, what: str, *, nullable: bool) -> None:
+        code = self.code
+        length = code.name(f"{what}_length")
+        measured = f"sum(map(len, {value}))" if kind.sliced else f"len({value})"
+        if nullable:
+            with code.block(f"if {value} is None:"):
+                code.line(f"{length} = {'0' if self.flexible else '-1'}")
+            with code.block("else:"):
+                code.line(f"{length} = {measured}{' + 1' if self.flexible else ''}")
+        else:
+            code.line(f"{length} = {measured}{' + 1' if self.flexible else ''}")
+        if self.flexible:
+            self.put_varint(length)
+        else:
+            self.put("i", length)
+        self.flush()
+        with code.block(f"if {length} > {int(self.flexible)}:"):
+            code.line('parts.append(b"".join(out))')
+            code.line(f"parts {'+=' if kind.sliced else '+= '}{value}" if kind.sliced else f"parts.append({value})")
+            code.line("out = []")
+
+    def array(self, kind: Array, value: str, what: str, *, nullable: bool) -> None:
+        code = self.code
+        count = code.name(f"{what}_length")
+        if nullable:
+            with code.block(f"if {value} is None:"):
+                code.line(f"{value}, {count} = (), {0 if self.flexible else -1}")
+            with code.block("else:"):
+                code.line(f"{count} = len({value}){' + 1' if self.flexible else ''}")
+        else:
+            code.line(f"{count} = len({value}){' + 1' if self.flexible else ''}")
+        if self.flexible:
+            self.put_varint(count)
+        else:
+            self.put("i", count)
+        if isinstance(kind.element, Scalar) and kind.element.code in "bhiq":
+            pack = code.refer("pack", struct.pack)
+            self.chunk(f'{pack}(f">{{len({value})}}{kind.element.code}", *{value})')
+            return
+        self.flush()
+        item = code.name(f"{what}_item")
+        with code.block(f"for {item} in {value}:"):
+            if isinstance(kind.element, Nested):
+                self.struct(kind.element.struct, item)
+            else:
+                self.value(kind.element, item, what, nullable=False)
+            self.flush()
+
+    # Chunks.
+
+    def put(self, code: str, expression: str) -> None:
+        self.fixed.append((code, expression))
+
+    def put_varint(self, variable: str) -> None:
+        """A varint of any size: its first byte with its neighbours, the rest where there is one."""
+        code = self.code
+        rest = code.name("rest")
+        code.line(f'{rest} = b""')
+        with code.block(f"if {variable} > 127:"):
+            code.line(f"{rest} = {code.refer('varint', varint)}({variable} >> 7)")
+        self.put("B", f"{variable} if {variable} < 128 else {variable} & 127 | 128")
+        self.chunk(rest)
+
+    def chunk(self, expression: str) -> None:
+        self.close_fixed()
+        self.chunks.append(expression)
+
+    def close_fixed(self) -> None:
+        fixed, self.fixed = self.fixed, []
+        if not fixed:
+            return
+        codes = "".join(code for code, _ in fixed)
+        if codes == "B":
+            expression = fixed[0][1]
+            self.chunks.append(repr(BYTE[int(expression)]) if expression.isdigit() else f"BYTE[{expression}]")
+        else:
+            pack = self.code.struct_method(codes, "pack")
+            self.chunks.append(f"{pack}({', '.join(expression for _, expression in fixed)})")
+
+    def flush(self) -> None:
+        self.close_fixed()
+        chunks, self.chunks = self.chunks, []
+        if len(chunks) == 1:
+            self.code.line(f"out.append({chunks[0]})")
+        elif chunks:
+            self.code.line(f"out += ({', '.join(chunks)})")

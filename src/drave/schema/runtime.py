@@ -1,0 +1,36 @@
+"""What generated code calls where the short form of a length does not do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BYTE: Final = tuple(bytes((value,)) for value in range(256))
+"""Each value as one byte."""
+
+
+class OverlongVarint(ValueError):
+    """A varint of more than five bytes."""
+
+
+def finish_varint(buffer: bytes | memoryview, position: int, first: int) -> tuple[int, int]:
+    """The rest of an unsigned varint whose `first` byte, already read, says that there is more."""
+    value = first & 0x7F
+    for shift in (7, 14, 21, 28):
+        byte = buffer[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise OverlongVarint
+
+
+def varint(value: int) -> bytes:
+    """`value` as an unsigned varint."""
+    if value < 0x80:
+        return BYTE[value]
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
