@@ -103,7 +103,7 @@ class Broker:
     # -- partitions
 
     def topic(self, name: str, topic_id: TopicId = ZERO_TOPIC_ID) -> Topic:
-        """The topic by its id where the request names one, else by its name; or UnknownTopicId, UnknownTopicOrPartition."""
+        """The topic, by its id where the request gives one. Raises UnknownTopicId, UnknownTopicOrPartition."""
         if topic_id != ZERO_TOPIC_ID:
             topic = self.catalog.topic_by_id(topic_id)
             if topic is None:

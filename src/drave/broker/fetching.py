@@ -28,7 +28,7 @@ FINAL_EPOCH: Final = -1
 INITIAL_EPOCH: Final = 0
 EPOCH_MAX: Final = 2**31 - 1
 EVICTABLE_AFTER_S: Final = 120.0
-"""A session that was used within this time is not evicted for a new one. Kafka: `min.incremental.fetch.session.eviction.ms`."""
+"""A session used within this time is not evicted for a new one. Kafka: `min.incremental.fetch.session.eviction.ms`."""
 
 WatchKey = tuple[str | TopicId, int]
 """What a client calls the partition: a topic's name below version 13, its id from there on; and the partition."""
@@ -255,5 +255,3 @@ class FetchHub:
         """Answer every parked fetch with what there is."""
         for waiting in list(self.parked):
             waiting.expire()
-
-

@@ -45,9 +45,7 @@ def produce(broker: Broker, context: Context, request: ProduceRequest) -> Produc
     for topic_data in request.topic_data:
         answers: list[PartitionProduceResponse] = []
         response.responses.append(
-            TopicProduceResponse(
-                name=topic_data.name, topic_id=topic_data.topic_id, partition_responses=answers
-            )
+            TopicProduceResponse(name=topic_data.name, topic_id=topic_data.topic_id, partition_responses=answers)
         )
         try:
             if refusal is not None:
@@ -126,9 +124,7 @@ def _fit(
             ErrorCode.INVALID_TXN_STATE, "The batch belongs to a transaction; this broker has no transactions yet."
         )
     if header.codec is Codec.ZSTD and version < ZSTD_SINCE:
-        raise Refused(
-            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"zstd needs Produce v{ZSTD_SINCE}; this is v{version}."
-        )
+        raise Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"zstd needs Produce v{ZSTD_SINCE}; this is v{version}.")
     if len(batch) > config.max_message_bytes:
         raise Refused(
             ErrorCode.MESSAGE_TOO_LARGE,

@@ -1,7 +1,7 @@
 """Fetch: whole batches from each partition, or a wait until there are enough.
 
-    open session → note what the request changes → collect ──enough, an error, or no time──▶ reply
-                                                      └────────────────────otherwise──────▶ park, collect again when woken
+    open session → note changes → collect ──enough, an error, or no time──▶ reply
+                                     └────────────otherwise───────────────▶ park; collect again when woken
 
 Nothing past the high watermark is read (past the last stable offset for `read_committed`). The bounds are Kafka's:
 the first batch of a reply comes whole even where it is larger than they say, or a client would never get past it.
@@ -75,6 +75,7 @@ def _note_changes(broker: Broker, session: FetchSession, request: FetchRequest, 
             watch.bytes_max = asked.partition_max_bytes
             watch.leader_epoch = asked.current_leader_epoch
             watch.last_fetched_epoch = asked.last_fetched_epoch
+            watch.cold = None
             session.marked.setdefault(watch)
 
 
@@ -129,9 +130,7 @@ class _Fetch:
             batches = None if diverging is not None else self._read(watch, log, limit, collected)
         except ProtocolError as error:
             collected.failed = True
-            return PartitionData(
-                partition_index=watch.key[1], error_code=error.code, high_watermark=-1, records=b""
-            )
+            return PartitionData(partition_index=watch.key[1], error_code=error.code, high_watermark=-1, records=b"")
         if diverging is not None:
             collected.failed = True
             return self._data(watch, log, b"", diverging)
@@ -200,9 +199,7 @@ class _Fetch:
                 )
             topic.partitions.append(data)
         self._end()
-        return FetchResponse(
-            throttle_time_ms=0, error_code=0, session_id=session.id, responses=list(topics.values())
-        )
+        return FetchResponse(throttle_time_ms=0, error_code=0, session_id=session.id, responses=list(topics.values()))
 
     def _note_sent(self, watch: Watch, data: PartitionData) -> None:
         watch.cold = None

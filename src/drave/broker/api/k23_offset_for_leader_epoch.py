@@ -1,4 +1,4 @@
-"""OffsetForLeaderEpoch (KIP-320): where an epoch ended, so that a client notices that the log was cut behind its back."""
+"""OffsetForLeaderEpoch (KIP-320): where an epoch ended, so that a client notices a log that was cut behind it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""ApiVersions: what this broker serves, answered from the table that serves it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from drave.broker.context import Context
+from drave.broker.core import Broker
+from drave.model.errors import ErrorCode
+from drave.wire.api import ApiKey
+from drave.wire.messages.k18_api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+
+SOFTWARE_SINCE: Final = 3
+SOFTWARE_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+
+Advertised = Mapping[ApiKey, tuple[int, int]]
+
+
+def api_versions(
+    advertised: Advertised, broker: Broker, context: Context, request: ApiVersionsRequest
+) -> ApiVersionsResponse:
+    """The table, or why this client should look elsewhere."""
+    return answer(advertised, _refusal(broker, context, request))
+
+
+def answer(advertised: Advertised, error: ErrorCode) -> ApiVersionsResponse:
+    """The table goes along with UNSUPPORTED_VERSION too, so that the client knows what to ask with (KIP-511).
+
+    No feature is finalized: none of those that clients act on (transactions v2, the new groups) is served.
+    """
+    told = advertised if error in (ErrorCode.NONE, ErrorCode.UNSUPPORTED_VERSION) else {}
+    return ApiVersionsResponse(
+        error_code=error,
+        api_keys=[ApiVersion(api_key=key, min_version=low, max_version=high) for key, (low, high) in told.items()],
+        throttle_time_ms=0,
+        finalized_features_epoch=0,
+    )
+
+
+def _refusal(broker: Broker, context: Context, request: ApiVersionsRequest) -> ErrorCode:
+    if context.api_version >= SOFTWARE_SINCE:
+        names = (request.client_software_name, request.client_software_version)
+        if not all(SOFTWARE_NAME.fullmatch(name) for name in names):
+            return ErrorCode.INVALID_REQUEST
+    if request.cluster_id is not None and request.node_id >= 0:  # KIP-1242
+        here = (broker.catalog.cluster_id, broker.node_id)
+        if (request.cluster_id, request.node_id) != here:
+            return ErrorCode.REBOOTSTRAP_REQUIRED
+    return ErrorCode.NONE

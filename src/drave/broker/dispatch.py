@@ -1,0 +1,106 @@
+"""The table of what is served, and the way from a frame to its handler.
+
+ApiVersions is answered from the same table, so nothing can be advertised that is not served. Versions are the whole
+range of the key unless the table says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from drave.broker.api import (
+    k00_produce,
+    k01_fetch,
+    k02_list_offsets,
+    k18_api_versions,
+    k23_offset_for_leader_epoch,
+)
+from drave.model.errors import DraveError, ErrorCode
+from drave.wire.api import API, ApiKey
+from drave.wire.frames import body_decoder, encode_reply, reply_encoder
+
+Encode = Callable[[int, Any], list[bytes | bytearray | memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Who answers a key."""
+
+    function: Callable[..., Any]
+    advertised_from: int | None = None
+    """The lowest version to advertise, where that is not the lowest that is served."""
+    alone: bool = False
+    """Starts only when its session owes no reply: what it answers with may be large, and one is enough to hold."""
+
+
+_advertised: Final[dict[ApiKey, tuple[int, int]]] = {}
+
+HANDLERS: Final[Mapping[ApiKey, Handler]] = {
+    ApiKey.PRODUCE: Handler(k00_produce.produce, advertised_from=0),  # KAFKA-18659
+    ApiKey.FETCH: Handler(k01_fetch.fetch, alone=True),
+    ApiKey.LIST_OFFSETS: Handler(k02_list_offsets.list_offsets),
+    ApiKey.API_VERSIONS: Handler(partial(k18_api_versions.api_versions, _advertised)),
+    ApiKey.OFFSET_FOR_LEADER_EPOCH: Handler(k23_offset_for_leader_epoch.offset_for_leader_epoch),
+}
+
+for _key, _handler in HANDLERS.items():
+    _low, _high = API[_key].versions
+    _advertised[_key] = (_low if _handler.advertised_from is None else _handler.advertised_from, _high)
+
+
+class UnsupportedRequest(DraveError):
+    """A key or a version that this broker does not serve. The connection is closed, as Kafka does."""
+
+    def __init__(self, key: int, version: int) -> None:
+        self.key = key
+        self.version = version
+
+    def __str__(self) -> str:
+        try:
+            key = ApiKey(self.key)
+            low, high = API[key].versions
+        except ValueError:
+            return f"API key {self.key} (version {self.version}) is none that this broker knows."
+        if key not in HANDLERS:
+            return f"{key.name} (API key {self.key}) is not served by this broker."
+        return f"{key.name} v{self.version} is not served: this broker takes v{low} to v{high}."
+
+
+class Route:
+    """All that is needed to answer one key in one version."""
+
+    __slots__ = ("alone", "decode", "encode", "handler", "key", "version")
+
+    def __init__(self, key: int, version: int) -> None:
+        handler = HANDLERS.get(ApiKey(key)) if key in ApiKey.__members__.values() else None
+        if handler is None:
+            raise UnsupportedRequest(key, version)
+        low, high = API[ApiKey(key)].versions
+        if not low <= version <= high:
+            raise UnsupportedRequest(key, version)
+        self.key = key
+        self.version = version
+        self.handler = handler.function
+        self.alone = handler.alone
+        self.decode = body_decoder(key, version)
+        self.encode: Encode = reply_encoder(key, version)
+
+
+_routes: Final[dict[tuple[int, int], Route]] = {}
+
+
+def route(key: int, version: int) -> Route:
+    """The way of this key and version. Raises UnsupportedRequest."""
+    found = _routes.get((key, version))
+    if found is None:
+        found = _routes[key, version] = Route(key, version)
+    return found
+
+
+def unsupported_api_versions(correlation_id: int) -> list[bytes | bytearray | memoryview]:
+    """The frame for an ApiVersions of a version from the future: version 0, the error, and the table (KIP-511)."""
+    answer = k18_api_versions.answer(_advertised, ErrorCode.UNSUPPORTED_VERSION)
+    return encode_reply(ApiKey.API_VERSIONS, 0, correlation_id, answer)

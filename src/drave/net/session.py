@@ -1,0 +1,370 @@
+"""One connection: frames in, replies out, in the order of the requests.
+
+    socket ─▶ buffer ─▶ frame ─▶ route ─▶ handler ─▶ response ─▶ encoded at once ──────────────┐
+                                             └────▶ Pending ──▶ Slot in the queue ─completed─▶ socket
+
+A request starts when the one before has been answered or waits. Frames are parsed where they were received: a handler's
+views die when it returns. Reading stops while too many replies are owed, while the client does not read what it was
+sent, and while all sessions together hold as much as they may. No failure here reaches another connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from collections.abc import Coroutine
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from drave.broker.context import Context, Pending
+from drave.broker.dispatch import Route, UnsupportedRequest, route, unsupported_api_versions
+from drave.model.errors import DraveError
+from drave.net.strangers import greeting
+from drave.wire.api import ApiKey
+from drave.wire.frames import parse_request_header
+
+if TYPE_CHECKING:
+    from drave.net.listener import Sessions
+
+logger = logging.getLogger("drave.net")
+
+BUFFER_SIZE: Final = 16 * 1024
+"""What each session has for itself. Larger frames take more while they last."""
+KEEP_SIZE: Final = 2 * 1024 * 1024
+"""A buffer up to this size is kept for the next frame; a larger one is given back as soon as it is empty."""
+GROWTH: Final = 4
+"""A buffer grows by this factor as the bytes of a large frame arrive: a frame that is only announced costs nothing."""
+REPLIES_OWED_MAX: Final = 128
+"""So many requests of one connection may wait for their replies before reading pauses."""
+FRAME_SIZE_MIN: Final = 8
+"""Key, version and correlation id."""
+_LENGTH: Final = struct.Struct(">i")
+_KEY: Final = struct.Struct(">h")
+
+
+class Slot:
+    """The place of a reply that is not there yet, in the order of the requests."""
+
+    __slots__ = ("correlation_id", "parts", "pending", "route", "session")
+
+    def __init__(self, session: Session, route_: Route, correlation_id: int) -> None:
+        self.session = session
+        self.route = route_
+        self.correlation_id = correlation_id
+        self.pending: Pending | None = None
+        self.parts: list[bytes | bytearray | memoryview] | None = None
+
+    def deliver(self, response: Any) -> None:
+        """The reply is here; it leaves when all before it have left."""
+        session = self.session
+        try:
+            self.parts = self.route.encode(self.correlation_id, response)
+        except Exception:
+            session.fail(f"a reply to {ApiKey(self.route.key).name} v{self.route.version} could not be encoded")
+            return
+        if session.slots and session.slots[0] is self:
+            session.flush()
+
+
+class Session(asyncio.BufferedProtocol):
+    """A connection, as a protocol object that the event loop calls."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._broker = sessions.broker
+        self._frame_bytes_max = sessions.settings.request_bytes_max
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._buffer = bytearray(BUFFER_SIZE)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._end = 0
+        self._out: list[bytes | bytearray | memoryview] = []
+        self._processing = False
+        self._awaiting = False
+        self._writing_paused = False
+        self._reading_paused = False
+        self._closing = False
+        self.slots: deque[Slot] = deque()
+        self.active_at = 0.0
+        self.peer = "?"
+        self._client_host = self._local_host = ""
+        self._local_port = 0
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._client_host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+        self._local_host, self._local_port = (transport.get_extra_info("sockname") or ("?", 0))[:2]
+        self.peer = f"{self._client_host}:{port}"
+        self._transport.set_write_buffer_limits(high=self._sessions.settings.reply_backlog_bytes_max)
+        self.active_at = self._broker.clock.monotonic()
+        if not self._sessions.admit(self):
+            self._closing = True
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._sessions.gone(self)
+        self._give_back()
+        self._sessions.memory.leave(self)
+        slots, self.slots = self.slots, deque()
+        for slot in slots:
+            if slot.pending is not None:
+                slot.pending.cancel()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self.active_at = self._broker.clock.monotonic()
+        self._go_on()
+
+    @property
+    def owes(self) -> bool:
+        """Whether a reply is still to come."""
+        return bool(self.slots)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the client has stopped halfway: in a request it sends, or in the replies it was sent."""
+        return self._writing_paused or (self._end > self._start and not self._is_held())
+
+    def close(self, reason: str) -> None:
+        """Close once what was answered so far has been sent."""
+        if not self._closing:
+            self._closing = True
+            logger.info("%s: closed: %s", self.peer, reason)
+            self._write_out()
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close now; what is unsent is dropped."""
+        self._closing = True
+        logger.info("%s: closed: %s", self.peer, reason)
+        self._transport.abort()
+
+    def fail(self, what: str) -> None:
+        """Our own mistake: it costs this connection, and nobody else's. Called while the exception is handled."""
+        logger.exception("%s: %s; the connection is closed", self.peer, what)
+        self._closing = True
+        self._transport.abort()
+
+    # -- bytes in
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._end += nbytes
+        self.active_at = self._broker.clock.monotonic()
+        self._process()
+
+    def _process(self) -> None:
+        """Start every request whose frame is whole, as far as it may start now."""
+        if self._processing:
+            return
+        self._processing = True
+        try:
+            while not self._is_held() and self._take_frame():
+                pass
+        finally:
+            self._processing = False
+        self._tidy()
+        self._write_out()
+        if self._closing:
+            return
+        if self._is_held() or self._end == len(self._buffer):
+            self._pause_reading()
+        else:
+            self._resume_reading()
+
+    def _is_held(self) -> bool:
+        return self._closing or self._awaiting or self._writing_paused or len(self.slots) >= REPLIES_OWED_MAX
+
+    def _go_on(self) -> None:
+        if not self._closing and (self._end > self._start or self._reading_paused):
+            self._process()
+
+    def _take_frame(self) -> bool:
+        """Start the next request. False when its frame is not whole yet, or when it must wait."""
+        start = self._start
+        have = self._end - start
+        if have < 4:
+            return self._make_room(4)
+        (size,) = _LENGTH.unpack_from(self._buffer, start)
+        if not FRAME_SIZE_MIN <= size <= self._frame_bytes_max:
+            self._refuse_frame(size)
+            return False
+        if have < size + 4:
+            return self._make_room(size + 4)
+        frame = self._view[start + 4 : start + 4 + size]
+        if self.slots and self._must_start_alone(frame):
+            return False
+        self._start = start + 4 + size
+        self._begin(frame)
+        return True
+
+    def _must_start_alone(self, frame: memoryview) -> bool:
+        key, version = _KEY.unpack_from(frame)[0], _KEY.unpack_from(frame, 2)[0]
+        try:
+            return route(key, version).alone
+        except UnsupportedRequest:
+            return False
+
+    def _make_room(self, size: int) -> bool:
+        """See to it that the next `size` bytes can be received. Always False: nothing has started."""
+        start, end = self._start, self._end
+        if start and (start + size > len(self._buffer) or start == end):
+            self._view[: end - start] = self._view[start:end]
+            self._start, self._end = 0, end - start
+        if size > len(self._buffer) and self._end == len(self._buffer):
+            self._grow(min(len(self._buffer) * GROWTH, max(size, KEEP_SIZE)))
+        return False
+
+    def _grow(self, size: int) -> None:
+        if self._sessions.memory.take(self, size - len(self._buffer), self._go_on):
+            grown = bytearray(size)
+            grown[: self._end] = self._view[: self._end]
+            self._buffer = grown
+            self._view = memoryview(grown)
+
+    def _tidy(self) -> None:
+        """An empty buffer starts anew, and a very large one is given back."""
+        if self._start == self._end:
+            self._start = self._end = 0
+            if len(self._buffer) > KEEP_SIZE:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        extra = len(self._buffer) - BUFFER_SIZE
+        if extra:
+            self._buffer = bytearray(BUFFER_SIZE)
+            self._view = memoryview(self._buffer)
+            self._start = self._end = 0
+            self._sessions.memory.give(self, extra)
+
+    def rest(self) -> None:
+        """Nothing has happened for a while: keep only the small buffer."""
+        if self._start == self._end:
+            self._give_back()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # -- requests
+
+    def _begin(self, frame: memoryview) -> None:
+        try:
+            header, at = parse_request_header(frame)
+            way = route(header.api_key, header.api_version)
+            request, _ = way.decode(frame, at)
+        except UnsupportedRequest as error:
+            self._answer_unsupported(error, frame)
+            return
+        except DraveError as error:
+            self.close(f"a request that cannot be read: {error}")
+            return
+        context = Context(
+            header.api_key,
+            header.api_version,
+            header.correlation_id,
+            header.client_id,
+            self,
+            self._client_host,
+            self._local_host,
+            self._local_port,
+        )
+        try:
+            result = way.handler(self._broker, context, request)
+            if result is None:
+                return
+            kind = type(result)
+            if kind is not Pending and kind is not CoroutineType and not self.slots:
+                self._out += way.encode(header.correlation_id, result)
+                return
+        except Exception:
+            self.fail(f"{ApiKey(way.key).name} v{way.version} failed")
+            return
+        slot = Slot(self, way, header.correlation_id)
+        self.slots.append(slot)
+        if kind is Pending:
+            slot.pending = result
+            result.attach(slot.deliver)
+        elif kind is CoroutineType:
+            self._awaiting = True
+            self._broker.spawn(self._await(slot, result), name=f"{ApiKey(way.key).name} of {self.peer}")
+        else:
+            slot.deliver(result)
+
+    async def _await(self, slot: Slot, result: Coroutine[Any, Any, Any]) -> None:
+        try:
+            response = await result
+        except Exception:
+            self.fail(f"{ApiKey(slot.route.key).name} v{slot.route.version} failed")
+            return
+        self._awaiting = False
+        if self._closing:
+            return
+        if isinstance(response, Pending):
+            slot.pending = response
+            response.attach(slot.deliver)
+            self._go_on()
+        else:
+            slot.deliver(response)
+
+    def _answer_unsupported(self, error: UnsupportedRequest, frame: memoryview) -> None:
+        if error.key == ApiKey.API_VERSIONS:
+            self._out += unsupported_api_versions(_LENGTH.unpack_from(frame, 4)[0])
+        else:
+            self.close(str(error))
+
+    def _refuse_frame(self, size: int) -> None:
+        met = greeting(self._view[self._start : self._end])
+        if met is not None:
+            self._out.append(met.reply)
+            self.close(met.reason)
+        elif size < FRAME_SIZE_MIN:
+            self.close(f"a frame that says it has {size} bytes; the smallest request has {FRAME_SIZE_MIN}")
+        else:
+            self.close(
+                f"a frame of {size} bytes is larger than socket.request.max.bytes={self._frame_bytes_max}; "
+                "send smaller batches, or raise the setting"
+            )
+
+    # -- replies out
+
+    def flush(self) -> None:
+        """Send every reply whose turn has come, and start what waited for that."""
+        slots = self.slots
+        while slots and (parts := slots[0].parts) is not None:
+            self._out += parts
+            slots.popleft()
+        if self._processing:
+            return
+        self._write_out()
+        if self._end > self._start or self._reading_paused:
+            self._go_on()
+
+    def _write_out(self) -> None:
+        out = self._out
+        if not out:
+            return
+        self._out = []
+        if len(out) == 1:
+            self._transport.write(out[0])
+        else:
+            self._transport.writelines(out)
