@@ -16,6 +16,7 @@ from drave.broker.core import Broker
 from drave.catalog import Topic
 from drave.log import PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.model.log_config import LogConfig
 from drave.records import BatchHeader, Codec
 from drave.wire.messages.k00_produce import (
     PartitionProduceData,
@@ -32,6 +33,9 @@ ZSTD_SINCE: Final = 7
 
 ADMIN_CLIENT_ID: Final = "__admin_client"
 """The one client id that may write to an internal topic, as in Kafka."""
+
+CODEC_NAMED: Final = {"uncompressed": Codec.NONE} | {codec.name.lower(): codec for codec in Codec if codec}
+"""`compression.type` of a topic; "producer", which is not here, keeps what the producer chose."""
 
 Waits = list[tuple[PartitionLog, int]]
 
@@ -117,8 +121,6 @@ def _fit(
 ) -> tuple[memoryview | bytearray, BatchHeader]:
     """Refuse what this topic must not take; where it asks for another form, give the batch that form."""
     config = topic.config
-    if header.is_control:
-        raise Refused(ErrorCode.INVALID_RECORD, "Control batches are written by the broker, not by producers.")
     if header.is_transactional:
         raise Refused(
             ErrorCode.INVALID_TXN_STATE, "The batch belongs to a transaction; this broker has no transactions yet."
@@ -132,12 +134,12 @@ def _fit(
         )
     out: memoryview | bytearray = batch
     if config.message_timestamp_type == "LogAppendTime":
-        out = _recompressed(config.compression_type, header, batch)
+        out = _recompressed(config, header, batch)
         records.stamp_append_time(out, now_ms)
         header = records.parse_header(out)
     else:
         _check_timestamps(topic, header, batch, now_ms)
-        out = _recompressed(config.compression_type, header, batch)
+        out = _recompressed(config, header, batch)
         if out is not batch:
             header = records.parse_header(out)
     if config.cleanup_compact:
@@ -145,10 +147,16 @@ def _fit(
     return out, header
 
 
-def _recompressed(compression_type: str, header: BatchHeader, batch: memoryview) -> memoryview | bytearray:
-    if compression_type == "producer" or compression_type == header.codec.config_name:
+def _recompressed(config: LogConfig, header: BatchHeader, batch: memoryview) -> memoryview | bytearray:
+    codec = CODEC_NAMED.get(config.compression_type, header.codec)
+    if codec is header.codec:
         return batch
-    return bytearray(records.recompress(batch, Codec.of(compression_type)))
+    level = {
+        Codec.GZIP: config.compression_gzip_level,
+        Codec.LZ4: config.compression_lz4_level,
+        Codec.ZSTD: config.compression_zstd_level,
+    }
+    return bytearray(records.recompress(batch, codec, level.get(codec)))
 
 
 def _check_timestamps(topic: Topic, header: BatchHeader, batch: memoryview, now_ms: int) -> None:
