@@ -17,7 +17,8 @@ from contextlib import suppress
 from typing import Final
 
 from drave.broker.core import Broker
-from drave.catalog import Catalog, SqliteCatalog
+from drave.catalog import Catalog
+from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs
 from drave.model.clock import Clock, Entropy
 from drave.model.setting import Address
@@ -94,7 +95,9 @@ class Server:
         settings = self.settings
         disk = RealDisk()
         disk.make_folder(settings.data_folder)
-        self._catalog = SqliteCatalog(settings.data_folder / "catalog.sqlite", self._entropy)
+        self._catalog = SqliteCatalog(
+            settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
+        )
         self._logs = Logs.open(
             settings.data_folder,
             disk=disk,
