@@ -1,7 +1,7 @@
 """Messages, declared once for all their versions and compiled to flat functions.
 
-`Struct` and its field types say what a message is; `decoder` and `encoder` give the functions for one version. Nothing here
-knows Kafka's messages, only how Kafka writes them down.
+`Struct` and its field types say what a message is; `decoder` and `encoder` give the functions for one version. Nothing
+here knows Kafka's messages, only how Kafka writes them down.
 """
 
 from drave.schema.compiler import decoder, encoder, source

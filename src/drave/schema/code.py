@@ -27,7 +27,10 @@ class Code:
     def block(self, head: str) -> Iterator[None]:
         self.line(head)
         self._depth += 1
+        before = len(self.lines)
         yield
+        if len(self.lines) == before:
+            self.line("pass")
         self._depth -= 1
 
     def name(self, wish: str) -> str:

@@ -5,14 +5,14 @@
         current_leader_epoch: int32 = since(9, default=-1)
         fetch_offset: int64
 
-The order of the fields is their order on the wire. A field that some version lacks has a default: decoding such a version
-yields it, encoding such a version drops the field. A top-level message names its versions:
+The order of the fields is their order on the wire. A field that some version lacks has a default: decoding such a
+version yields it, encoding such a version drops the field. A top-level message names its versions:
 
     class FetchRequest(Struct, versions=(4, 18), flexible=12):
 
-Underneath, the class becomes a `msgspec.Struct` without garbage collection tracking: constructing one costs a fifth of what a
-slotted Python class with an `__init__` does, and messages are what the broker constructs most. A message must therefore
-never refer to itself.
+Underneath, the class becomes a `msgspec.Struct` that the garbage collector does not track: constructing one costs a
+fifth of what a slotted class with an `__init__` does, and messages are what the broker constructs most. A message must
+therefore never refer to itself.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Message(msgspec.Struct, gc=False):
 
     def __repr__(self) -> str:
         declaration: Declaration = type(self).__declaration__  # type: ignore[attr-defined]  # set by _Declaring
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in declaration.specifiers)})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in declaration.specifiers)})"
+        )
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(since, until, nullable, tagged))
@@ -138,10 +140,10 @@ class _Declaring(type):
         if not bases:
             return super().__new__(cls, name, bases, namespace)
         annotations = namespace.get("__annotations__", {})
-        specifiers = {field: _specifier(namespace.pop(field, msgspec.NODEFAULT)) for field in annotations}
-        for field, specifier in specifiers.items():
+        specifiers = {each: _specifier(namespace.pop(each, msgspec.NODEFAULT)) for each in annotations}
+        for each, specifier in specifiers.items():
             if specifier.default is not msgspec.NODEFAULT:
-                namespace[field] = specifier.default
+                namespace[each] = specifier.default
         # msgspec takes arguments by position only where the required ones come first.
         namespace["__annotations__"] = dict(sorted(annotations.items(), key=lambda item: item[0] in namespace))
         made = _StructMeta(name, (Message,), namespace, gc=False)

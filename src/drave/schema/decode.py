@@ -1,8 +1,9 @@
 """Generates the function that reads one version of a message.
 
 The function walks the bytes once, with everything inlined. Neighbouring values of fixed width, and the first byte of a
-length behind them, are one call of `struct`. Python's slices never reach past a buffer's end but become short, so a value
-that is cut off is noticed without a check of its own: at the latest the position, which then lies past the end, says it.
+length behind them, are one call of `struct`. Python's slices never reach past a buffer's end but become short, so a
+value that is cut off is noticed without a check of its own: at the latest the position, which then lies past the end,
+says it.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class _Decoder:
             return f'str({part}, "utf-8")' if self.has_records else f"{part}.decode()"
         if isinstance(kind, Blob):
             return f"{part}.tobytes()" if self.has_records else part
-        return f"[{part}]" if kind.sliced else part
+        return part
 
     def array(self, kind: Array, target: str, what: str, *, nullable: bool) -> None:
         code = self.code

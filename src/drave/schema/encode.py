@@ -1,7 +1,7 @@
 """Generates the function that writes one version of a message.
 
-The function gathers chunks and joins them once. Neighbouring values of fixed width, and the first byte of a length behind
-them, are one call of `struct`. Records are not joined: they end one part and begin the next.
+The function gathers chunks and joins them once. Neighbouring values of fixed width, and the first byte of a length
+behind them, are one call of `struct`. Records are not joined: they end one part and begin the next.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ class _Encoder:
     def opaque(self, kind: Opaque, value: str, what: str, *, nullable: bool) -> None:
         code = self.code
         length = code.name(f"{what}_length")
-        measured = f"sum(map(len, {value}))" if kind.sliced else f"len({value})"
+        measured = f"len({value})"
+        if kind.sliced:
+            measured = f"(sum(map(len, {value})) if type({value}) is list else {measured})"
         if nullable:
             with code.block(f"if {value} is None:"):
                 code.line(f"{length} = {'0' if self.flexible else '-1'}")
@@ -173,7 +175,8 @@ class _Encoder:
         self.flush()
         with code.block(f"if {length} > {int(self.flexible)}:"):
             code.line('parts.append(b"".join(out))')
-            code.line(f"parts {'+=' if kind.sliced else '+= '}{value}" if kind.sliced else f"parts.append({value})")
+            append = f"parts.append({value})"
+            code.line(f"parts.extend({value}) if type({value}) is list else {append}" if kind.sliced else append)
             code.line("out = []")
 
     def array(self, kind: Array, value: str, what: str, *, nullable: bool) -> None:

@@ -1,6 +1,6 @@
 """What one version of a struct looks like on the wire.
 
-    | field | field | … | tag count | tag, size, field | …        the last two in flexible versions only
+| field | field | … | tag count | tag, size, field | …        the last two in flexible versions only
 """
 
 from __future__ import annotations

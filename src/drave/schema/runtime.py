@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from drave.schema.types import Buffer
+
 BYTE: Final = tuple(bytes((value,)) for value in range(256))
 """Each value as one byte."""
 
@@ -12,7 +14,7 @@ class OverlongVarint(ValueError):
     """A varint of more than five bytes."""
 
 
-def finish_varint(buffer: bytes | memoryview, position: int, first: int) -> tuple[int, int]:
+def finish_varint(buffer: Buffer, position: int, first: int) -> tuple[int, int]:
     """The rest of an unsigned varint whose `first` byte, already read, says that there is more."""
     value = first & 0x7F
     for shift in (7, 14, 21, 28):

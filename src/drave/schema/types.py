@@ -4,12 +4,12 @@
     uuid                  16 raw bytes
     str, bytes            a length, then that many bytes
     records               like bytes, but never copied: decoded as a view, encoded as a part of its own
-    record_slices         the same on the wire; given as several buffers that are not joined
+    record_slices         the same; to be encoded it may also be a list of buffers, which are not joined
     list[X]               a count, then the elements
     X | None              may be null (a struct has a presence byte before it)
 
-In flexible versions (KIP-482) lengths and counts are unsigned varints of length + 1, where 0 means null; before them they
-are int16 (strings) or int32 (the rest), where a negative number means null.
+In flexible versions (KIP-482) lengths and counts are unsigned varints of length + 1, where 0 means null; before them
+they are int16 (strings) or int32 (the rest), where a negative number means null.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """Bytes that are passed on without a copy."""
+    """Bytes that are passed on without a copy; `sliced` where a message may hold them as a list of buffers."""
 
     sliced: bool
 
@@ -73,7 +73,7 @@ float64: TypeAlias = Annotated[float, Scalar("d", 8)]
 boolean: TypeAlias = Annotated[bool, Scalar("?", 1)]
 uuid: TypeAlias = Annotated[bytes, Scalar("16s", 16)]
 records: TypeAlias = Annotated[Buffer, Opaque(sliced=False)]
-record_slices: TypeAlias = Annotated[list[Buffer], Opaque(sliced=True)]
+record_slices: TypeAlias = Annotated[Buffer | list[memoryview], Opaque(sliced=True)]
 
 ZERO_UUID: Final = bytes(16)
 
