@@ -63,6 +63,8 @@ class Nested:
 
 FieldType: TypeAlias = Scalar | Text | Blob | Opaque | Array | Nested
 
+UUID: Final = Scalar("16s", 16)
+
 int8: TypeAlias = Annotated[int, Scalar("b", 1)]
 int16: TypeAlias = Annotated[int, Scalar("h", 2)]
 int32: TypeAlias = Annotated[int, Scalar("i", 4)]
@@ -71,7 +73,7 @@ uint16: TypeAlias = Annotated[int, Scalar("H", 2)]
 uint32: TypeAlias = Annotated[int, Scalar("I", 4)]
 float64: TypeAlias = Annotated[float, Scalar("d", 8)]
 boolean: TypeAlias = Annotated[bool, Scalar("?", 1)]
-uuid: TypeAlias = Annotated[bytes, Scalar("16s", 16)]
+uuid: TypeAlias = Annotated[bytes, UUID]
 records: TypeAlias = Annotated[Buffer, Opaque(sliced=False)]
 record_slices: TypeAlias = Annotated[Buffer | list[memoryview], Opaque(sliced=True)]
 

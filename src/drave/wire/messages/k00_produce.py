@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int16, int32, int64, records, since, tagged, until, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int16, int32, int64, records, since, tagged, until
+from drave.wire.types import topic_uuid
 
 
 class PartitionProduceData(Struct):
@@ -12,7 +14,7 @@ class PartitionProduceData(Struct):
 
 class TopicProduceData(Struct):
     name: str = until(12, default="")
-    topic_id: uuid = since(13, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(13, default=ZERO_TOPIC_ID)  # KIP-516
     partition_data: list[PartitionProduceData]
 
 
@@ -46,7 +48,7 @@ class PartitionProduceResponse(Struct):
 
 class TopicProduceResponse(Struct):
     name: str = until(12, default="")
-    topic_id: uuid = since(13, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(13, default=ZERO_TOPIC_ID)  # KIP-516
     partition_responses: list[PartitionProduceResponse]
 
 

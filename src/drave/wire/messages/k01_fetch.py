@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from drave.model.ids import ZERO_TOPIC_ID
 from drave.schema import ZERO_UUID, Struct, int8, int16, int32, int64, record_slices, since, tagged, until, uuid
+from drave.wire.types import topic_uuid
 
 
 class ReplicaState(Struct):
@@ -23,13 +25,13 @@ class FetchPartition(Struct):
 
 class FetchTopic(Struct):
     topic: str = until(12, default="")
-    topic_id: uuid = since(13, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(13, default=ZERO_TOPIC_ID)  # KIP-516
     partitions: list[FetchPartition]
 
 
 class ForgottenTopic(Struct):
     topic: str = until(12, default="")
-    topic_id: uuid = since(13, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(13, default=ZERO_TOPIC_ID)  # KIP-516
     partitions: list[int32]
 
 
@@ -77,14 +79,14 @@ class PartitionData(Struct):
     diverging_epoch: EpochEndOffset | None = tagged(0, since=12, default=None)  # KIP-595
     current_leader: LeaderIdAndEpoch | None = tagged(1, since=12, default=None)  # KIP-595
     snapshot_id: SnapshotId | None = tagged(2, since=12, default=None)  # KIP-630
-    aborted_transactions: list[AbortedTransaction] | None
+    aborted_transactions: list[AbortedTransaction] | None = None
     preferred_read_replica: int32 = since(11, default=-1)  # KIP-392
     records: record_slices | None
 
 
 class FetchableTopicResponse(Struct):
     topic: str = until(12, default="")
-    topic_id: uuid = since(13, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(13, default=ZERO_TOPIC_ID)  # KIP-516
     partitions: list[PartitionData]
 
 

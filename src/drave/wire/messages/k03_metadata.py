@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int16, int32, nullable, since, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int16, int32, nullable, since
+from drave.wire.types import topic_uuid
 
 
 class MetadataRequestTopic(Struct):
-    topic_id: uuid = since(10, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(10, default=ZERO_TOPIC_ID)  # KIP-516
     name: str | None = nullable(10)
 
 
@@ -37,7 +39,7 @@ class MetadataResponsePartition(Struct):
 class MetadataResponseTopic(Struct):
     error_code: int16 = 0
     name: str | None = nullable(12)
-    topic_id: uuid = since(10, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(10, default=ZERO_TOPIC_ID)  # KIP-516
     is_internal: bool = since(1, default=False)
     partitions: list[MetadataResponsePartition]
     topic_authorized_operations: int32 = since(8, default=-(2**31))  # KIP-430

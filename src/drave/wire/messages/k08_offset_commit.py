@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int16, int32, int64, since, until, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int16, int32, int64, since, until
+from drave.wire.types import topic_uuid
 
 
 class OffsetCommitRequestPartition(Struct):
@@ -14,7 +16,7 @@ class OffsetCommitRequestPartition(Struct):
 
 class OffsetCommitRequestTopic(Struct):
     name: str = until(9, default="")
-    topic_id: uuid = since(10, default=ZERO_UUID)  # KIP-848
+    topic_id: topic_uuid = since(10, default=ZERO_TOPIC_ID)  # KIP-848
     partitions: list[OffsetCommitRequestPartition]
 
 
@@ -34,7 +36,7 @@ class OffsetCommitResponsePartition(Struct):
 
 class OffsetCommitResponseTopic(Struct):
     name: str = until(9, default="")
-    topic_id: uuid = since(10, default=ZERO_UUID)  # KIP-848
+    topic_id: topic_uuid = since(10, default=ZERO_TOPIC_ID)  # KIP-848
     partitions: list[OffsetCommitResponsePartition]
 
 

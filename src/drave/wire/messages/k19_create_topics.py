@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int8, int16, int32, since, tagged, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int8, int16, int32, since, tagged
+from drave.wire.types import topic_uuid
 
 
 class CreatableReplicaAssignment(Struct):
@@ -39,7 +41,7 @@ class CreatableTopicConfigs(Struct):
 
 class CreatableTopicResult(Struct):
     name: str
-    topic_id: uuid = since(7, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(7, default=ZERO_TOPIC_ID)  # KIP-516
     error_code: int16 = 0
     error_message: str | None = None
     topic_config_error_code: int16 = tagged(0, since=5, default=0)  # KIP-525

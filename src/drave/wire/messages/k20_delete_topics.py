@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int16, int32, nullable, since, until, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int16, int32, nullable, since, until
+from drave.wire.types import topic_uuid
 
 
 class DeleteTopicState(Struct):
     name: str | None = None
-    topic_id: uuid
+    topic_id: topic_uuid
 
 
 class DeleteTopicsRequest(Struct, versions=(1, 6), flexible=4):
@@ -18,7 +20,7 @@ class DeleteTopicsRequest(Struct, versions=(1, 6), flexible=4):
 
 class DeletableTopicResult(Struct):
     name: str | None = nullable(6)
-    topic_id: uuid = since(6, default=ZERO_UUID)  # KIP-516
+    topic_id: topic_uuid = since(6, default=ZERO_TOPIC_ID)  # KIP-516
     error_code: int16 = 0
     error_message: str | None = since(5, default=None)
 

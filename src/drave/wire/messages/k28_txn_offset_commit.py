@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drave.schema import ZERO_UUID, Struct, int16, int32, int64, since, until, uuid
+from drave.model.ids import ZERO_TOPIC_ID
+from drave.schema import Struct, int16, int32, int64, since, until
+from drave.wire.types import topic_uuid
 
 
 class TxnOffsetCommitRequestPartition(Struct):
@@ -14,7 +16,7 @@ class TxnOffsetCommitRequestPartition(Struct):
 
 class TxnOffsetCommitRequestTopic(Struct):
     name: str = until(5, default="")
-    topic_id: uuid = since(6, default=ZERO_UUID)  # KIP-1319
+    topic_id: topic_uuid = since(6, default=ZERO_TOPIC_ID)  # KIP-1319
     partitions: list[TxnOffsetCommitRequestPartition]
 
 
@@ -36,7 +38,7 @@ class TxnOffsetCommitResponsePartition(Struct):
 
 class TxnOffsetCommitResponseTopic(Struct):
     name: str = until(5, default="")
-    topic_id: uuid = since(6, default=ZERO_UUID)  # KIP-1319
+    topic_id: topic_uuid = since(6, default=ZERO_TOPIC_ID)  # KIP-1319
     partitions: list[TxnOffsetCommitResponsePartition]
 
 

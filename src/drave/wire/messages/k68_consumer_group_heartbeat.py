@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, since, uuid
+from drave.schema import Struct, int16, int32, since
+from drave.wire.types import topic_uuid
 
 
 class TopicPartitions(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[int32]
 
 

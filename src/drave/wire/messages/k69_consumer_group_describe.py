@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int8, int16, int32, since, uuid
+from drave.schema import Struct, int8, int16, int32, since
+from drave.wire.types import topic_uuid
 
 
 class ConsumerGroupDescribeRequest(Struct, versions=(0, 1), flexible=0):
@@ -11,7 +12,7 @@ class ConsumerGroupDescribeRequest(Struct, versions=(0, 1), flexible=0):
 
 
 class TopicPartitions(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     topic_name: str
     partitions: list[int32]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, uuid
+from drave.schema import Struct, int16, int32
+from drave.wire.types import topic_uuid
 
 
 class TopicRequest(Struct):
@@ -35,7 +36,7 @@ class DescribeTopicPartitionsResponsePartition(Struct):
 class DescribeTopicPartitionsResponseTopic(Struct):
     error_code: int16 = 0
     name: str | None
-    topic_id: uuid
+    topic_id: topic_uuid
     is_internal: bool = False
     partitions: list[DescribeTopicPartitionsResponsePartition]
     topic_authorized_operations: int32 = -2147483648

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, uuid
+from drave.schema import Struct, int16, int32
+from drave.wire.types import topic_uuid
 
 
 class ShareGroupHeartbeatRequest(Struct, versions=(1, 1), flexible=0):
@@ -14,7 +15,7 @@ class ShareGroupHeartbeatRequest(Struct, versions=(1, 1), flexible=0):
 
 
 class TopicPartitions(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[int32]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int8, int16, int32, int64, record_slices, since, uuid
+from drave.schema import Struct, int8, int16, int32, int64, record_slices, since
+from drave.wire.types import topic_uuid
 
 
 class AcknowledgementBatch(Struct):
@@ -17,12 +18,12 @@ class FetchPartition(Struct):
 
 
 class FetchTopic(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[FetchPartition]
 
 
 class ForgottenTopic(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[int32]
 
 
@@ -64,7 +65,7 @@ class PartitionData(Struct):
 
 
 class ShareFetchableTopicResponse(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[PartitionData]
 
 

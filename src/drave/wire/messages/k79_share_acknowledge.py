@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int8, int16, int32, int64, since, uuid
+from drave.schema import Struct, int8, int16, int32, int64, since
+from drave.wire.types import topic_uuid
 
 
 class AcknowledgementBatch(Struct):
@@ -17,7 +18,7 @@ class AcknowledgePartition(Struct):
 
 
 class AcknowledgeTopic(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[AcknowledgePartition]
 
 
@@ -42,7 +43,7 @@ class PartitionData(Struct):
 
 
 class ShareAcknowledgeTopicResponse(Struct):
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[PartitionData]
 
 

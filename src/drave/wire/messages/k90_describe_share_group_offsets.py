@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, int64, since, uuid
+from drave.schema import Struct, int16, int32, int64, since
+from drave.wire.types import topic_uuid
 
 
 class DescribeShareGroupOffsetsRequestTopic(Struct):
@@ -30,7 +31,7 @@ class DescribeShareGroupOffsetsResponsePartition(Struct):
 
 class DescribeShareGroupOffsetsResponseTopic(Struct):
     topic_name: str
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[DescribeShareGroupOffsetsResponsePartition]
 
 

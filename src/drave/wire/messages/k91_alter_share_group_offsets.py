@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, int64, uuid
+from drave.schema import Struct, int16, int32, int64
+from drave.wire.types import topic_uuid
 
 
 class AlterShareGroupOffsetsRequestPartition(Struct):
@@ -28,7 +29,7 @@ class AlterShareGroupOffsetsResponsePartition(Struct):
 
 class AlterShareGroupOffsetsResponseTopic(Struct):
     topic_name: str
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[AlterShareGroupOffsetsResponsePartition]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drave.schema import Struct, int16, int32, uuid
+from drave.schema import Struct, int16, int32
+from drave.wire.types import topic_uuid
 
 
 class DeleteShareGroupOffsetsRequestTopic(Struct):
@@ -16,7 +17,7 @@ class DeleteShareGroupOffsetsRequest(Struct, versions=(0, 0), flexible=0):
 
 class DeleteShareGroupOffsetsResponseTopic(Struct):
     topic_name: str
-    topic_id: uuid
+    topic_id: topic_uuid
     error_code: int16 = 0
     error_message: str | None = None
 
