@@ -1,0 +1,74 @@
+"""Answers in words of each API that say only: not done, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from drave.model.errors import ErrorCode
+from drave.wire.messages.k08_offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitResponse,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+from drave.wire.messages.k11_join_group import JoinGroupResponse
+from drave.wire.messages.k13_leave_group import LeaveGroupResponse
+from drave.wire.messages.k14_sync_group import SyncGroupResponse
+from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
+from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
+
+
+def join_refused(code: ErrorCode, member_id: str = "") -> JoinGroupResponse:
+    return JoinGroupResponse(error_code=code, protocol_name="", leader="", member_id=member_id, members=[])
+
+
+def sync_refused(code: ErrorCode) -> SyncGroupResponse:
+    return SyncGroupResponse(error_code=code, assignment=b"")
+
+
+def commit_refused(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommitResponse:
+    """OffsetCommit has no error of the whole: each partition says it."""
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=code)
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def refused(response: Any, code: ErrorCode) -> Any:
+    """The answer to put in the place of `response` when the log has refused the records that it speaks of."""
+    reword = _REWORD.get(type(response))
+    return response if reword is None else reword(response, code)
+
+
+def _reword_commit(response: OffsetCommitResponse, code: ErrorCode) -> OffsetCommitResponse:
+    for topic in response.topics:
+        for partition in topic.partitions:
+            partition.error_code = partition.error_code or code
+    return response
+
+
+def _reword_deletion(response: DeleteGroupsResponse, code: ErrorCode) -> DeleteGroupsResponse:
+    for result in response.results:
+        result.error_code = result.error_code or code
+    return response
+
+
+_REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
+    OffsetCommitResponse: _reword_commit,
+    JoinGroupResponse: lambda _, code: join_refused(code),
+    LeaveGroupResponse: lambda _, code: LeaveGroupResponse(error_code=code),
+    SyncGroupResponse: lambda _, code: sync_refused(code),
+    DeleteGroupsResponse: _reword_deletion,
+    OffsetDeleteResponse: lambda _, code: OffsetDeleteResponse(error_code=code, topics=[]),
+}
+"""A heartbeat writes nothing, so it is never refused."""
