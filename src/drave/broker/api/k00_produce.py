@@ -96,9 +96,9 @@ def _append(
     broker: Broker, context: Context, topic: Topic, data: PartitionProduceData, waits: Waits
 ) -> PartitionProduceResponse:
     log = broker.partition(topic, data.index)
-    batch = data.records
-    if batch is None or not len(batch):
+    if not data.records:
         raise Refused(ErrorCode.INVALID_RECORD, "The request holds no record batch for this partition.")
+    batch = memoryview(data.records)
     header = records.parse_header(batch)
     records.check(header, batch)
     now_ms = broker.clock.wall_ms()

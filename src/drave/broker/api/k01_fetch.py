@@ -133,13 +133,15 @@ class _Fetch:
             return PartitionData(partition_index=watch.key[1], error_code=error.code, high_watermark=-1, records=b"")
         if diverging is not None:
             collected.failed = True
-            return self._data(watch, log, b"", diverging)
-        records = b"" if batches is None else _joined(batches)
-        collected.size += len(records)
-        if not records and watch.offset >= limit:
+            return self._data(watch, log, [], diverging)
+        parts = [] if batches is None else batches.parts
+        if parts:
+            assert batches is not None
+            collected.size += batches.size
+        elif watch.offset >= limit:
             self._session.marked.pop(watch, None)
         news = watch.sent_watermark != log.high_watermark or watch.sent_log_start != log.start
-        return self._data(watch, log, records, None) if records or news or self._full else None
+        return self._data(watch, log, parts, None) if parts or news or self._full else None
 
     def _log(self, watch: Watch) -> PartitionLog:
         if watch.log is not None:
@@ -167,9 +169,9 @@ class _Fetch:
         return batches
 
     def _data(
-        self, watch: Watch, log: PartitionLog, records: bytes | memoryview, diverging: EpochEndOffset | None
+        self, watch: Watch, log: PartitionLog, records: list[memoryview], diverging: EpochEndOffset | None
     ) -> PartitionData:
-        data = PartitionData(
+        return PartitionData(
             partition_index=watch.key[1],
             error_code=0,
             high_watermark=log.high_watermark,
@@ -177,10 +179,8 @@ class _Fetch:
             log_start_offset=log.start,
             aborted_transactions=[] if self._request.isolation_level == READ_COMMITTED else None,
             records=records,
+            diverging_epoch=diverging,
         )
-        if diverging is not None:
-            data.diverging_epoch = diverging
-        return data
 
     # -- answering
 
@@ -281,8 +281,3 @@ def _diverging(watch: Watch, log: PartitionLog) -> EpochEndOffset | None:
     if epoch < watch.last_fetched_epoch or end < watch.offset:
         return EpochEndOffset(epoch=epoch, end_offset=end)
     return None
-
-
-def _joined(batches: Batches) -> bytes | memoryview:
-    """One buffer for the reply; a read hands out several only where it crosses from one segment into the next."""
-    return batches.parts[0] if len(batches.parts) == 1 else b"".join(batches.parts)
