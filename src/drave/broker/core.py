@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 from drave.broker.context import Context
 from drave.broker.coordinator.runtime import Groups
 from drave.broker.fetching import FetchHub
+from drave.broker.producer_ids import ProducerIds
 from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler
@@ -96,6 +97,7 @@ class Broker:
         self.logs = logs
         self.node_id = settings.node_id
         self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
+        self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self._tasks: set[asyncio.Task[None]] = set()
         catalog.subscribe(self._catalog_changed)

@@ -15,8 +15,15 @@ from drave.broker.api import (
     k00_produce,
     k01_fetch,
     k02_list_offsets,
+    k03_metadata,
+    k10_find_coordinator,
     k18_api_versions,
+    k19_create_topics,
+    k20_delete_topics,
+    k22_init_producer_id,
     k23_offset_for_leader_epoch,
+    k32_describe_configs,
+    k60_describe_cluster,
 )
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
@@ -42,8 +49,15 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.PRODUCE: Handler(k00_produce.produce, advertised_from=0),  # KAFKA-18659
     ApiKey.FETCH: Handler(k01_fetch.fetch, alone=True),
     ApiKey.LIST_OFFSETS: Handler(k02_list_offsets.list_offsets),
+    ApiKey.METADATA: Handler(k03_metadata.metadata),
+    ApiKey.FIND_COORDINATOR: Handler(k10_find_coordinator.find_coordinator),
     ApiKey.API_VERSIONS: Handler(partial(k18_api_versions.api_versions, _advertised)),
+    ApiKey.CREATE_TOPICS: Handler(k19_create_topics.create_topics),
+    ApiKey.DELETE_TOPICS: Handler(k20_delete_topics.delete_topics),
+    ApiKey.INIT_PRODUCER_ID: Handler(k22_init_producer_id.init_producer_id),
     ApiKey.OFFSET_FOR_LEADER_EPOCH: Handler(k23_offset_for_leader_epoch.offset_for_leader_epoch),
+    ApiKey.DESCRIBE_CONFIGS: Handler(k32_describe_configs.describe_configs),
+    ApiKey.DESCRIBE_CLUSTER: Handler(k60_describe_cluster.describe_cluster),
 }
 
 for _key, _handler in HANDLERS.items():

@@ -100,8 +100,10 @@ class InvalidPartitions(ProtocolError):
         return f"Topic {self.name!r} must have at least one partition, not {self.asked}."
 
 
-class CatalogUnusable(DraveError):
+class CatalogUnusable(ProtocolError):
     """The catalog cannot be opened, read or written; the sentence names the file and what to do."""
+
+    code = ErrorCode.KAFKA_STORAGE_ERROR
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(where, why)

@@ -67,7 +67,8 @@ class ConfigKey:
     broker_name: str | None = None
     """The broker setting that gives this config's default, where Kafka has one."""
     broker_units: tuple[tuple[str, int], ...] = ()
-    """Coarser spellings of `broker_name`, the weaker last, each with what multiplies it: `log.retention.hours`."""
+    """Other spellings of `broker_name`, the weaker last, each with what multiplies it: `log.retention.hours`. Where
+    there are any, `broker_name` itself has no default in Kafka, and is not shown as one."""
     hidden: bool = False
     """Accepted, but shown only where somebody has set it."""
 
@@ -83,6 +84,13 @@ class ConfigKey:
         if problem is not None:
             raise InvalidConfig(self.name, text, problem)
         return value
+
+    def normal(self, text: str) -> str:
+        """`text` as Kafka shows it back: without spaces, numbers and booleans in plain form. Raises InvalidConfig."""
+        value = self.parse(text)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def parse(key: str, type_: ConfigType, text: str) -> ConfigValue:

@@ -191,6 +191,7 @@ _SEGMENTS: Final = (
         default=str(LONG_MAX),
         check=between(0),
         broker_name="log.flush.interval.ms",
+        broker_units=(("log.flush.scheduler.interval.ms", 1),),
         doc="Force written records to the disk after so long at most. With durability = fsync every write is forced "
         "before it is acknowledged, so any value is kept.",
     ),

@@ -1,0 +1,157 @@
+"""Metadata: the brokers, and who leads which partition of which topic.
+
+A topic that somebody asks for by name, and that may be created by asking, is created before the answer: the client need
+not ask again. (Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time and creates meanwhile.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final
+
+from drave.broker.context import Context
+from drave.broker.core import Broker
+from drave.broker.topics import CLUSTER_OPERATIONS, TOPIC_OPERATIONS, auto_create
+from drave.catalog import INTERNAL_TOPICS, Topic, check_topic_name
+from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.model.ids import ZERO_TOPIC_ID, TopicId
+from drave.wire.messages.k03_metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+BY_ID_SINCE: Final = 12
+"""KIP-516: the field is there from version 10, but no broker ever took it before 12."""
+
+Answer = MetadataResponse | Coroutine[Any, Any, MetadataResponse]
+
+
+def metadata(broker: Broker, context: Context, request: MetadataRequest) -> Answer:
+    """At once, unless a topic has to be created first."""
+    asked = request.topics
+    if asked is None or (context.api_version == 0 and not asked):
+        return _response(broker, context, request, [_found(broker, topic, request) for topic in _all(broker)])
+    if context.api_version < BY_ID_SINCE and any(
+        topic.topic_id != ZERO_TOPIC_ID or topic.name is None for topic in asked
+    ):
+        return _refused(asked)
+    missing = [name for name in _names(asked) if broker.catalog.topic(name) is None]
+    if missing and broker.settings.auto_create_topics and request.allow_auto_topic_creation:
+        return _after_creating(broker, context, request, missing)
+    return _look_up(broker, context, request, {})
+
+
+def _all(broker: Broker) -> Iterable[Topic]:
+    return broker.catalog.topics().values()
+
+
+def _names(asked: Iterable[MetadataRequestTopic]) -> list[str]:
+    """The names to answer for, each once; none when topics are asked for by id, which then are all that counts."""
+    if any(topic.topic_id != ZERO_TOPIC_ID for topic in asked):
+        return []
+    return list(dict.fromkeys(topic.name for topic in asked if topic.name is not None))
+
+
+async def _after_creating(
+    broker: Broker, context: Context, request: MetadataRequest, missing: list[str]
+) -> MetadataResponse:
+    refusals: dict[str, ProtocolError] = {}
+    for name in missing:
+        try:
+            await auto_create(broker, name)
+        except ProtocolError as refusal:
+            refusals[name] = refusal
+    return _look_up(broker, context, request, refusals)
+
+
+def _look_up(
+    broker: Broker, context: Context, request: MetadataRequest, refusals: dict[str, ProtocolError]
+) -> MetadataResponse:
+    answers: list[MetadataResponseTopic] = []
+    asked = request.topics or []
+    names = _names(asked)
+    if not names:
+        for topic_id in dict.fromkeys(topic.topic_id for topic in asked):
+            try:
+                if topic_id == ZERO_TOPIC_ID:
+                    raise Refused(
+                        ErrorCode.INVALID_REQUEST, "A topic is asked for by a name or an id; this has neither."
+                    )
+                answers.append(_found(broker, broker.topic("", topic_id), request))
+            except ProtocolError as refusal:
+                answers.append(_missing(None, topic_id, refusal))
+    for name in names:
+        try:
+            if name in refusals:
+                raise refusals[name]
+            check_topic_name(name)
+            answers.append(_found(broker, broker.topic(name), request))
+        except ProtocolError as refusal:
+            answer = _missing(name, ZERO_TOPIC_ID, refusal)
+            if request.include_topic_authorized_operations:
+                answer.topic_authorized_operations = TOPIC_OPERATIONS
+            answers.append(answer)
+    return _response(broker, context, request, answers)
+
+
+def _found(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
+    here = [broker.node_id]
+    answer = MetadataResponseTopic(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.internal,
+        partitions=[
+            MetadataResponsePartition(
+                partition_index=index,
+                leader_id=broker.node_id,
+                leader_epoch=broker.partition(topic, index).leader_epoch,
+                replica_nodes=here,
+                isr_nodes=here,
+            )
+            for index in range(topic.partitions)
+        ],
+    )
+    if request.include_topic_authorized_operations:
+        answer.topic_authorized_operations = TOPIC_OPERATIONS
+    return answer
+
+
+def _missing(name: str | None, topic_id: TopicId, refusal: ProtocolError) -> MetadataResponseTopic:
+    return MetadataResponseTopic(
+        error_code=refusal.code,
+        name=name,
+        topic_id=topic_id,
+        is_internal=name in INTERNAL_TOPICS,
+        partitions=[],
+    )
+
+
+def _response(
+    broker: Broker, context: Context, request: MetadataRequest, topics: list[MetadataResponseTopic]
+) -> MetadataResponse:
+    host, port = broker.advertised(context)
+    rack = broker.settings.rack or None
+    response = MetadataResponse(
+        brokers=[MetadataResponseBroker(node_id=broker.node_id, host=host, port=port, rack=rack)],
+        cluster_id=broker.catalog.cluster_id,
+        controller_id=broker.node_id,
+        topics=topics,
+    )
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+    return response
+
+
+def _refused(asked: Iterable[MetadataRequestTopic]) -> MetadataResponse:
+    """A request that is wrong as a whole is answered per topic, and tells nothing else."""
+    answers = [
+        MetadataResponseTopic(
+            error_code=ErrorCode.INVALID_REQUEST, name=topic.name or "", topic_id=topic.topic_id, partitions=[]
+        )
+        for topic in asked
+    ]
+    return MetadataResponse(brokers=[], topics=answers)

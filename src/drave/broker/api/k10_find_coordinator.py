@@ -1,0 +1,93 @@
+"""FindCoordinator: which broker looks after a group. One broker looks after all of them.
+
+Transactions and share groups are not served yet. Who asks for their coordinator is told so with the code that makes its
+client stop rather than ask for ever: librdkafka, which speaks the old form (up to version 3), stops only for the
+authorization codes; the Java client shows the message with any code that it does not retry.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from drave.broker.context import Context
+from drave.broker.core import Broker
+from drave.broker.topics import auto_create
+from drave.catalog import CONSUMER_OFFSETS
+from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.wire.messages.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+
+logger = logging.getLogger("drave.broker")
+
+BATCHED_SINCE: Final = 4
+"""KIP-699: several keys in one request."""
+
+NOBODY: Final = (-1, "", -1)
+
+Answer = FindCoordinatorResponse | Coroutine[Any, Any, FindCoordinatorResponse]
+
+
+class KeyType(enum.IntEnum):
+    """What the key of a request names."""
+
+    GROUP = 0
+    TRANSACTION = 1
+    SHARE = 2
+
+
+def find_coordinator(broker: Broker, context: Context, request: FindCoordinatorRequest) -> Answer:
+    """At once, unless the groups' topic has to be created first."""
+    try:
+        _check(context, request)
+    except ProtocolError as refusal:
+        return _response(context, request, NOBODY, refusal)
+    if broker.catalog.topic(CONSUMER_OFFSETS) is None:
+        return _after_creating(broker, context, request)
+    return _response(context, request, (broker.node_id, *broker.advertised(context)))
+
+
+async def _after_creating(broker: Broker, context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
+    try:
+        await auto_create(broker, CONSUMER_OFFSETS)
+    except ProtocolError as error:
+        logger.error("%s could not be created: %s", CONSUMER_OFFSETS, error)
+        refusal = Refused(ErrorCode.COORDINATOR_NOT_AVAILABLE, f"{CONSUMER_OFFSETS} could not be created: {error}")
+        return _response(context, request, NOBODY, refusal)
+    return _response(context, request, (broker.node_id, *broker.advertised(context)))
+
+
+def _check(context: Context, request: FindCoordinatorRequest) -> None:
+    if request.key_type == KeyType.GROUP:
+        return
+    if request.key_type == KeyType.TRANSACTION:
+        stops = context.api_version >= BATCHED_SINCE
+        code = ErrorCode.UNSUPPORTED_VERSION if stops else ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        refusal = Refused(code, "Transactions are not served by this version of Drave; leave transactional.id away.")
+    elif request.key_type == KeyType.SHARE:
+        refusal = Refused(ErrorCode.INVALID_REQUEST, "Share groups are not served by this version of Drave.")
+    else:
+        refusal = Refused(ErrorCode.INVALID_REQUEST, f"There is no coordinator of type {request.key_type}.")
+    logger.warning("%s at %s asked for a coordinator: %s", context.client_id, context.client_host, refusal)
+    raise refusal
+
+
+def _response(
+    context: Context,
+    request: FindCoordinatorRequest,
+    place: tuple[int, str, int],
+    refusal: ProtocolError | None = None,
+) -> FindCoordinatorResponse:
+    node_id, host, port = place
+    code = ErrorCode.NONE if refusal is None else refusal.code
+    if context.api_version < BATCHED_SINCE:
+        message = "NONE" if refusal is None else str(refusal)  # Kafka's own word for no error
+        return FindCoordinatorResponse(error_code=code, error_message=message, node_id=node_id, host=host, port=port)
+    message = "" if refusal is None else str(refusal)
+    return FindCoordinatorResponse(
+        coordinators=[
+            Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=code, error_message=message)
+            for key in request.coordinator_keys
+        ]
+    )
