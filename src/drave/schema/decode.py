@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import struct
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 from drave.schema.code import Code
 from drave.schema.declaration import Field, declaration_of
 from drave.schema.errors import SchemaError
 from drave.schema.layout import Layout, holds_records, size_min
-from drave.schema.runtime import OverlongVarint, finish_varint
+from drave.schema.runtime import OverlongVarint, finish_varint, skip_tags
 from drave.schema.types import Array, Blob, FieldType, Nested, Opaque, Scalar, Text
 
 
@@ -40,6 +41,7 @@ class _Decoder:
         code.globals |= {
             "fail": partial(SchemaError, self.cls.__name__, self.version),
             "finish_varint": finish_varint,
+            "skip_tags": skip_tags,
             "OverlongVarint": OverlongVarint,
             "StructError": struct.error,
         }
@@ -78,26 +80,26 @@ class _Decoder:
 
     def tagged(self, fields: tuple[Field, ...], values: dict[str, str]) -> None:
         code = self.code
-        tags = self.varint("tags")
+        tags = self.fixed("tags", "B", 1)
         for field in fields:
             values[field.name] = code.name(field.name)
             code.line(f"{values[field.name]} = {code.literal(field.default, field.name)}")
-        with code.block(f"if {tags}:"), code.block(f"for _ in range({tags}):"):
-            tag, length, end = self.varint("tag"), self.varint("length"), code.name("end")
-            code.line(f"{end} = position + {length}")
-            choice = "if"
-            for field in fields:
-                with code.block(f"{choice} {tag} == {field.tag}:"):
-                    self.value(field.type, values[field.name], field.name, nullable=self.tag_is_nullable(field))
-                    self.flush()
-                    with code.block(f"if position != {end}:"):
-                        code.line(f'raise fail("{field.name}: its tag gives it another size")')
-                choice = "elif"
+        with code.block(f"if {tags}:"):
+            self.finish_varint(tags)
             if not fields:
-                code.line(f"position = {end}")
+                code.line(f"position = skip_tags(buffer, position, {tags})")
                 return
-            with code.block("else:"):
-                code.line(f"position = {end}")
+            with code.block(f"for _ in range({tags}):"):
+                tag, length, end = self.varint("tag"), self.varint("length"), code.name("end")
+                code.line(f"{end} = position + {length}")
+                for choice, field in zip(chain(["if"], repeat("elif")), fields, strict=False):
+                    with code.block(f"{choice} {tag} == {field.tag}:"):
+                        self.value(field.type, values[field.name], field.name, nullable=self.tag_is_nullable(field))
+                        self.flush()
+                        with code.block(f"if position != {end}:"):
+                            code.line(f'raise fail("{field.name}: its tag gives it another size")')
+                with code.block("else:"):
+                    code.line(f"position = {end}")
 
     def tag_is_nullable(self, field: Field) -> bool:
         """A tagged struct is None where its tag is absent, and has no presence byte."""
@@ -185,9 +187,12 @@ class _Decoder:
 
     def varint(self, wish: str) -> str:
         variable = self.fixed(wish, "B", 1)
+        self.finish_varint(variable)
+        return variable
+
+    def finish_varint(self, variable: str) -> None:
         with self.code.block(f"if {variable} > 127:"):
             self.code.line(f"{variable}, position = finish_varint(buffer, position, {variable})")
-        return variable
 
     def is_not_null(self, length: str) -> str:
         return length if self.flexible else f"{length} >= 0"

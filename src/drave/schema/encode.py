@@ -1,12 +1,13 @@
 """Generates the function that writes one version of a message.
 
-The function gathers chunks and joins them once. Neighbouring values of fixed width, and the first byte of a length
-behind them, are one call of `struct`. Records are not joined: they end one part and begin the next.
+The function gathers chunks and joins them once. Neighbouring values of fixed width are one call of `struct`. Records
+are not joined: they end one part and begin the next.
 """
 
 from __future__ import annotations
 
 import struct
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,9 @@ class _Encoder:
         self.version = version
         self.flexible = declaration_of(cls).is_flexible(version)
         self.has_records = holds_records(cls, version, flexible=self.flexible)
-        self.code = Code(reserved=("message", "parts", "out", "fail", "encode", "BYTE"))
+        self.code = Code(
+            reserved=("BYTE", "StructError", "content", "encode", "fail", "message", "out", "parts", "varint")
+        )
         self.chunks: list[str] = []
         """Expressions that give the next bytes, not yet added to `out`."""
         self.fixed: list[tuple[str, str]] = []
@@ -40,6 +43,7 @@ class _Encoder:
         code.globals |= {
             "fail": partial(SchemaError, self.cls.__name__, self.version),
             "BYTE": BYTE,
+            "varint": varint,
             "StructError": struct.error,
         }
         with code.block("def encode(message):"):
@@ -87,7 +91,7 @@ class _Encoder:
                 self.flush()
                 code.line('content = b"".join(out)')
                 code.line(f"out = {outer}")
-                code.line(f"out += ({varint(field.tag or 0)!r}, {code.refer('varint', varint)}(len(content)), content)")
+                code.line(f"out += ({varint(field.tag or 0)!r}, varint(len(content)), content)")
 
     def is_not_default(self, field: Field, owner: str) -> str:
         value = f"{owner}.{field.name}"
@@ -132,67 +136,26 @@ class _Encoder:
             self.flush()
 
     def bytes_like(self, kind: Text | Blob, value: str, what: str, *, nullable: bool) -> None:
-        code = self.code
-        length = code.name(f"{what}_length")
-
-        def measure() -> None:
-            if isinstance(kind, Text):
-                code.line(f"{value} = {value}.encode()")
-            code.line(f"{length} = len({value}){' + 1' if self.flexible else ''}")
-            if self.flexible:
-                with code.block(f"if {length} > 127:"):
-                    code.line(f"{value} = {code.refer('varint', varint)}({length} >> 7) + {value}")
-                    code.line(f"{length} = {length} & 127 | 128")
-
-        if nullable:
-            with code.block(f"if {value} is None:"):
-                code.line(f'{value}, {length} = b"", {0 if self.flexible else -1}')
-            with code.block("else:"):
-                measure()
-        else:
-            measure()
-        legacy = "h" if isinstance(kind, Text) else "i"
-        self.put("B" if self.flexible else legacy, length)
+        convert = f"{value} = {value}.encode()" if isinstance(kind, Text) else ""
+        self.length(value, what, legacy="h" if convert else "i", convert=convert, nothing='b""', nullable=nullable)
         self.chunk(value)
 
     def opaque(self, kind: Opaque, value: str, what: str, *, nullable: bool) -> None:
-        code = self.code
-        length = code.name(f"{what}_length")
-        measured = f"len({value})"
+        """Ends a part where there are records at all; they are the next one."""
+        code, size, append = self.code, f"len({value})", f"parts.append({value})"
         if kind.sliced:
-            measured = f"(sum(map(len, {value})) if type({value}) is list else {measured})"
-        if nullable:
-            with code.block(f"if {value} is None:"):
-                code.line(f"{length} = {'0' if self.flexible else '-1'}")
-            with code.block("else:"):
-                code.line(f"{length} = {measured}{' + 1' if self.flexible else ''}")
-        else:
-            code.line(f"{length} = {measured}{' + 1' if self.flexible else ''}")
-        if self.flexible:
-            self.put_varint(length)
-        else:
-            self.put("i", length)
+            size = f"(sum(map(len, {value})) if type({value}) is list else {size})"
+            append = f"parts.extend({value}) if type({value}) is list else {append}"
+        self.length(value, what, legacy="i", size=size, nothing='b""', nullable=nullable)
         self.flush()
-        with code.block(f"if {length} > {int(self.flexible)}:"):
+        with code.block(f"if {value}:"):
             code.line('parts.append(b"".join(out))')
-            append = f"parts.append({value})"
-            code.line(f"parts.extend({value}) if type({value}) is list else {append}" if kind.sliced else append)
+            code.line(append)
             code.line("out = []")
 
     def array(self, kind: Array, value: str, what: str, *, nullable: bool) -> None:
         code = self.code
-        count = code.name(f"{what}_length")
-        if nullable:
-            with code.block(f"if {value} is None:"):
-                code.line(f"{value}, {count} = (), {0 if self.flexible else -1}")
-            with code.block("else:"):
-                code.line(f"{count} = len({value}){' + 1' if self.flexible else ''}")
-        else:
-            code.line(f"{count} = len({value}){' + 1' if self.flexible else ''}")
-        if self.flexible:
-            self.put_varint(count)
-        else:
-            self.put("i", count)
+        self.length(value, what, legacy="i", nothing="()", nullable=nullable)
         if isinstance(kind.element, Scalar) and kind.element.code in "bhiq":
             pack = code.refer("pack", struct.pack)
             self.chunk(f'{pack}(f">{{len({value})}}{kind.element.code}", *{value})')
@@ -206,20 +169,35 @@ class _Encoder:
                 self.value(kind.element, item, what, nullable=False)
             self.flush()
 
+    def length(
+        self,
+        value: str,
+        what: str,
+        *,
+        legacy: str,
+        nothing: str,
+        nullable: bool,
+        convert: str = "",
+        size: str = "",
+    ) -> None:
+        """Puts the length of `value`, in variable form or as the `legacy` code; null becomes `nothing`."""
+        code, length = self.code, self.code.name(f"{what}_length")
+        with code.block(f"if {value} is not None:") if nullable else nullcontext():
+            if convert:
+                code.line(convert)
+            code.line(f"{length} = {size or f'len({value})'}{' + 1' if self.flexible else ''}")
+        if nullable:
+            with code.block("else:"):
+                code.line(f"{value}, {length} = {nothing}, {0 if self.flexible else -1}")
+        if self.flexible:
+            self.chunk(f"BYTE[{length}] if {length} < 128 else varint({length})")
+        else:
+            self.put(legacy, length)
+
     # Chunks.
 
     def put(self, code: str, expression: str) -> None:
         self.fixed.append((code, expression))
-
-    def put_varint(self, variable: str) -> None:
-        """A varint of any size: its first byte with its neighbours, the rest where there is one."""
-        code = self.code
-        rest = code.name("rest")
-        code.line(f'{rest} = b""')
-        with code.block(f"if {variable} > 127:"):
-            code.line(f"{rest} = {code.refer('varint', varint)}({variable} >> 7)")
-        self.put("B", f"{variable} if {variable} < 128 else {variable} & 127 | 128")
-        self.chunk(rest)
 
     def chunk(self, expression: str) -> None:
         self.close_fixed()

@@ -26,6 +26,22 @@ def finish_varint(buffer: Buffer, position: int, first: int) -> tuple[int, int]:
     raise OverlongVarint
 
 
+def read_varint(buffer: Buffer, position: int) -> tuple[int, int]:
+    """An unsigned varint, and where it ends."""
+    first = buffer[position]
+    position += 1
+    return (first, position) if first < 0x80 else finish_varint(buffer, position, first)
+
+
+def skip_tags(buffer: Buffer, position: int, count: int) -> int:
+    """Where `count` tagged fields end that nobody knows."""
+    for _ in range(count):
+        _, position = read_varint(buffer, position)
+        size, position = read_varint(buffer, position)
+        position += size
+    return position
+
+
 def varint(value: int) -> bytes:
     """`value` as an unsigned varint."""
     if value < 0x80:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from drave.schema import Buffer, SchemaError, decoder, encoder
-from drave.schema.runtime import OverlongVarint, finish_varint
+from drave.schema.runtime import OverlongVarint, read_varint, skip_tags
 from drave.wire.api import API, Api, ApiKey
 
 Parts: TypeAlias = list[Buffer]
@@ -138,15 +138,5 @@ def _has_reply_tags(api: Api, version: int) -> bool:
 
 
 def _skip_tags(frame: Buffer, at: int) -> int:
-    count, at = _varint(frame, at)
-    for _ in range(count):
-        _, at = _varint(frame, at)
-        length, at = _varint(frame, at)
-        at += length
-    return at
-
-
-def _varint(frame: Buffer, at: int) -> tuple[int, int]:
-    value = frame[at]
-    at += 1
-    return (value, at) if value < 128 else finish_varint(frame, at, value)
+    count, at = read_varint(frame, at)
+    return skip_tags(frame, at, count)
