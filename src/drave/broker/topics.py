@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, Topic, TopicAlreadyExists, check_topic_name
 from drave.model.config import ConfigKey
 from drave.model.errors import ErrorCode, Refused
-from drave.model.settings import BrokerSettings
 from drave.model.topic_configs import TOPIC_CONFIGS
 
 if TYPE_CHECKING:
@@ -53,28 +52,16 @@ async def auto_create(broker: Broker, name: str) -> Topic:
     """The topic of this name, made now if it was not there. Raises InvalidTopic, or Refused for internal topics of
     features that are not served."""
     check_topic_name(name)
-    settings = broker.settings
     if name == CONSUMER_OFFSETS:
-        partitions, configs = settings.offsets_topic_partitions, offsets_topic_configs(settings)
-    elif name in INTERNAL_TOPICS or name == CLUSTER_METADATA:
+        return await broker.groups.ensure_topic()
+    if name in INTERNAL_TOPICS or name == CLUSTER_METADATA:
         raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"This broker keeps no {name}.")
-    else:
-        partitions, configs = settings.num_partitions, {}
     try:
-        return await broker.catalog.create_topic(name, broker.entropy.topic_id(), partitions, configs)
+        return await broker.catalog.create_topic(name, broker.entropy.topic_id(), broker.settings.num_partitions, {})
     except TopicAlreadyExists:  # somebody was quicker
         topic = broker.catalog.topic(name)
         assert topic is not None, "nothing is awaited between the refusal and this look"
         return topic
-
-
-def offsets_topic_configs(settings: BrokerSettings) -> Mapping[str, str]:
-    """What `__consumer_offsets` is created with, as in Kafka."""
-    return {
-        "cleanup.policy": "compact",
-        "compression.type": "producer",
-        "segment.bytes": str(settings.offsets_segment_bytes),
-    }
 
 
 def config_synonyms(key: ConfigKey, overrides: Mapping[str, str], defaults: Mapping[str, str]) -> list[ConfigSynonym]:

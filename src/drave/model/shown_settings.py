@@ -56,7 +56,7 @@ def _own(settings: BrokerSettings | StorageSettings) -> Iterator[ShownSetting]:
         if field.name not in ("topic_defaults", "storage"):
             name = next(iter(field.metadata.get("kafka", ())), field.name)
             value, default = as_text(getattr(settings, field.name)), as_text(field.default)
-            yield ShownSetting(name, _type(kinds[field.name], field), value, default, documentation(owner)[field.name])
+            yield ShownSetting(name, _type(kinds[field.name], field), value, default, documentation()[field.name])
 
 
 def _of_topics(defaults: Mapping[str, str]) -> Iterator[ShownSetting]:
@@ -94,8 +94,12 @@ def _type(kind: Any, field: dataclasses.Field[Any]) -> ConfigType:
 
 
 @functools.cache
-def documentation(owner: type[Any]) -> Mapping[str, str]:
-    """The docstring below each field of a class of settings; empty texts where the source is not at hand."""
+def documentation() -> Mapping[str, str]:
+    """What each setting is for, by our own name: the docstring below its field, where the source is at hand."""
+    return {**_docstrings(BrokerSettings), **_docstrings(StorageSettings)}
+
+
+def _docstrings(owner: type[Any]) -> dict[str, str]:
     import ast
     import inspect
     import itertools

@@ -6,7 +6,7 @@ not ask again. (Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time and crea
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from drave.broker.context import Context
@@ -39,7 +39,7 @@ def metadata(broker: Broker, context: Context, request: MetadataRequest) -> Answ
         topic.topic_id != ZERO_TOPIC_ID or topic.name is None for topic in asked
     ):
         return _refused(asked)
-    missing = [name for name in _names(asked) if broker.catalog.topic(name) is None]
+    missing = [name for name in _names(asked) if name is not None and broker.catalog.topic(name) is None]
     if missing and broker.settings.auto_create_topics and request.allow_auto_topic_creation:
         return _after_creating(broker, context, request, missing)
     return _look_up(broker, context, request, {})
@@ -49,11 +49,14 @@ def _all(broker: Broker) -> Iterable[Topic]:
     return broker.catalog.topics().values()
 
 
-def _names(asked: Iterable[MetadataRequestTopic]) -> list[str]:
-    """The names to answer for, each once; none when topics are asked for by id, which then are all that counts."""
-    if any(topic.topic_id != ZERO_TOPIC_ID for topic in asked):
-        return []
-    return list(dict.fromkeys(topic.name for topic in asked if topic.name is not None))
+def _ids(asked: Iterable[MetadataRequestTopic]) -> list[TopicId]:
+    """The ids to answer for, each once."""
+    return list(dict.fromkeys(topic.topic_id for topic in asked if topic.topic_id != ZERO_TOPIC_ID))
+
+
+def _names(asked: Iterable[MetadataRequestTopic]) -> list[str | None]:
+    """The names to answer for, each once; none when any topic is asked for by id, for then only ids count."""
+    return [] if _ids(asked) else list(dict.fromkeys(topic.name for topic in asked))
 
 
 async def _after_creating(
@@ -69,33 +72,38 @@ async def _after_creating(
 
 
 def _look_up(
-    broker: Broker, context: Context, request: MetadataRequest, refusals: dict[str, ProtocolError]
+    broker: Broker, context: Context, request: MetadataRequest, refusals: Mapping[str, ProtocolError]
 ) -> MetadataResponse:
-    answers: list[MetadataResponseTopic] = []
     asked = request.topics or []
-    names = _names(asked)
-    if not names:
-        for topic_id in dict.fromkeys(topic.topic_id for topic in asked):
-            try:
-                if topic_id == ZERO_TOPIC_ID:
-                    raise Refused(
-                        ErrorCode.INVALID_REQUEST, "A topic is asked for by a name or an id; this has neither."
-                    )
-                answers.append(_found(broker, broker.topic("", topic_id), request))
-            except ProtocolError as refusal:
-                answers.append(_missing(None, topic_id, refusal))
-    for name in names:
-        try:
-            if name in refusals:
-                raise refusals[name]
-            check_topic_name(name)
-            answers.append(_found(broker, broker.topic(name), request))
-        except ProtocolError as refusal:
-            answer = _missing(name, ZERO_TOPIC_ID, refusal)
-            if request.include_topic_authorized_operations:
-                answer.topic_authorized_operations = TOPIC_OPERATIONS
-            answers.append(answer)
+    answers = [_by_id(broker, topic_id, request) for topic_id in _ids(asked)]
+    answers += [_by_name(broker, name, request, refusals) for name in _names(asked)]
     return _response(broker, context, request, answers)
+
+
+def _by_id(broker: Broker, topic_id: TopicId, request: MetadataRequest) -> MetadataResponseTopic:
+    try:
+        return _found(broker, broker.topic("", topic_id), request)
+    except ProtocolError as refusal:
+        return MetadataResponseTopic(error_code=refusal.code, name=None, topic_id=topic_id, partitions=[])
+
+
+def _by_name(
+    broker: Broker, name: str | None, request: MetadataRequest, refusals: Mapping[str, ProtocolError]
+) -> MetadataResponseTopic:
+    try:
+        if name is None:
+            raise Refused(ErrorCode.INVALID_REQUEST, "A topic is asked for by its name or its id; here is neither.")
+        if name in refusals:
+            raise refusals[name]
+        check_topic_name(name)
+        return _found(broker, broker.topic(name), request)
+    except ProtocolError as refusal:
+        answer = MetadataResponseTopic(
+            error_code=refusal.code, name=name, is_internal=name in INTERNAL_TOPICS, partitions=[]
+        )
+    if request.include_topic_authorized_operations:
+        answer.topic_authorized_operations = TOPIC_OPERATIONS
+    return answer
 
 
 def _found(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
@@ -118,16 +126,6 @@ def _found(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataRe
     if request.include_topic_authorized_operations:
         answer.topic_authorized_operations = TOPIC_OPERATIONS
     return answer
-
-
-def _missing(name: str | None, topic_id: TopicId, refusal: ProtocolError) -> MetadataResponseTopic:
-    return MetadataResponseTopic(
-        error_code=refusal.code,
-        name=name,
-        topic_id=topic_id,
-        is_internal=name in INTERNAL_TOPICS,
-        partitions=[],
-    )
 
 
 def _response(

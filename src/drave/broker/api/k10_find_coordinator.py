@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.topics import auto_create
-from drave.catalog import CONSUMER_OFFSETS
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.wire.messages.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 
@@ -26,8 +23,6 @@ BATCHED_SINCE: Final = 4
 
 NOBODY: Final = (-1, "", -1)
 
-Answer = FindCoordinatorResponse | Coroutine[Any, Any, FindCoordinatorResponse]
-
 
 class KeyType(enum.IntEnum):
     """What the key of a request names."""
@@ -37,23 +32,11 @@ class KeyType(enum.IntEnum):
     SHARE = 2
 
 
-def find_coordinator(broker: Broker, context: Context, request: FindCoordinatorRequest) -> Answer:
-    """At once, unless the groups' topic has to be created first."""
+def find_coordinator(broker: Broker, context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
+    """This broker. The groups' topic need not be there: it is created when a group first has something to keep."""
     try:
         _check(context, request)
     except ProtocolError as refusal:
-        return _response(context, request, NOBODY, refusal)
-    if broker.catalog.topic(CONSUMER_OFFSETS) is None:
-        return _after_creating(broker, context, request)
-    return _response(context, request, (broker.node_id, *broker.advertised(context)))
-
-
-async def _after_creating(broker: Broker, context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
-    try:
-        await auto_create(broker, CONSUMER_OFFSETS)
-    except ProtocolError as error:
-        logger.error("%s could not be created: %s", CONSUMER_OFFSETS, error)
-        refusal = Refused(ErrorCode.COORDINATOR_NOT_AVAILABLE, f"{CONSUMER_OFFSETS} could not be created: {error}")
         return _response(context, request, NOBODY, refusal)
     return _response(context, request, (broker.node_id, *broker.advertised(context)))
 

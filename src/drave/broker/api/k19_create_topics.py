@@ -2,7 +2,8 @@
 
 Each topic of a request is created or refused by itself; only a name that comes twice, and more partitions than one
 request may ask for, are judged over the whole request. Checks run in Kafka's order, so a topic with several faults is
-refused for the same one: name, name taken, configs, replication factor, partitions, assignment.
+refused for the same one: name, name taken, configs, replication factor, partitions, assignment. (Kafka lets clients
+create `__consumer_offsets`, with whatever number of partitions; here its coordinator does, when it is first needed.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from drave.broker.context import Context
 from drave.broker.core import Broker
 from drave.broker.topics import CLUSTER_METADATA, ConfigSource, config_synonyms, shown_configs
-from drave.catalog import InvalidPartitions
+from drave.catalog import INTERNAL_TOPICS, InvalidPartitions
 from drave.model.config import InvalidConfig
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.log_config import check_topic_configs
@@ -57,8 +58,8 @@ def _partitions(broker: Broker, topic: CreatableTopic) -> int:
 
 
 async def _create(broker: Broker, topic: CreatableTopic, *, validate_only: bool) -> CreatableTopicResult:
-    if topic.name == CLUSTER_METADATA:
-        raise Refused(ErrorCode.INVALID_REQUEST, f"{CLUSTER_METADATA} is a name that no topic may have.")
+    if topic.name in INTERNAL_TOPICS or topic.name == CLUSTER_METADATA:
+        raise Refused(ErrorCode.INVALID_REQUEST, f"{topic.name} is a broker's own: it is there when it is needed.")
     partitions = _partitions(broker, topic)
     configs = _configs(topic)
     broker.catalog.check_new_topic(topic.name, max(1, partitions), configs)

@@ -1,7 +1,7 @@
 """DeleteTopics: topics that go, by name or by id.
 
-Nothing of a topic is left for clients when this is answered; its files follow. Internal topics stay, because
-coordinators live in them. (Kafka deletes those too.)
+Nothing of a topic is left for clients when this is answered; its files follow. Internal topics go like all others: who
+deletes `__consumer_offsets` deletes every group.
 """
 
 from __future__ import annotations
@@ -87,8 +87,6 @@ async def _delete(broker: Broker, state: DeleteTopicState, twice: set[TopicId | 
     if _key(state) in twice:
         raise Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
     topic = broker.topic(state.name or "", state.topic_id)
-    if topic.internal:
-        raise Refused(ErrorCode.INVALID_REQUEST, f"{topic.name} is this broker's own and stays.")
     try:
         await broker.catalog.delete_topic(topic.topic_id)
     except NoSuchTopic:  # another request was quicker; what was asked for is so
