@@ -53,8 +53,11 @@ class GroupOffsets:
         self._committed.pop(place, None)
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
-        for (topic, partition), committed in self._committed.items():
-            yield offset_key(self._group_id, topic, partition), offset_value(committed)
+        """All of them; each is true at the moment when it is given."""
+        for place in list(self._committed):
+            committed = self._committed.get(place)
+            if committed is not None:
+                yield offset_key(self._group_id, *place), offset_value(committed)
 
     # -- reading
 

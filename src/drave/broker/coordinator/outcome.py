@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from drave.schema import Struct
-
 Token = int
 """Names a request until it is answered."""
 
@@ -28,7 +26,7 @@ class Reply(NamedTuple):
     """The answer to one request."""
 
     token: Token
-    response: Struct
+    response: Any
 
 
 class TimerChange(NamedTuple):

@@ -281,10 +281,7 @@ class GroupShard:
         """Take one record into the durable state. Raises `SchemaError` for one that cannot be read."""
         named = parse_key(key)
         if named is None:
-            if value is None:
-                self._foreign.pop(key, None)
-            else:
-                self._foreign[key] = value
+            self.keep_unread(key, value)
         elif isinstance(named, OffsetKey):
             self._replay_offset(named, value)
         elif value is None:
@@ -314,14 +311,26 @@ class GroupShard:
         elif group_id in self._groups:
             self._groups[group_id] = ClassicGroup(group_id, self._limits)
 
+    def keep_unread(self, key: bytes, value: bytes | None) -> None:
+        """Keep a record that cannot be read as it is."""
+        if value is None:
+            self._foreign.pop(key, None)
+        else:
+            self._foreign[key] = value
+
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
-        """The records that, replayed alone, give this durable state."""
-        for group in self._groups.values():
-            if group.record is not None:
-                yield group_key(group.group_id), group.record
-        for committed in self._offsets.values():
-            yield from committed.live_records()
-        yield from self._foreign.items()
+        """The records that, replayed alone, give this durable state. Each is true at the moment when it is given."""
+        for group_id in list(self._groups):
+            group = self._groups.get(group_id)
+            if group is not None and group.record is not None:
+                yield group_key(group_id), group.record
+        for group_id in list(self._offsets):
+            committed = self._offsets.get(group_id)
+            if committed is not None:
+                yield from committed.live_records()
+        for key in list(self._foreign):
+            if key in self._foreign:
+                yield key, self._foreign[key]
 
     def loaded(self, now_ms: int) -> Outcome:
         """The log has been read to its end."""

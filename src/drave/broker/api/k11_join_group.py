@@ -1,0 +1,30 @@
+"""JoinGroup: parked until the members of the new generation are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drave.broker.context import Context
+from drave.broker.coordinator.kinds import Joiner
+from drave.broker.coordinator.refusals import join_refused
+from drave.broker.core import Broker
+from drave.model.errors import ErrorCode
+from drave.wire.messages.k11_join_group import JoinGroupRequest
+
+
+def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> Any:
+    """Take the member into its group."""
+    if not request.group_id:
+        return join_refused(ErrorCode.INVALID_GROUP_ID, request.member_id)
+    joiner = Joiner(
+        client_id=context.client_id or "",
+        client_host=f"/{context.client_host}",  # Java's way to write an address, which tools show
+        api_version=context.api_version,
+        fresh_id=broker.entropy.uuid_text(),
+    )
+    return broker.groups.submit(
+        request.group_id,
+        lambda shard, token, now_ms: shard.join(request, joiner, token, now_ms),
+        lambda code: join_refused(code, request.member_id),
+        writes=True,
+    )

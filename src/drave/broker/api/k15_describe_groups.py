@@ -1,0 +1,53 @@
+"""DescribeGroups: state, members and assignments of classic groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drave.broker.context import Context
+from drave.broker.coordinator.kinds import GroupState
+from drave.broker.core import Broker
+from drave.model.errors import ErrorCode
+from drave.wire.messages.k15_describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
+
+_NOT_FOUND_SINCE = 6
+"""KIP-1043. Before it, a group that is not there is described as dead."""
+
+_ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8
+"""KIP-430: read, delete and describe, by their codes in Kafka. Without authorization everybody may."""
+
+
+def describe_groups(broker: Broker, context: Context, request: DescribeGroupsRequest) -> Any:
+    """Describe each group that is asked for."""
+    groups = [_describe(broker, group_id, context.api_version) for group_id in request.groups]
+    if request.include_authorized_operations:
+        for group in groups:
+            if not group.error_code:
+                group.authorized_operations = _ALL_OPERATIONS
+    return broker.groups.once_durable(DescribeGroupsResponse(groups=groups), request.groups)
+
+
+def _describe(broker: Broker, group_id: str, version: int) -> DescribedGroup:
+    shard = broker.groups.shard(group_id)
+    if isinstance(shard, ErrorCode):
+        return _undescribed(group_id, "", shard)
+    found = shard.describe(group_id)
+    if found is not None:
+        return found
+    if version < _NOT_FOUND_SINCE:
+        return _undescribed(group_id, GroupState.DEAD)
+    return _undescribed(group_id, GroupState.DEAD, ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
+
+
+def _undescribed(
+    group_id: str, state: str, code: ErrorCode = ErrorCode.NONE, message: str | None = None
+) -> DescribedGroup:
+    return DescribedGroup(
+        error_code=code,
+        error_message=message,
+        group_id=group_id,
+        group_state=state,
+        protocol_type="",
+        protocol_data="",
+        members=[],
+    )

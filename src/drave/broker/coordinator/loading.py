@@ -1,0 +1,55 @@
+"""Reading a coordinator's partition: which records count.
+
+Of each key only the last record does, for that is what compaction may leave of the log at any time. Records of a
+transaction count once its commit marker has come, unless a later record of their key came before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drave.records import BatchHeader, Buffer, ControlKind, Record, parse_control, read_records
+
+_Latest = tuple[int, bytes | None]
+"""Offset and value."""
+
+
+class LatestRecords:
+    """Takes batches in the order of the log, and gives the records to replay."""
+
+    def __init__(self) -> None:
+        self._latest: dict[bytes, _Latest] = {}
+        self._undecided: dict[int, list[Record]] = {}
+        """By producer id."""
+
+    def take(self, header: BatchHeader, batch: Buffer) -> None:
+        """Raises `InvalidRecord` where the batch is not what it says."""
+        records = read_records(batch, header)
+        if header.is_control:
+            for record in records:
+                self._decide(header.producer_id, parse_control(record).kind)
+        elif header.is_transactional:
+            self._undecided.setdefault(header.producer_id, []).extend(records)
+        else:
+            for record in records:
+                self._keep(record)
+
+    def _decide(self, producer_id: int, kind: ControlKind) -> None:
+        records = self._undecided.pop(producer_id, [])
+        if kind is ControlKind.COMMIT:
+            for record in records:
+                self._keep(record)
+
+    def _keep(self, record: Record) -> None:
+        key = record.key
+        if key is None:
+            return
+        earlier = self._latest.pop(key, None)
+        if earlier is not None and earlier[0] > record.offset:
+            self._latest[key] = earlier
+        else:
+            self._latest[key] = record.offset, record.value
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        for key, (_, value) in self._latest.items():
+            yield key, value

@@ -1,0 +1,289 @@
+"""One partition of an internal topic and the state machine that its records are the state of.
+
+    request ──→ step ──→ Outcome ──→ append, as one batch ──→ replay ──→ timers
+                                     refused? the answers                   │
+                                     become errors                          ▼
+                                              replies leave when the end of this moment is durable
+
+The law: durable state changes only by replay, right after the append. Every reply, also of an operation that only
+reads, waits until all that was appended by then is durable, for it may rest on it. What the log refuses, it refuses
+before replay. A failed sync never comes back here: it ends the process.
+
+A coordinator holds its whole state, so the log needs no more than that: when it has grown far past it, the live state
+is appended anew and the log's start moves behind what came before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+from drave.broker.context import Pending
+from drave.broker.coordinator.loading import LatestRecords
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
+from drave.model.errors import ErrorCode, ProtocolError
+from drave.model.ids import Offset
+from drave.records import BatchHeader, InvalidRecord, build_batch, parse_header, split
+from drave.schema import SchemaError
+
+if TYPE_CHECKING:
+    from drave.log import PartitionLog
+
+logger = logging.getLogger("drave.coordinator")
+
+KiB: Final = 1024
+MiB: Final = 1024 * KiB
+
+COMPACT_BYTES_MIN: Final = 16 * MiB
+COMPACT_RATIO: Final = 10
+READ_BYTES: Final = 1 * MiB
+CHUNK_RECORDS: Final = 512
+"""Records of the live state that are appended in one go, while requests wait."""
+
+
+class Machine(Protocol):
+    """What a partition's state machine does. It is pure: it knows no log, no clock and no waiting."""
+
+    def replay(self, key: bytes, value: bytes | None) -> None:
+        """Take a record into the durable state; SchemaError when it cannot be read."""
+        ...
+
+    def keep_unread(self, key: bytes, value: bytes | None) -> None:
+        """Keep a record that cannot be read as it is."""
+        ...
+
+    def live_records(self) -> Iterator[tuple[bytes, bytes]]:
+        """The whole durable state. It may change between two steps of the iteration: each is true when it is given."""
+        ...
+
+    def loaded(self, now_ms: int) -> Outcome: ...
+
+    def timer_fired(self, name: TimerName, now_ms: int) -> Outcome: ...
+
+    def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
+        """The log has refused the outcome's records: make its replies say so."""
+        ...
+
+
+M = TypeVar("M", bound=Machine)
+Step = Callable[[M, Token, int], Outcome]
+"""A request made to the machine: the machine, the token to answer, the time."""
+Refuse = Callable[[ErrorCode], Any]
+"""Words the answer to a request that comes to nothing."""
+
+
+class CoordinatorPartition(Generic[M]):
+    """One partition's machine, with its log, its parked requests and its timers."""
+
+    __slots__ = (
+        "_bytes_held",
+        "_change_timer",
+        "_compact_at",
+        "_compacting",
+        "_now_ms",
+        "_parked",
+        "_tokens",
+        "ended",
+        "loaded",
+        "log",
+        "machine",
+    )
+
+    def __init__(
+        self,
+        machine: M,
+        log: PartitionLog | None,
+        *,
+        now_ms: Callable[[], int],
+        change_timer: Callable[[TimerName, int | None], None],
+    ) -> None:
+        self.machine = machine
+        self.log = log
+        """None before the topic is there: nothing can have been written, nor be written yet."""
+        self.loaded = log is None or log.end == log.start
+        self.ended = False
+        self._now_ms = now_ms
+        self._change_timer = change_timer
+        self._tokens = itertools.count()
+        self._parked: dict[Token, tuple[Pending, Refuse]] = {}
+        self._bytes_held = 0
+        """Bytes that a load would have to read."""
+        self._compact_at = COMPACT_BYTES_MIN
+        self._compacting = False
+
+    # -- requests
+
+    @property
+    def unavailable(self) -> ErrorCode | None:
+        """Why it cannot be asked now."""
+        if self.ended:
+            return ErrorCode.NOT_COORDINATOR
+        return None if self.loaded else ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+
+    def submit(self, step: Step[M], refuse: Refuse) -> Any:
+        """Make a request; the response where it can leave now, else a Pending."""
+        code = self.unavailable
+        if code is not None:
+            return refuse(code)
+        token = next(self._tokens)
+        outcome = step(self.machine, token, self._now_ms())
+        response = self._carry_out(outcome, token)
+        if response is None:
+            pending = Pending(on_cancel=partial(self._forget, token))
+            self._parked[token] = pending, refuse
+            return pending
+        return self.once_durable(response)
+
+    def event(self, outcome: Outcome) -> None:
+        """Carry out what no request asked for."""
+        self._carry_out(outcome, None)
+
+    def timer_fired(self, name: TimerName) -> None:
+        if self.unavailable is None:
+            self.event(self.machine.timer_fired(name, self._now_ms()))
+
+    def once_durable(self, response: Any) -> Any:
+        """`response` itself when all that it may rest on is durable, else a Pending that is completed then."""
+        log = self.log
+        if log is None or log.high_watermark >= log.end:
+            return response
+        pending = Pending()
+        log.when_durable(log.end, partial(pending.complete, response))
+        return pending
+
+    def _carry_out(self, outcome: Outcome, asker: Token | None) -> Any:
+        """Append, replay, set timers, answer the parked; the asker's own response, if it is there, is returned."""
+        if outcome.records:
+            self._write(outcome)
+        for name, after_ms in outcome.timers:
+            self._change_timer(name, after_ms)
+        own = None
+        for token, response in outcome.replies:
+            if token == asker:
+                own = response
+            elif parked := self._parked.pop(token, None):
+                self._release(parked[0], response)
+        return own
+
+    def _release(self, pending: Pending, response: Any) -> None:
+        log = self.log
+        if log is None:
+            pending.complete(response)
+        else:
+            log.when_durable(log.end, partial(pending.complete, response))
+
+    def _write(self, outcome: Outcome) -> None:
+        try:
+            self._append(outcome.records)
+        except ProtocolError as error:
+            logger.error("%s: the records of a request were refused: %s", self._name, error)
+            self.machine.refuse(outcome, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+            return
+        replay = self.machine.replay
+        for key, value in outcome.records:
+            replay(key, value)
+
+    def _append(self, records: Iterable[KeyValue]) -> None:
+        log = self.log
+        assert log is not None, "what writes waits for the topic"
+        now_ms = self._now_ms()
+        batch = build_batch(records, timestamp_ms=now_ms)
+        log.append(batch, parse_header(batch), now_ms=now_ms)
+        self._bytes_held += len(batch)
+
+    def _forget(self, token: Token) -> None:
+        self._parked.pop(token, None)
+
+    def end(self, code: ErrorCode) -> None:
+        """Answer all that is parked, and take no more."""
+        self.ended = True
+        parked, self._parked = self._parked, {}
+        for pending, refuse in parked.values():
+            pending.complete(refuse(code))
+
+    # -- loading
+
+    async def load(self) -> None:
+        """Read the log from its start to its end. Until then, requests are told that it is being loaded."""
+        log = self.log
+        assert log is not None
+        latest = LatestRecords()
+        position = log.start
+        while position < log.high_watermark and not self.ended:
+            batches = await log.read(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+            if not batches.parts:
+                break
+            for part in batches.parts:
+                for header, batch in split(part):
+                    self._take(latest, header, batch)
+                    position = Offset(header.last_offset + 1)
+            self._bytes_held += batches.size
+            await asyncio.sleep(0)  # let others have the loop
+        if self.ended:
+            return
+        for key, value in latest:
+            self._replay_loaded(key, value)
+        self.loaded = True
+        self.event(self.machine.loaded(self._now_ms()))
+
+    def _take(self, latest: LatestRecords, header: BatchHeader, batch: memoryview) -> None:
+        try:
+            latest.take(header, batch)
+        except InvalidRecord as error:
+            logger.error("%s: the batch at offset %d is passed over: %s", self._name, header.base_offset, error)
+
+    @property
+    def _name(self) -> str:
+        return "a coordinator" if self.log is None else f"{self.log.name}-{self.log.index}"
+
+    def _replay_loaded(self, key: bytes, value: bytes | None) -> None:
+        try:
+            self.machine.replay(key, value)
+        except SchemaError as error:
+            logger.warning("%s: a record cannot be read, and is kept as it is: %s", self._name, error)
+            self.machine.keep_unread(key, value)
+
+    # -- compaction
+
+    @property
+    def wants_compaction(self) -> bool:
+        return self._bytes_held >= self._compact_at and not self._compacting and self.loaded
+
+    async def compact(self) -> None:
+        """Append the live state and move the log's start behind what came before it, if that is worth it."""
+        self._compacting = True
+        try:
+            live_bytes = 0
+            live = self.machine.live_records()
+            while chunk := list(islice(live, CHUNK_RECORDS)):
+                live_bytes += sum(len(key) + len(value) for key, value in chunk)
+                await asyncio.sleep(0)
+            if self._bytes_held >= max(COMPACT_BYTES_MIN, COMPACT_RATIO * live_bytes):
+                await self._rewrite()
+            self._compact_at = max(COMPACT_BYTES_MIN, COMPACT_RATIO * live_bytes, self._bytes_held + 1)
+        except ProtocolError as error:
+            logger.warning("%s could not be compacted, and stays as it is: %s", self._name, error)
+            self._compact_at = self._bytes_held + COMPACT_BYTES_MIN
+        finally:
+            self._compacting = False
+
+    async def _rewrite(self) -> None:
+        """Requests are served between the chunks. What changes meanwhile is appended after its rewriting, or rewritten
+        as it is then: either way its last state comes last."""
+        log = self.log
+        assert log is not None
+        first, before = log.end, self._bytes_held
+        live = self.machine.live_records()
+        while chunk := list(islice(live, CHUNK_RECORDS)):
+            self._append(chunk)
+            await asyncio.sleep(0)
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        log.when_durable(log.end, partial(durable.set_result, None))
+        await durable
+        await log.delete_records(first)
+        self._bytes_held -= before

@@ -1,0 +1,286 @@
+"""A shard of groups with a log, a clock and timers that are lists and numbers, driven by hand or by a seed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from drave.broker.coordinator.kinds import GroupLimits, Joiner
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
+from drave.broker.coordinator.shard import GroupShard
+from drave.model.errors import ErrorCode
+from drave.schema import encoder
+from drave.wire.messages.consumer_protocol import ConsumerProtocolSubscription
+from drave.wire.messages.k08_offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from drave.wire.messages.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
+from drave.wire.messages.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from drave.wire.messages.k12_heartbeat import HeartbeatRequest
+from drave.wire.messages.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
+from drave.wire.messages.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from drave.wire.messages.k15_describe_groups import DescribedGroup
+from drave.wire.messages.k47_offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+    OffsetDeleteResponse,
+)
+
+SESSION_MS = 10_000
+REBALANCE_MS = 60_000
+
+
+def subscription(*topics: str) -> bytes:
+    """A consumer's metadata, as clients write it."""
+    message = ConsumerProtocolSubscription(topics=list(topics))
+    return b"\0\0" + b"".join(encoder(ConsumerProtocolSubscription, 0)(message))
+
+
+class VirtualGroups:
+    """One shard and its surroundings. A request returns a token; its answer is looked up under it."""
+
+    def __init__(self, **limits: int) -> None:
+        self.limits = GroupLimits(**limits)
+        self.shard = GroupShard(self.limits)
+        self.now_ms = 1_750_000_000_000
+        self.log: list[KeyValue] = []
+        self.timers: dict[TimerName, int] = {}
+        self.answers: dict[int, Any] = {}
+        self.parked: set[int] = set()
+        self.log_refuses_with: ErrorCode | None = None
+        self._tokens = itertools.count(1)
+
+    # -- the runtime in small
+
+    def carry_out(self, outcome: Outcome) -> None:
+        if outcome.records and self.log_refuses_with is not None:
+            self.shard.refuse(outcome, self.log_refuses_with)
+        self.log += outcome.records
+        for key, value in outcome.records:
+            self.shard.replay(key, value)
+        for name, after_ms in outcome.timers:
+            if after_ms is None:
+                self.timers.pop(name, None)
+            else:
+                self.timers[name] = self.now_ms + after_ms
+        for token, response in outcome.replies:
+            assert token in self.parked, "a request is answered exactly once"
+            self.parked.remove(token)
+            self.answers[token] = response
+
+    def token(self) -> int:
+        token = next(self._tokens)
+        self.parked.add(token)
+        return token
+
+    def advance(self, ms: int) -> None:
+        """Let time pass; deadlines on the way are met in order."""
+        until = self.now_ms + ms
+        while due := [(at, name) for name, at in self.timers.items() if at <= until]:
+            at, name = min(due)
+            self.now_ms = max(self.now_ms, at)
+            del self.timers[name]
+            self.carry_out(self.shard.timer_fired(name, self.now_ms))
+        self.now_ms = until
+
+    def restart(self) -> None:
+        """Lose all that is soft, and read the log again."""
+        self.shard = self.replayed()
+        self.timers.clear()
+        self.parked.clear()
+        self.carry_out(self.shard.loaded(self.now_ms))
+
+    def replayed(self) -> GroupShard:
+        shard = GroupShard(self.limits)
+        for key, value in self.log:
+            shard.replay(key, value)
+        return shard
+
+    # -- requests
+
+    def join(
+        self,
+        member_id: str = "",
+        *,
+        group: str = "g",
+        instance_id: str | None = None,
+        protocols: dict[str, bytes] | None = None,
+        protocol_type: str = "consumer",
+        version: int = 9,
+        session_ms: int = SESSION_MS,
+        rebalance_ms: int = REBALANCE_MS,
+        client_id: str = "client",
+    ) -> int:
+        token = self.token()
+        offered = {"range": subscription("t")} if protocols is None else protocols
+        request = JoinGroupRequest(
+            group_id=group,
+            session_timeout_ms=session_ms,
+            rebalance_timeout_ms=rebalance_ms,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            protocol_type=protocol_type,
+            protocols=[JoinGroupRequestProtocol(name=name, metadata=metadata) for name, metadata in offered.items()],
+        )
+        joiner = Joiner(client_id, "/127.0.0.1", version, f"{token:036d}")
+        self.carry_out(self.shard.join(request, joiner, token, self.now_ms))
+        return token
+
+    def sync(
+        self,
+        member_id: str,
+        generation: int,
+        assignments: dict[str, bytes] | None = None,
+        *,
+        group: str = "g",
+        instance_id: str | None = None,
+        protocol_type: str | None = "consumer",
+        protocol_name: str | None = None,
+    ) -> int:
+        token = self.token()
+        request = SyncGroupRequest(
+            group_id=group,
+            generation_id=generation,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            protocol_type=protocol_type,
+            protocol_name=protocol_name,
+            assignments=[
+                SyncGroupRequestAssignment(member_id=each, assignment=assignment)
+                for each, assignment in (assignments or {}).items()
+            ],
+        )
+        self.carry_out(self.shard.sync(request, token, self.now_ms))
+        return token
+
+    def heartbeat(
+        self, member_id: str, generation: int, *, group: str = "g", instance_id: str | None = None
+    ) -> ErrorCode:
+        token = self.token()
+        request = HeartbeatRequest(
+            group_id=group, generation_id=generation, member_id=member_id, group_instance_id=instance_id
+        )
+        self.carry_out(self.shard.heartbeat(request, token))
+        return ErrorCode(self.answers[token].error_code)
+
+    def leave(self, *members: str | tuple[str, str | None], group: str = "g", version: int = 5) -> LeaveGroupResponse:
+        token = self.token()
+        identities = [(each, None) if isinstance(each, str) else each for each in members]
+        request = LeaveGroupRequest(
+            group_id=group,
+            member_id=identities[0][0] if version < 3 else "",
+            members=[MemberIdentity(member_id=each, group_instance_id=instance) for each, instance in identities],
+        )
+        self.carry_out(self.shard.leave(request, version, token, self.now_ms))
+        response: LeaveGroupResponse = self.answers[token]
+        return response
+
+    def commit(
+        self,
+        offsets: dict[tuple[str, int], int],
+        member_id: str = "",
+        generation: int = -1,
+        *,
+        group: str = "g",
+        instance_id: str | None = None,
+        version: int = 9,
+        metadata: str | None = None,
+        retention_ms: int = -1,
+        topic_id: bytes = bytes(16),
+    ) -> list[ErrorCode]:
+        token = self.token()
+        request = OffsetCommitRequest(
+            group_id=group,
+            generation_id_or_member_epoch=generation,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            retention_time_ms=retention_ms,
+            topics=[
+                OffsetCommitRequestTopic(
+                    name=topic,
+                    topic_id=topic_id,
+                    partitions=[
+                        OffsetCommitRequestPartition(
+                            partition_index=index, committed_offset=offset, committed_metadata=metadata
+                        )
+                    ],
+                )
+                for (topic, index), offset in offsets.items()
+            ],
+        )
+        self.carry_out(self.shard.commit(request, version, token, self.now_ms))
+        return [
+            ErrorCode(partition.error_code) for topic in self.answers[token].topics for partition in topic.partitions
+        ]
+
+    def committed(self, *, group: str = "g") -> dict[tuple[str, int], int]:
+        """All that the group has committed."""
+        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=None))
+        return {
+            (topic.name, partition.partition_index): partition.committed_offset
+            for topic in found.topics
+            for partition in topic.partitions
+        }
+
+    def fetch(self, topic: str, index: int, *, group: str = "g", topic_id: bytes = bytes(16)) -> Any:
+        asked = OffsetFetchRequestTopics(name=topic, topic_id=topic_id, partition_indexes=[index])
+        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=[asked]))
+        return found.topics[0].partitions[0]
+
+    def delete_offsets(self, topic: str, *indexes: int, group: str = "g") -> OffsetDeleteResponse:
+        token = self.token()
+        partitions = [OffsetDeleteRequestPartition(partition_index=index) for index in indexes]
+        request = OffsetDeleteRequest(
+            group_id=group, topics=[OffsetDeleteRequestTopic(name=topic, partitions=partitions)]
+        )
+        self.carry_out(self.shard.delete_offsets(request, token))
+        response: OffsetDeleteResponse = self.answers[token]
+        return response
+
+    def delete(self, group: str = "g") -> ErrorCode:
+        token = self.token()
+        self.carry_out(self.shard.delete_groups([group], token))
+        return ErrorCode(self.answers[token].results[0].error_code)
+
+    def expire(self) -> None:
+        self.carry_out(self.shard.expire(self.now_ms))
+
+    def described(self, group: str = "g") -> DescribedGroup:
+        found = self.shard.describe(group)
+        assert found is not None
+        return found
+
+    # -- whole rounds
+
+    def new_member(self, **joining: Any) -> int:
+        """Join as a client does that obeys KIP-394; the token of the second, real join."""
+        first: JoinGroupResponse = self.answers[self.join(**joining)]
+        assert first.error_code == ErrorCode.MEMBER_ID_REQUIRED
+        return self.join(first.member_id, **joining)
+
+    def joined(self, token: int) -> JoinGroupResponse:
+        """The answer to a join that has succeeded."""
+        response: JoinGroupResponse = self.answers[token]
+        assert response.error_code == ErrorCode.NONE, ErrorCode(response.error_code)
+        return response
+
+    def stable_group(self, members: int = 1, **joining: Any) -> list[JoinGroupResponse]:
+        """A stable group of dynamic members, the leader first; the assignment of each is its number."""
+        tokens = [self.new_member(**joining)]
+        if members > 1:
+            leader = self.joined(tokens[0])
+            tokens += [self.new_member(**joining) for _ in range(members - 1)]
+            tokens[0] = self.join(leader.member_id, **joining)
+        return self.settle(tokens)
+
+    def settle(self, tokens: list[int]) -> list[JoinGroupResponse]:
+        """Let all sync whose joins have been answered; who comes first leads."""
+        answers = sorted((self.joined(token) for token in tokens), key=lambda answer: answer.member_id != answer.leader)
+        plan = {answer.member_id: b"%d" % number for number, answer in enumerate(answers)}
+        for answer in answers:
+            part = plan if answer.member_id == answer.leader else {}
+            self.sync(answer.member_id, answer.generation_id, part, protocol_type=answer.protocol_type)
+        return answers
