@@ -1,0 +1,147 @@
+"""DescribeConfigs: checked against what Apache Kafka 4.3.1 answers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from drave.model.errors import ErrorCode
+from drave.model.topic_configs import TOPIC_CONFIGS
+from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+
+TOPIC, BROKER = 2, 4
+DYNAMIC_TOPIC, STATIC_BROKER, DEFAULT = 1, 4, 5
+
+
+def describe(*resources, synonyms=True, documentation=False) -> DescribeConfigsRequest:
+    return DescribeConfigsRequest(
+        resources=[
+            DescribeConfigsResource(resource_type=type_, resource_name=name, configuration_keys=keys)
+            for type_, name, keys in resources
+        ],
+        include_synonyms=synonyms,
+        include_documentation=documentation,
+    )
+
+
+async def configs_of(see, *resource, version=None, **options):
+    (result,) = (await see(describe(resource, **options), version)).results
+    assert (result.error_code, result.error_message) == (0, "")
+    return {config.name: config for config in result.configs}
+
+
+def facts(config):
+    return config.value, config.config_source, [(each.name, each.value, each.source) for each in config.synonyms]
+
+
+@pytest.mark.parametrize("version", range(1, 5))
+async def test_a_topic_has_every_config_of_kafka(see, asker, version):
+    await asker.create_topic("rides")
+    configs = await configs_of(see, TOPIC, "rides", None, version=version)
+    assert set(configs) == {name for name, key in TOPIC_CONFIGS.items() if not key.hidden}
+    for config in configs.values():
+        key = TOPIC_CONFIGS[config.name]
+        assert (config.value, config.config_source) == (key.default, DEFAULT)
+        assert (config.read_only, config.is_sensitive) == (False, False)
+        assert config.config_type == (key.type if version >= 3 else 0)
+        named = key.broker_name if not key.broker_units else None
+        assert [(each.name, each.source) for each in config.synonyms] == ([(named, DEFAULT)] if named else [])
+
+
+async def test_a_value_has_its_source_and_what_else_would_give_it(see, asker, broker):
+    defaults = {"retention.ms": "7", "retention.bytes": "8", "segment.bytes": "2000000"}
+    broker.settings = dataclasses.replace(broker.settings, topic_defaults=defaults)
+    await asker.create_topic("rides", retention_ms=" 5 ", segment_bytes="1048576")
+    configs = await configs_of(see, TOPIC, "rides", None)
+    assert facts(configs["retention.ms"]) == (
+        "5",
+        DYNAMIC_TOPIC,
+        [("retention.ms", "5", DYNAMIC_TOPIC), ("log.retention.ms", "7", STATIC_BROKER)],
+    )
+    assert facts(configs["retention.bytes"]) == (
+        "8",
+        STATIC_BROKER,
+        [("log.retention.bytes", "8", STATIC_BROKER), ("log.retention.bytes", "-1", DEFAULT)],
+    )
+    assert facts(configs["segment.bytes"]) == (
+        "1048576",
+        DYNAMIC_TOPIC,
+        [
+            ("segment.bytes", "1048576", DYNAMIC_TOPIC),
+            ("log.segment.bytes", "2000000", STATIC_BROKER),
+            ("log.segment.bytes", "1073741824", DEFAULT),
+        ],
+    )
+
+
+async def test_a_hidden_config_is_shown_where_it_is_set(see, asker):
+    await asker.create_topic("small", internal_segment_bytes="100")
+    configs = await configs_of(see, TOPIC, "small", None)
+    assert facts(configs["internal.segment.bytes"])[:2] == ("100", DYNAMIC_TOPIC)
+    assert configs["segment.bytes"].value == "1073741824"
+
+
+@pytest.mark.parametrize("keys", [["retention.ms", "no.such"], ["retention.ms", "retention.ms"]])
+async def test_only_the_named_configs_are_described_and_unknown_names_passed_over(see, asker, keys):
+    await asker.create_topic("rides")
+    assert list(await configs_of(see, TOPIC, "rides", keys)) == ["retention.ms"]
+
+
+async def test_an_empty_list_of_names_asks_for_all(see, asker):
+    await asker.create_topic("rides")
+    assert len(await configs_of(see, TOPIC, "rides", [])) == 33
+
+
+async def test_synonyms_and_documentation_come_when_asked_for(see, asker):
+    await asker.create_topic("rides")
+    bare = await configs_of(see, TOPIC, "rides", ["retention.bytes"], synonyms=False)
+    assert (bare["retention.bytes"].synonyms, bare["retention.bytes"].documentation) == ([], None)
+    documented = await configs_of(see, TOPIC, "rides", None, documentation=True)
+    assert all(config.documentation for config in documented.values())
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "code"),
+    [
+        (TOPIC, "nope", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        (TOPIC, "a b", ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (TOPIC, "", ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (BROKER, "2", ErrorCode.INVALID_REQUEST),
+        (BROKER, "x", ErrorCode.INVALID_REQUEST),
+        (8, "1", ErrorCode.INVALID_REQUEST),
+        (16, "m", ErrorCode.INVALID_REQUEST),
+        (32, "g", ErrorCode.INVALID_REQUEST),
+        (99, "x", ErrorCode.INVALID_REQUEST),
+    ],
+)
+async def test_what_cannot_be_described_is_refused_by_itself(see, asker, type_, name, code):
+    await asker.create_topic("rides")
+    refused, found = (await see(describe((type_, name, None), (TOPIC, "rides", None)))).results
+    assert (refused.error_code, refused.resource_type, refused.resource_name) == (code, type_, name)
+    assert refused.configs == []
+    assert refused.error_message
+    assert found.error_code == 0
+
+
+async def test_the_broker_tells_its_settings_under_kafkas_names(see, broker):
+    configs = await configs_of(see, BROKER, "1", None, documentation=True)
+    assert facts(configs["durability"]) == (
+        "os",
+        STATIC_BROKER,
+        [("durability", "os", STATIC_BROKER), ("durability", "fsync", DEFAULT)],
+    )
+    assert facts(configs["log.dirs"])[0] == str(broker.settings.data_folder)
+    assert facts(configs["num.partitions"]) == ("1", DEFAULT, [("num.partitions", "1", DEFAULT)])
+    assert facts(configs["log.retention.ms"])[:2] == ("604800000", DEFAULT)
+    assert facts(configs["default.replication.factor"])[:2] == ("1", DEFAULT)
+    assert facts(configs["advertised.listeners"]) == (None, DEFAULT, [])
+    assert all(config.read_only and config.documentation for config in configs.values())
+
+
+async def test_nothing_is_set_on_all_brokers_at_once(see):
+    assert await configs_of(see, BROKER, "", None) == {}
+
+
+async def test_nothing_asked_is_nothing_answered(see):
+    assert (await see(describe())).results == []
