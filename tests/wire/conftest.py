@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from drave.schema.declaration import Field, declaration_of, fields_of
+from drave.schema.declaration import Field, fields_of
 from drave.schema.types import Array, Blob, FieldType, Nested, Opaque, Scalar, Text
 
 settings.register_profile(
     "wire",
-    max_examples=int(os.environ.get("DRAVE_WIRE_EXAMPLES", "8")),
+    max_examples=int(os.environ.get("DRAVE_WIRE_EXAMPLES", "5")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -25,7 +25,7 @@ class TxnOffsetCommitRequest(Struct, versions=(0, 6), flexible=3):
     group_id: str
     producer_id: int64
     producer_epoch: int16
-    generation_id_or_member_epoch: int32 = since(3, default=-1)
+    generation_id_or_member_epoch: int32 = since(3, default=-1)  # KIP-447
     member_id: str = since(3, default="")  # KIP-447
     group_instance_id: str | None = since(3, default=None)  # KIP-447
     topics: list[TxnOffsetCommitRequestTopic]

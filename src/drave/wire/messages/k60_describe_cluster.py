@@ -27,4 +27,4 @@ class DescribeClusterResponse(Struct, versions=(0, 2), flexible=0):
     cluster_id: str
     controller_id: int32 = -1
     brokers: list[DescribeClusterBroker]
-    cluster_authorized_operations: int32 = -2147483648
+    cluster_authorized_operations: int32 = -(2**31)

@@ -44,7 +44,7 @@ class DescribedGroup(Struct):
     assignment_epoch: int32
     assignor_name: str
     members: list[Member]
-    authorized_operations: int32 = -2147483648
+    authorized_operations: int32 = -(2**31)
 
 
 class ConsumerGroupDescribeResponse(Struct, versions=(0, 1), flexible=0):

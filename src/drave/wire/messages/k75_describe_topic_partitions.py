@@ -39,7 +39,7 @@ class DescribeTopicPartitionsResponseTopic(Struct):
     topic_id: topic_uuid
     is_internal: bool = False
     partitions: list[DescribeTopicPartitionsResponsePartition]
-    topic_authorized_operations: int32 = -2147483648
+    topic_authorized_operations: int32 = -(2**31)
 
 
 class DescribeTopicPartitionsResponse(Struct, versions=(0, 0), flexible=0):

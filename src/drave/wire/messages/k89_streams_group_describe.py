@@ -109,7 +109,7 @@ class DescribedGroup(Struct):
     assignment_epoch: int32
     topology: Topology | None = None
     members: list[Member]
-    authorized_operations: int32 = -2147483648
+    authorized_operations: int32 = -(2**31)
     topology_description: TopologyDescription | None = since(1, default=None)  # KIP-1331
     topology_description_status: int8 = since(1, default=0)  # KIP-1331
     assignor_name: str | None = since(1, default=None)  # KIP-1357
