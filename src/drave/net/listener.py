@@ -117,7 +117,8 @@ class Listeners:
             if sock is None:
                 continue
             free_port = free_port or sock.getsockname()[1]
-            self._servers.append(await loop.create_server(lambda: Session(self._sessions), sock=sock, backlog=1024))
+            backlog = self._sessions.settings.listen_backlog
+            self._servers.append(await loop.create_server(lambda: Session(self._sessions), sock=sock, backlog=backlog))
             self.addresses.append(Address(*sock.getsockname()[:2]))
         if not self._servers:
             host, port = wanted[0]

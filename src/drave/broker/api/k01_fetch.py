@@ -82,13 +82,14 @@ def _note_changes(broker: Broker, session: FetchSession, request: FetchRequest, 
 class _Fetch:
     """One fetch on its way: answered at once, parked, or waiting for a cold disk."""
 
-    __slots__ = ("_broker", "_full", "_pending", "_request", "_session")
+    __slots__ = ("_broker", "_bytes_max", "_full", "_pending", "_request", "_session")
 
     def __init__(self, broker: Broker, session: FetchSession, request: FetchRequest) -> None:
         self._broker = broker
         self._session = session
         self._request = request
         self._full = session.epoch <= 1
+        self._bytes_max = min(request.max_bytes, broker.settings.fetch_bytes_max)
         self._pending: Pending | None = None
 
     def start(self) -> FetchResponse | Pending:
@@ -159,7 +160,7 @@ class _Fetch:
         """The batches that still fit into the reply, the first of which comes whole; None when nothing fits."""
         if watch.cold is not None:
             return watch.cold
-        bytes_max = min(watch.bytes_max, self._request.max_bytes - collected.size)
+        bytes_max = min(watch.bytes_max, self._bytes_max - collected.size)
         whole_first = collected.size == 0
         if bytes_max <= 0 and not whole_first and log.start <= watch.offset <= log.end:
             return None
