@@ -1,0 +1,75 @@
+"""A partition folder written by Apache Kafka opens in Drave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench import reference
+from bench.brokers import Kafka
+from tests.clients.adapters import ConfluentKafka, Got, Send
+
+from drave.testing import Broker
+
+pytestmark = pytest.mark.slow
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+class Written:
+    """What Apache Kafka left on the disk, and what a consumer had read from it."""
+
+    def __init__(self, data: Path, records: list[Got]) -> None:
+        self.data = data
+        self.records = records
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    try:
+        reference.library()
+    except reference.Missing as missing:
+        pytest.skip(str(missing))
+    with Kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        client = ConfluentKafka(kafka.bootstrap)
+        client.create("rides", segment_bytes="1048576")
+        for codec in CODECS:
+            sent = [Send(b"%s %d " % (codec.encode(), n) * 300, b"key", (("h", b"x"),)) for n in range(400)]
+            client.produce("rides", sent, codec=codec, idempotent=codec == "lz4")
+        records = client.consume("rides", 400 * len(CODECS))
+    return Written(kafka.data, records)
+
+
+def test_a_folder_that_the_catalog_does_not_know_is_left_alone(written: Written, tmp_path: Path) -> None:
+    """It may be all that is left of somebody's data."""
+    folder = tmp_path / "topics" / "rides-0"
+    shutil.copytree(written.data / "rides-0", folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with Broker(tmp_path) as drave:
+        assert "rides" not in ConfluentKafka(drave.bootstrap).topics()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_adopted_folder_has_every_record_and_takes_new_ones(written: Written, tmp_path: Path) -> None:
+    """`drave topic adopt`: offsets, times, keys, headers and codecs as Kafka wrote them."""
+    shutil.copytree(written.data / "rides-0", tmp_path / "topics" / "rides-0")
+    with Broker(tmp_path):
+        pass
+    command = [sys.executable, "-m", "drave.cli", "topic", "adopt", "rides", "--data", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
+    with Broker(tmp_path) as drave:
+        client = ConfluentKafka(drave.bootstrap)
+        assert client.topics()["rides"] == 1
+        assert client.ends("rides") == (0, len(written.records))
+        assert client.consume("rides", len(written.records)) == written.records
+        middle = written.records[1000]
+        assert client.offset_for_time("rides", middle.timestamp) is not None
+        assert client.produce("rides", [Send(b"more")], idempotent=True) == [len(written.records)]
+        drave.restart()
+        assert client.consume("rides", 1, start=len(written.records))[0].value == b"more"

@@ -1,0 +1,80 @@
+"""Kafka's dump tool reads what Drave has written: segments, indexes, producer snapshots and group metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.clients.adapters import ConfluentKafka, Send
+from tests.interop.conftest import DumpTool
+
+from drave.testing import Broker
+
+pytestmark = pytest.mark.slow
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+PER_CODEC = 400
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which each codec was written, segments rolled, and a group committed."""
+    folder = tmp_path_factory.mktemp("drave")
+    with Broker(folder, durability="fsync") as kafka:
+        client = ConfluentKafka(kafka.bootstrap)
+        client.create("rides", segment_bytes="1048576")
+        for codec in CODECS:
+            sent = [Send(b"%s %d " % (codec.encode(), n) * 300, b"key", (("h", b"x"),)) for n in range(PER_CODEC)]
+            for idempotent in (False, True):
+                client.produce("rides", sent, codec=codec, idempotent=idempotent)
+        client.consume_in_group("rides", 100, group="pricing")
+    return folder / "topics"
+
+
+def test_every_batch_is_valid_and_every_record_is_there_in_order(data: Path, dump: DumpTool) -> None:
+    segments = sorted((data / "rides-0").glob("*.log"))
+    assert len(segments) > 1, "the log has rolled"
+    read = dump(segments, "--deep-iteration", "--print-data-log")
+    assert all(batch.valid for batch in read.batches)
+    assert read.offsets == list(range(2 * len(CODECS) * PER_CODEC))
+    assert {batch.codec for batch in read.batches} == set(CODECS)
+    assert {batch.producer_id >= 0 for batch in read.batches} == {True, False}
+    assert [payload.split()[0] for payload in read.payloads[:: 2 * PER_CODEC]] == list(CODECS)
+
+
+def test_the_indexes_agree_with_their_segments(data: Path, dump: DumpTool) -> None:
+    """`--verify-index-only` prints each entry that points anywhere but at a batch."""
+    folder = data / "rides-0"
+    offset_indexes, time_indexes = sorted(folder.glob("*.index")), sorted(folder.glob("*.timeindex"))
+    assert any(index.stat().st_size for index in offset_indexes), "there are entries to look at"
+    assert any(index.stat().st_size for index in time_indexes)
+    sane = dump(offset_indexes + time_indexes, "--index-sanity-check").text
+    assert sane.count("passed sanity check") == len(offset_indexes + time_indexes), sane
+    verified = dump(offset_indexes + time_indexes, "--verify-index-only").text
+    assert all(line.startswith("Dumping ") for line in verified.splitlines()), verified
+
+
+def test_producer_snapshots_name_the_producers(data: Path, dump: DumpTool) -> None:
+    snapshots = sorted((data / "rides-0").glob("*.snapshot"))
+    assert snapshots, "a clean stop leaves a snapshot"
+    text = dump(snapshots[-1:]).text
+    assert text.count("producerId: ") == len(CODECS)
+    assert f"lastSequence: {PER_CODEC - 1}" in text
+
+
+def test_the_offsets_decoder_reads_groups_and_offsets(data: Path, dump: DumpTool) -> None:
+    """`__consumer_offsets` is in Kafka's own record formats."""
+    segments = [path for path in sorted(data.glob("__consumer_offsets-*/*.log")) if path.stat().st_size]
+    read = dump(segments, "--offsets-decoder")
+    assert all(batch.valid for batch in read.batches)
+    records = [line for line in read.text.splitlines() if " payload: " in line]
+    keys = [json.loads(line.partition(" key: ")[2].partition(" payload: ")[0]) for line in records]
+    values = [json.loads(payload) for payload in read.payloads]
+    assert len(keys) == len(values) > 0
+    groups = [value["data"] for key, value in zip(keys, values, strict=True) if key["type"] == "2" and value]
+    offsets = [(key["data"], value["data"]) for key, value in zip(keys, values, strict=True) if key["type"] == "1"]
+    assert [member["subscription"]["topics"] for group in groups for member in group["members"]][-1:] == [["rides"]]
+    where, committed = offsets[-1]
+    assert (where["group"], where["topic"], where["partition"]) == ("pricing", "rides", 0)
+    assert committed["offset"] == 100
