@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -83,7 +84,7 @@ class Messages:
 
 def all_defaults(cls: type[Any]) -> Any:
     """The struct that a tagged field stands for where it is absent; None where it has no such."""
-    if any(field.has_no_default for field in fields_of(cls)):
+    if any(field.default is msgspec.NODEFAULT for field in fields_of(cls)):
         return None
     return cls()
 

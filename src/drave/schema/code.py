@@ -14,17 +14,18 @@ from typing import Any
 class Code:
     """The text of one function under construction."""
 
-    def __init__(self, reserved: tuple[str, ...]) -> None:
+    def __init__(self, *, variables: tuple[str, ...], provided: dict[str, Any]) -> None:
         self.lines: list[str] = []
-        self.globals: dict[str, Any] = {}
+        self.globals = provided
         self._depth = 0
-        self._taken = {*reserved, *keyword.kwlist, *dir(builtins)}
+        self._taken = {*variables, *provided, *keyword.kwlist, *dir(builtins)}
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self._depth + text)
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
+        """What is written inside is indented below `head`; where that is nothing, it is `pass`."""
         self.line(head)
         self._depth += 1
         before = len(self.lines)

@@ -19,7 +19,10 @@ def decoder(cls: type[M], version: int) -> Callable[[Buffer, int], tuple[M, int]
     """The function that reads `version` of `cls`: from a buffer and a position, the message and where it ends.
 
     It raises SchemaError, and nothing else, where the bytes are not such a message. Fields of type `records` are views
-    into the buffer. Tagged fields that the declaration does not know are passed over.
+    into the buffer, everything else is a copy. Tagged fields that the declaration does not know are passed over.
+
+    A message without records is read from `bytes`: give it those, or a buffer that is little more than the message,
+    for another kind of buffer is copied whole.
     """
     compiled = declaration_of(cls).decoders
     if version not in compiled:

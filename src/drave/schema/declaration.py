@@ -85,10 +85,6 @@ class Field:
     tag: int | None
     default: Any
 
-    @property
-    def has_no_default(self) -> bool:
-        return self.default is msgspec.NODEFAULT
-
     def exists_in(self, version: int) -> bool:
         return self.low <= version <= self.high
 
@@ -116,9 +112,8 @@ class Message(msgspec.Struct, gc=False):
 
     def __repr__(self) -> str:
         declaration: Declaration = type(self).__declaration__  # type: ignore[attr-defined]  # set by _Declaring
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in declaration.specifiers)})"
-        )
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in declaration.specifiers)
+        return f"{type(self).__name__}({shown})"
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(since, until, nullable, tagged))

@@ -31,20 +31,22 @@ class _Decoder:
         self.cls = cls
         self.version = version
         self.flexible = declaration_of(cls).is_flexible(version)
-        self.has_records = holds_records(cls, version, flexible=self.flexible)
-        self.code = Code(reserved=("buffer", "position", "size", "end", "fail", "tag", "tags", "decode"))
+        self.has_records = holds_records(Nested(cls), version, flexible=self.flexible)
+        self.code = Code(
+            variables=("decode", "buffer", "position", "size", "end"),
+            provided={
+                "fail": partial(SchemaError, cls.__name__, version),
+                "finish_varint": finish_varint,
+                "skip_tags": skip_tags,
+                "OverlongVarint": OverlongVarint,
+                "StructError": struct.error,
+            },
+        )
         self.pending: list[tuple[str, str, int]] = []
         """Fixed-width values not read yet: the variable, the code and the size of each."""
 
     def write(self) -> Code:
         code = self.code
-        code.globals |= {
-            "fail": partial(SchemaError, self.cls.__name__, self.version),
-            "finish_varint": finish_varint,
-            "skip_tags": skip_tags,
-            "OverlongVarint": OverlongVarint,
-            "StructError": struct.error,
-        }
         buffer = "memoryview" if self.has_records else "bytes"
         with code.block("def decode(buffer, position=0):"):
             with code.block(f"if type(buffer) is not {buffer}:"):

@@ -29,9 +29,15 @@ class _Encoder:
         self.cls = cls
         self.version = version
         self.flexible = declaration_of(cls).is_flexible(version)
-        self.has_records = holds_records(cls, version, flexible=self.flexible)
+        self.has_records = holds_records(Nested(cls), version, flexible=self.flexible)
         self.code = Code(
-            reserved=("BYTE", "StructError", "content", "encode", "fail", "message", "out", "parts", "varint")
+            variables=("encode", "message", "parts", "out", "content"),
+            provided={
+                "fail": partial(SchemaError, cls.__name__, version),
+                "BYTE": BYTE,
+                "varint": varint,
+                "StructError": struct.error,
+            },
         )
         self.chunks: list[str] = []
         """Expressions that give the next bytes, not yet added to `out`."""
@@ -40,12 +46,6 @@ class _Encoder:
 
     def write(self) -> Code:
         code = self.code
-        code.globals |= {
-            "fail": partial(SchemaError, self.cls.__name__, self.version),
-            "BYTE": BYTE,
-            "varint": varint,
-            "StructError": struct.error,
-        }
         with code.block("def encode(message):"):
             with code.block("try:"):
                 if self.has_records:

@@ -26,12 +26,10 @@ class Layout:
         present, tagged, absent = [], [], []
         for field in fields_of(struct):
             if not field.exists_in(version) or (field.tag is not None and not flexible):
-                if field.has_no_default:
-                    raise TypeError(f"{struct.__name__}.{field.name} needs a default: version {version} lacks it")
                 absent.append(field)
             elif field.tag is None:
                 present.append(field)
-            elif _holds_opaque(field.type):
+            elif holds_records(field.type, version, flexible=flexible):
                 raise TypeError(f"{struct.__name__}.{field.name}: records cannot be tagged")
             else:
                 tagged.append(field)
@@ -56,17 +54,11 @@ def size_min(kind: FieldType, version: int, *, flexible: bool, nullable: bool = 
     return 2 if isinstance(kind, Text) else 4
 
 
-def holds_records(struct: type[Any], version: int, *, flexible: bool) -> bool:
-    """Whether some field of this version is passed on without a copy."""
-    layout = Layout.of(struct, version, flexible=flexible)
-    return any(_holds_opaque(field.type, version, flexible=flexible) for field in layout.present)
-
-
-def _holds_opaque(kind: FieldType, version: int | None = None, *, flexible: bool = True) -> bool:
+def holds_records(kind: FieldType, version: int, *, flexible: bool) -> bool:
+    """Whether some part of a value is passed on without a copy."""
     if isinstance(kind, Array):
-        return _holds_opaque(kind.element, version, flexible=flexible)
+        return holds_records(kind.element, version, flexible=flexible)
     if isinstance(kind, Nested):
-        if version is None:
-            return any(_holds_opaque(field.type) for field in fields_of(kind.struct))
-        return holds_records(kind.struct, version, flexible=flexible)
+        fields = Layout.of(kind.struct, version, flexible=flexible).present
+        return any(holds_records(field.type, version, flexible=flexible) for field in fields)
     return isinstance(kind, Opaque)

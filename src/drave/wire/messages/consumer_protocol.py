@@ -1,4 +1,8 @@
-"""What consumers of a classic group tell each other through JoinGroup and SyncGroup; the broker passes it on unread."""
+"""What consumers of a classic group tell each other through JoinGroup and SyncGroup; the broker passes it on unread.
+
+Both travel with their version before them, as an int16. A later version than these only adds fields: read it as the
+highest one here.
+"""
 
 from __future__ import annotations
 
