@@ -1,0 +1,14 @@
+"""Commands for people: `drave serve`, and clients of the protocol that work with any Kafka.
+
+    app.py      the root command, exit codes, and how an error is told
+    options.py  options that several commands share
+    output.py   tables, JSON, notes
+    records.py  a record as JSON, and by a template
+    …           one module for each command
+
+Nothing heavy is imported before a command needs it, so that `drave --help` is quick.
+"""
+
+from drave.cli.app import main
+
+__all__ = ["main"]

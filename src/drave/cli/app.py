@@ -1,0 +1,88 @@
+"""The root command, and what every command's end looks like.
+
+    0    done
+    1    the broker refused, or something failed
+    2    the command line makes no sense
+    3    no broker answers
+    4    the topic, partition or group does not exist
+    130  interrupted with Ctrl-C, or told to end, before it was done
+    141  whoever read the output went away
+
+An error is one sentence on standard error. A traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, Final
+
+import click
+
+from drave.cli.consume import consume
+from drave.cli.demo import demo
+from drave.cli.group import group
+from drave.cli.produce import produce
+from drave.cli.serve import serve
+from drave.cli.topic import topic
+from drave.client.errors import BadProperty, NotFound, Unreachable
+from drave.model.errors import DraveError
+
+FAILED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+NOT_FOUND: Final = 4
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+
+_CODES: Final = ((BadProperty, USAGE), (Unreachable, UNREACHABLE), (NotFound, NOT_FOUND), (DraveError, FAILED))
+
+
+class Root(click.Group):
+    """Turns what a command raises into one sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave groups, commit, say what was sent
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except DraveError as error:
+            click.echo(f"drave: {error}", err=True)
+            ctx.exit(next(code for kind, code in _CODES if isinstance(error, kind)))
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it exits
+            ctx.exit(READER_GONE)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return result
+
+
+def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # a fifth of the time that --help takes
+
+        click.echo(f"drave {version('drave')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no broker answers, 4 not found, 130 interrupted, "
+    "141 the reader of the output went away.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def main() -> None:
+    """Kafka in a pip install.
+
+    `drave serve` runs a broker; the other commands are clients of the protocol and work with any Kafka.
+    """
+
+
+for command in (serve, topic, produce, consume, group, demo):
+    main.add_command(command)

@@ -1,0 +1,117 @@
+"""Where a Kafka is, and how to speak to it.
+
+librdkafka waits and retries by itself, for minutes if it is let. That is right for a service and wrong for somebody at
+a terminal, so the address is tried first: a refused connection is said at once, with what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from drave.client.errors import COORDINATOR_IS_MOVING, BadProperty, ClientError, Unreachable, told
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, Producer
+
+T = TypeVar("T")
+
+DEFAULT_BOOTSTRAP: Final = "localhost:9092"
+DEFAULT_PORT: Final = 9092
+ANSWER_TIMEOUT_S: Final = 15.0
+DELIVERY_TIMEOUT_MS: Final = 30_000
+_CONNECT_TIMEOUT_S: Final = 5.0
+_RETRY_PAUSE_S: Final = 0.1
+_IDEMPOTENCE_SPEAKS: Final = {"enable.idempotence", "acks", "request.required.acks", "transactional.id"}
+
+logger = logging.getLogger("drave.client")
+"""What librdkafka says on its own. Nobody hears it unless the program sets up logging."""
+logger.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """`bootstrap` is HOST:PORT, several with commas; `properties` are librdkafka's and win over what we choose."""
+
+    bootstrap: str = DEFAULT_BOOTSTRAP
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """That one of the addresses takes a connection. Raises Unreachable."""
+        addresses = self.properties.get("bootstrap.servers", self.bootstrap).split(",")
+        reasons = []
+        for address in addresses:
+            try:
+                socket.create_connection(_host_and_port(address), timeout=_CONNECT_TIMEOUT_S).close()
+            except OSError as error:
+                reasons.append(f"{address.strip()} ({error.strerror or error})")
+            else:
+                return
+        raise Unreachable(f"no broker answers at {', '.join(reasons)}; `drave serve` starts one")
+
+    def admin(self) -> Any:
+        """confluent-kafka's AdminClient, whose methods have no types."""
+        from drave.client.librdkafka import AdminClient
+
+        return self._make(AdminClient, {})
+
+    def producer(self, **more: Any) -> Producer:
+        """Idempotent unless the properties speak of acknowledgements: nothing twice, nothing out of order."""
+        from drave.client.librdkafka import Producer
+
+        defaults: dict[str, Any] = {"message.timeout.ms": DELIVERY_TIMEOUT_MS, **more}
+        if not _IDEMPOTENCE_SPEAKS & self.properties.keys():
+            defaults["enable.idempotence"] = True
+        if "delivery.timeout.ms" in self.properties:  # librdkafka's other name for the same
+            del defaults["message.timeout.ms"]
+        return self._make(Producer, defaults)
+
+    def consumer(self, group: str, **more: Any) -> Consumer:
+        from drave.client.librdkafka import Consumer
+
+        return self._make(Consumer, {"group.id": group, **more})
+
+    def _make(self, client: Callable[..., T], defaults: Mapping[str, Any]) -> T:
+        from drave.client.librdkafka import KafkaException
+
+        config = {"bootstrap.servers": self.bootstrap, "client.id": "drave", **defaults, **self.properties}
+        try:
+            return client(config, logger=logger)
+        except KafkaException as error:
+            raise BadProperty(f"a client property is not right: {error.args[0].str()}") from None
+
+
+def result(future: Future[Any], doing: str) -> Any:
+    """What an admin request came to. `doing` completes "cannot …". Raises ClientError."""
+    from drave.client.librdkafka import KafkaException
+
+    try:
+        return future.result(ANSWER_TIMEOUT_S)
+    except KafkaException as error:
+        raise told(error.args[0], doing) from None
+    except TimeoutError:
+        raise Unreachable(f"cannot {doing}: no answer within {ANSWER_TIMEOUT_S:.0f} s") from None
+
+
+def coordinator_result(ask: Callable[[], Future[Any]], doing: str) -> Any:
+    """The same for a request to a group's coordinator, which is asked again while it is still loading."""
+    give_up = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            return result(ask(), doing)
+        except ClientError as error:
+            if error.name not in COORDINATOR_IS_MOVING or time.monotonic() > give_up:
+                raise
+        time.sleep(_RETRY_PAUSE_S)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port = address.strip().rpartition("://")[2].rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = address.strip(), str(DEFAULT_PORT)
+    return host.strip("[]"), int(port) if port.isdigit() else DEFAULT_PORT

@@ -1,0 +1,201 @@
+"""Topics: making, listing, describing and deleting them, and the offsets between which their records lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from drave.client.connection import ANSWER_TIMEOUT_S, Connection, result
+from drave.client.errors import NotFound, told
+from drave.model.ids import TopicId, topic_id_text
+
+BROKER_DEFAULT: Final = -1
+"""For partitions and replication factor: what the broker does without being told (KIP-464)."""
+
+_SET_ON_TOPIC: Final = 1  # DescribeConfigs: the config's source is the topic itself
+
+
+class TopicPartitionId(NamedTuple):
+    """A partition, as people name it."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`start` is the first offset that is still there, `end` the one that the next record will take."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSummary:
+    name: str
+    partitions: int
+    records: int
+    """The sum of the partitions' end - start: gaps and control records count too."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionDescription:
+    partition: int
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescription:
+    name: str
+    topic_id: str
+    partitions: tuple[PartitionDescription, ...]
+    configs: Mapping[str, str]
+    """Only what was set on the topic itself."""
+
+
+class Topics:
+    """The topics of one cluster. Every method raises ClientError."""
+
+    def __init__(self, connection: Connection) -> None:
+        connection.check()
+        self.admin = connection.admin()
+
+    def partitions(self, topic: str) -> list[TopicPartitionId]:
+        """All partitions of `topic`. Raises NotFound; never creates it."""
+        found = self._metadata().topics.get(topic)
+        if found is None:
+            raise NotFound(f"topic {topic} does not exist; `drave topic create {topic}` creates it")
+        return [TopicPartitionId(topic, partition) for partition in sorted(found.partitions)]
+
+    def all_partitions(self, *, internal: bool = False) -> list[TopicPartitionId]:
+        """The partitions of all topics; Kafka's own topics only when `internal`."""
+        return [
+            TopicPartitionId(name, partition)
+            for name, topic in sorted(self._metadata().topics.items())
+            if internal or not name.startswith("__")
+            for partition in sorted(topic.partitions)
+        ]
+
+    def summaries(self, *, internal: bool = False) -> list[TopicSummary]:
+        partitions = self.all_partitions(internal=internal)
+        bounds = self.bounds(partitions)
+        counted: dict[str, list[int]] = {}
+        for partition in partitions:
+            where = bounds[partition]
+            counted.setdefault(partition.topic, []).append(where.end - where.start)
+        return [TopicSummary(name, len(counts), sum(counts)) for name, counts in counted.items()]
+
+    def describe(self, topic: str) -> TopicDescription:
+        from drave.client.librdkafka import TopicCollection
+
+        bounds = self.bounds(self.partitions(topic))
+        futures = self.admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_TIMEOUT_S)
+        found = result(futures[topic], f"describe topic {topic}")
+        return TopicDescription(
+            topic,
+            _topic_id(found.topic_id),
+            tuple(
+                PartitionDescription(
+                    partition.id,
+                    partition.leader.id if partition.leader else -1,
+                    tuple(node.id for node in partition.replicas),
+                    tuple(node.id for node in partition.isr),
+                    bounds[TopicPartitionId(topic, partition.id)].start,
+                    bounds[TopicPartitionId(topic, partition.id)].end,
+                )
+                for partition in found.partitions
+            ),
+            {
+                name: entry.value
+                for name, entry in sorted(self._configs(topic).items())
+                if entry.source == _SET_ON_TOPIC
+            },
+        )
+
+    def config(self, topic: str, name: str) -> str:
+        """The value of one config of `topic`, wherever it comes from; empty when the broker does not know it."""
+        configs = self._configs(topic)
+        return str(configs[name].value) if name in configs else ""
+
+    def create(
+        self,
+        topic: str,
+        *,
+        partitions: int = BROKER_DEFAULT,
+        replication_factor: int = BROKER_DEFAULT,
+        configs: Mapping[str, str] | None = None,
+    ) -> None:
+        from drave.client.librdkafka import NewTopic
+
+        new = NewTopic(topic, partitions, replication_factor, config=dict(configs or {}))
+        futures = self.admin.create_topics([new], request_timeout=ANSWER_TIMEOUT_S)
+        result(futures[topic], f"create topic {topic}")
+
+    def delete(self, topics: Sequence[str]) -> None:
+        futures = self.admin.delete_topics(list(topics), request_timeout=ANSWER_TIMEOUT_S)
+        for topic, future in futures.items():
+            result(future, f"delete topic {topic}")
+
+    def bounds(self, partitions: Iterable[TopicPartitionId]) -> dict[TopicPartitionId, Bounds]:
+        from drave.client.librdkafka import OffsetSpec
+
+        wanted = list(partitions)
+        starts = self.offsets(dict.fromkeys(wanted, OffsetSpec.earliest()))
+        ends = self.offsets(dict.fromkeys(wanted, OffsetSpec.latest()))
+        return {partition: Bounds(starts[partition], ends[partition]) for partition in wanted}
+
+    def offsets_since(self, partitions: Iterable[TopicPartitionId], time_ms: int) -> dict[TopicPartitionId, int]:
+        """The first offset with a timestamp of `time_ms` or later; the end where there is none."""
+        from drave.client.librdkafka import OffsetSpec
+
+        wanted = list(partitions)
+        found = self.offsets(dict.fromkeys(wanted, OffsetSpec.for_timestamp(time_ms)))
+        missing = [partition for partition, offset in found.items() if offset < 0]
+        return found | self.offsets(dict.fromkeys(missing, OffsetSpec.latest()))
+
+    def offsets(self, specs: Mapping[TopicPartitionId, Any]) -> dict[TopicPartitionId, int]:
+        """ListOffsets: the offset that each partition's OffsetSpec asks for; -1 where there is none."""
+        from drave.client.librdkafka import TopicPartition
+
+        if not specs:
+            return {}
+        futures = self.admin.list_offsets(
+            {TopicPartition(*partition): spec for partition, spec in specs.items()}, request_timeout=ANSWER_TIMEOUT_S
+        )
+        return {
+            TopicPartitionId(asked.topic, asked.partition): result(
+                future, f"list the offsets of {asked.topic}-{asked.partition}"
+            ).offset
+            for asked, future in futures.items()
+        }
+
+    def _configs(self, topic: str) -> dict[str, Any]:
+        from drave.client.librdkafka import ConfigResource, ResourceType
+
+        asked = ConfigResource(ResourceType.TOPIC, topic)
+        futures = self.admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)
+        configs: dict[str, Any] = result(futures[asked], f"read the configs of topic {topic}")
+        return configs
+
+    def _metadata(self) -> Any:
+        from drave.client.librdkafka import KafkaException
+
+        try:
+            return self.admin.list_topics(timeout=ANSWER_TIMEOUT_S)  # all: asking for one by name would create it
+        except KafkaException as error:
+            raise told(error.args[0], "list topics") from None
+
+
+def _topic_id(uuid: Any) -> str:
+    if uuid is None:
+        return ""
+    high, low = uuid.get_most_significant_bits(), uuid.get_least_significant_bits()
+    return topic_id_text(TopicId(high.to_bytes(8, signed=high < 0) + low.to_bytes(8, signed=low < 0)))
