@@ -1,0 +1,35 @@
+"""A partition's log: append, read, watermarks, durability, recovery.
+
+    logs.py        all partitions of a broker
+    partition.py   one of them: append, read, high watermark
+    files.py       its segments, and which of them have to be synced
+    producers.py   its idempotent producers (KIP-98)
+    epochs.py      its leader epochs (KIP-101)
+    lookup.py      offsets by timestamp
+    retention.py   what it may forget
+    flusher.py     what makes appends durable: windows, commits, checkpoints; driver.py gives it threads
+    opening.py     what a start does; recovery.py what it does for one partition
+
+The law: what is acknowledged is durable, what is readable is durable, offsets have no gaps.
+"""
+
+from drave.log.errors import InvalidProducerEpoch, LogClosed, OffsetOutOfRange, OutOfOrderSequence, StorageError
+from drave.log.logs import Logs
+from drave.log.lookup import TimestampOffset
+from drave.log.opening import OpenReport, TopicLike
+from drave.log.partition import Appended, Batches, PartitionLog
+
+__all__ = [
+    "Appended",
+    "Batches",
+    "InvalidProducerEpoch",
+    "LogClosed",
+    "Logs",
+    "OffsetOutOfRange",
+    "OpenReport",
+    "OutOfOrderSequence",
+    "PartitionLog",
+    "StorageError",
+    "TimestampOffset",
+    "TopicLike",
+]

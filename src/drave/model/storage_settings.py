@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drave.model.setting import check_bounds, setting
+from drave.model.setting import KiB, MiB, check_bounds, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,33 @@ class StorageSettings:
     durability: str = setting("fsync", choices=("fsync", "os"))
     """'fsync': a write is acknowledged once it is on the disk. 'os': once the operating system has it, as Kafka does
     unless `flush.messages` says otherwise."""
+
+    journal_bytes_max: int = setting(64 * MiB, low=16 * KiB)
+    """The size of each of the two journal files. Larger ones mean fewer checkpoints and a longer recovery."""
+
+    journal_fill_bytes: int = setting(4 * MiB, low=0)
+    """How far ahead of its use a journal file is filled with zeros; 0: not at all."""
+
+    journal_entry_bytes_max: int = setting(1 * MiB, low=1 * KiB)
+    """A partition that wrote more than this since the last commit is synced directly, past the journal."""
+
+    direct_bytes_per_file: int = setting(128 * KiB, low=1)
+    """So is one that wrote more than this for each file that would have to be synced."""
+
+    checkpoint_bytes: int = setting(64 * MiB, low=4 * KiB)
+    """A checkpoint begins after so many bytes that the journal does not hold: what recovery would have to read."""
+
+    checkpoint_batches: int = setting(100_000, low=10)
+    """A checkpoint begins after so many batches, however small: recovery looks at each."""
+
+    inline_sync_us_max: int = setting(300, low=0)
+    """While syncs of the journal take less than this, a write that comes alone is synced without another thread."""
+
+    open_segments_max: int = setting(4096, low=2)
+    """Segment files that are open at one time; no more than half of what the process may open."""
+
+    producer_id_expiration_ms: int = setting(86_400_000, kafka="producer.id.expiration.ms", low=1)
+    """A producer that has sent nothing for so long is forgotten. Kafka: `producer.id.expiration.ms`."""
 
     def __post_init__(self) -> None:
         check_bounds(self)

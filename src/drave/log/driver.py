@@ -1,0 +1,189 @@
+"""Drives a Flusher: with two threads beside the loop, or step by step.
+
+    loop    append, append, append ─┐                 ┌─ finish: watermarks, replies ─ append …
+    commit                          └─ journal, sync ─┘
+    chores          sync a segment ─ … ─ write recovery points ─ remove files
+
+The commit thread sleeps until it is given work. A write that comes alone, while the disk is quick, is committed on the
+loop itself: waking a thread and being woken by it costs a third as much as the sync.
+
+Chores rest between two of them for as long as the last one took, unless the next journal file is half full already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final
+
+from drave.log.flusher import Commit, Flusher, Work
+from drave.model.clock import Clock, Scheduler
+
+REST_S_MAX: Final = 0.2
+
+
+def drain(flusher: Flusher) -> None:
+    """Do all that is waiting, on this thread: for tests, tools and the last steps before a stop."""
+    while (work := flusher.next_commit() or flusher.next_chore()) is not None:
+        try:
+            work.run()
+        except Exception as error:
+            flusher.fail(error)
+            raise
+        work.finish()
+
+
+class Lane:
+    """A thread that runs one work at a time, and tells the loop when it is done."""
+
+    def __init__(self, name: str, done: Callable[[Work, BaseException | None], None], scheduler: Scheduler) -> None:
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._done = done
+        self._scheduler = scheduler
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def give(self, work: Work) -> None:
+        self._queue.put(work)
+
+    def stop(self) -> None:
+        """End the thread after what it was given."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (work := self._queue.get()) is not None:
+            error: BaseException | None = None
+            try:
+                work.run()
+            except BaseException as caught:  # it is raised again on the loop, where somebody hears it
+                error = caught
+            try:
+                self._scheduler.call_soon_threadsafe(self._done, work, error)
+            except RuntimeError:
+                return  # the loop was closed without waiting for us
+
+
+class ThreadDriver:
+    """Two lanes, and the loop that gives them their work."""
+
+    def __init__(
+        self, flusher: Flusher, clock: Clock, scheduler: Scheduler, on_failure: Callable[[BaseException], None]
+    ) -> None:
+        self._flusher = flusher
+        self._clock = clock
+        self._scheduler = scheduler
+        self._on_failure = on_failure
+        self._commits = Lane("drave-commit", self._committed, scheduler)
+        self._chores: Lane | None = None
+        self._inline_s = flusher.settings.inline_sync_us_max / 1e6
+        self._woken = False
+        self._chore_began = 0.0
+        self._resting = False
+        self._stopped = False
+        self._settled: asyncio.Future[None] | None = None
+        flusher.wake = self._wake
+        self._wake()
+
+    # -- the loop's side; what is ready to run before `_kick` does joins its window
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._scheduler.call_soon(self._look_once_more)
+
+    def _look_once_more(self) -> None:
+        """Whoever was ready when the first write came has written by the second turn of the loop."""
+        self._scheduler.call_soon(self._kick)
+
+    def _kick(self) -> None:
+        self._woken = False
+        if self._stopped:
+            return
+        self._give_commit()
+        self._give_chore()
+        if self._settled is not None and self._flusher.is_idle and not self._settled.done():
+            self._settled.set_result(None)
+
+    def _give_commit(self) -> None:
+        work = self._flusher.next_commit()
+        if work is not None:
+            if isinstance(work, Commit) and work.is_alone and self._flusher.sync_seconds < self._inline_s:
+                self._run_here(work)
+            else:
+                self._commits.give(work)
+
+    def _run_here(self, work: Work) -> None:
+        error: BaseException | None = None
+        try:
+            work.run()
+        except Exception as caught:
+            error = caught
+        self._committed(work, error)
+
+    def _committed(self, work: Work, error: BaseException | None) -> None:
+        if error is not None:
+            self._fail(error)
+            return
+        work.finish()
+        self._kick()
+
+    def _give_chore(self) -> None:
+        if self._resting:
+            return
+        chore = self._flusher.next_chore()
+        if chore is None:
+            self._rest(self._flusher.paused_s)
+            return
+        if self._chores is None:
+            self._chores = Lane("drave-chores", self._chore_done, self._scheduler)
+        self._chore_began = self._clock.monotonic()
+        self._chores.give(chore)
+
+    def _chore_done(self, work: Work, error: BaseException | None) -> None:
+        if error is not None:
+            self._fail(error)
+            return
+        took = self._clock.monotonic() - self._chore_began
+        work.finish()
+        if not self._flusher.hurried and self._settled is None:
+            self._rest(min(took, REST_S_MAX))
+        self._kick()
+
+    def _rest(self, seconds: float) -> None:
+        if seconds > 0.0 and not self._resting:
+            self._resting = True
+            self._scheduler.call_later(seconds, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._wake()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._flusher.fail(error)
+            self._on_failure(error)
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+
+    async def settle(self) -> None:
+        """Until all that can be done now is done."""
+        self._settled = asyncio.get_running_loop().create_future()
+        self._wake()
+        await self._settled
+        self._settled = None
+
+    def stop(self) -> None:
+        """End the threads after what they were given; nothing more is given to them."""
+        self._stopped = True
+        self._flusher.wake = _asleep
+        self._commits.stop()
+        if self._chores is not None:
+            self._chores.stop()
+
+
+def _asleep() -> None:
+    pass

@@ -1,0 +1,299 @@
+"""The files of one partition: its segments, which of them still have to be synced, and which names.
+
+    segments   | closed | closed | active |          batches are appended to the active one
+    unsynced              ^^^^^^^^^^^^^^^^           written since their last sync; a rolled one stays here until then
+
+A partition without records has no files and no PartitionFiles. Everything here runs on the thread that owns the log,
+except `Sync.run`, which is given what it needs and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from drave.model.ids import TopicId, topic_id_text
+from drave.store.disk import Disk, File, read_whole, write_whole
+from drave.store.index import SparseIndex
+from drave.store.names import (
+    INDEX,
+    LOG,
+    METADATA,
+    SNAPSHOT,
+    STRAY,
+    TIME_INDEX,
+    decode_metadata,
+    encode_metadata,
+    offset_name,
+    offset_of,
+)
+from drave.store.recovery_points import RecoveryPoint
+from drave.store.segment import FilePool, Segment
+
+logger = logging.getLogger("drave.log")
+
+KEY_MAX: Final = (1 << 63) - 1
+
+
+class FilesChanged(Exception):
+    """The folder does not hold what the last clean stop left there."""
+
+
+class SegmentSync(NamedTuple):
+    """One segment file to be synced. `file` is None when it has to be opened for that."""
+
+    segment: Segment
+    file: File | None
+    size: int
+
+
+class Sync:
+    """What has to reach the disk before a partition's bytes are durable in its segments.
+
+    `run` where it may wait; before it and after it, on the thread that owns the log: the constructor, then `done` or
+    `undone`.
+    """
+
+    __slots__ = ("_folder_too", "_indexes", "_names_made", "_new_folder", "_owner", "_segments")
+
+    def __init__(self, owner: PartitionFiles, segments: list[Segment], indexes: list[SparseIndex]) -> None:
+        self._owner = owner
+        self._segments = [SegmentSync(segment, segment.file, segment.size) for segment in segments]
+        self._indexes = indexes
+        self._names_made = owner.names_made
+        self._folder_too = owner.names_made > owner.names_synced
+        self._new_folder = self._folder_too and owner.made_folder
+        for index in indexes:
+            index.unsynced = False
+
+    def run(self, disk: Disk) -> None:
+        """Raises SyncFailed; OSError when a file cannot be opened."""
+        try:
+            self._run(disk)
+        except FileNotFoundError:
+            if not self._owner.removed:
+                raise
+
+    def _run(self, disk: Disk) -> None:
+        for segment, file, _ in self._segments:
+            self._sync(disk, segment.path, file)
+        for index in self._indexes:
+            self._sync(disk, index.path, None)
+        folder = self._owner.folder
+        if self._new_folder:
+            self._sync(disk, folder / METADATA, None)
+        if self._folder_too:
+            disk.sync_folder(folder)
+        if self._new_folder:
+            disk.sync_folder(folder.parent)
+
+    def _sync(self, disk: Disk, path: Path, file: File | None) -> None:
+        try:
+            (file or disk.open(path)).sync()
+        except FileNotFoundError:
+            if self._owner.owns(path):  # else it was dropped meanwhile, and nobody will ask for it again
+                raise
+
+    def done(self) -> None:
+        """It was synced."""
+        owner = self._owner
+        for segment, _, size in self._segments:
+            segment.synced_size = max(segment.synced_size, size)
+        still = []
+        for segment in owner.unsynced:
+            segment.unsynced = segment.size > segment.synced_size
+            if segment.unsynced:
+                still.append(segment)
+        owner.unsynced = still
+        if self._indexes:
+            owner.rolled = [segment for segment in owner.rolled if segment.indexes_unsynced]
+        owner.names_synced = max(owner.names_synced, self._names_made)
+        if self._new_folder:
+            owner.made_folder = False
+
+    def undone(self) -> None:
+        """It could not even be tried."""
+        for index in self._indexes:
+            index.unsynced = True
+
+
+class PartitionFiles:
+    """Segments in the order of their offsets. `segments` and `bases` are replaced, never changed: readers on other
+    threads may hold them."""
+
+    __slots__ = (
+        "_disk",
+        "_pool",
+        "active",
+        "bases",
+        "folder",
+        "made_folder",
+        "names_made",
+        "names_synced",
+        "removed",
+        "rolled",
+        "segments",
+        "unsynced",
+    )
+
+    def __init__(self, disk: Disk, pool: FilePool, folder: Path) -> None:
+        self._disk = disk
+        self._pool = pool
+        self.folder = folder
+        self.segments: list[Segment] = []
+        self.bases: list[int] = []
+        self.active: Segment | None = None
+        self.unsynced: list[Segment] = []
+        self.rolled: list[Segment] = []
+        """Those that stopped growing, while their indexes may have to be synced."""
+        self.names_made = 0
+        self.names_synced = 0
+        self.made_folder = False
+        """Whether this life has created the folder."""
+        self.removed = False
+
+    # -- coming to life
+
+    def load(self, point: RecoveryPoint) -> None:
+        """Open what a checkpoint left, without reading it. Raises FilesChanged when something else lies there."""
+        try:
+            names = self._disk.list_folder(self.folder)
+        except FileNotFoundError:
+            names = []
+        bases = sorted(base for name in names if (base := offset_of(name, LOG)) is not None)
+        if not bases and point.start == point.offset:
+            return
+        segments = []
+        for base in bases:
+            stat = self._disk.stat(self.folder / offset_name(base, LOG))
+            segments.append(Segment(self._disk, self.folder, base, stat.size if stat else 0))
+            segments[-1].synced_size = segments[-1].size
+        if not segments or segments[-1].base != point.segment_base or segments[-1].size != point.position:
+            raise FilesChanged
+        active = segments[-1]
+        active.index.keep_below(point.offset - active.base, active.size)
+        active.time_index.keep_below(KEY_MAX, point.offset - active.base)
+        active.max_timestamp, active.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
+        self._set(segments)
+
+    def _set(self, segments: list[Segment]) -> None:
+        self.segments = segments
+        self.bases = [segment.base for segment in segments]
+        self.active = segments[-1] if segments else None
+
+    def make_folder(self, topic_id: TopicId) -> None:
+        """The folder and the file that says whose it is. A folder of somebody else under our name steps aside."""
+        metadata = self.folder / METADATA
+        if self._disk.exists(self.folder):
+            owner = decode_metadata(read_whole(self._disk, metadata))
+            stranger = owner is not None or any(name.endswith(LOG) for name in self._disk.list_folder(self.folder))
+            if owner != topic_id and stranger:
+                step_aside(self._disk, self.folder, owner)
+        self._disk.make_folder(self.folder)
+        write_whole(self._disk, metadata, encode_metadata(topic_id), sync=False)
+        self.made_folder = True
+        self.names_made += 1
+
+    # -- growing
+
+    def roll(self, base: int) -> Segment:
+        """Begin a new active segment. OSError when the disk has no room for it."""
+        segment = Segment(self._disk, self.folder, base)
+        self._pool.open(segment, create=True)
+        segment.begin()
+        self.names_made += 1
+        if self.active is not None:
+            self.active.close_for_writing()
+            self.rolled.append(self.active)
+        self._set([*self.segments, segment])
+        return segment
+
+    def file(self, segment: Segment) -> File:
+        """The open file of a segment."""
+        segment.recent = True
+        return segment.file or self._pool.open(segment)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+    # -- finding
+
+    def at(self, offset: int) -> int:
+        """The number of the segment that holds `offset`."""
+        return max(0, bisect_right(self.bases, offset) - 1)
+
+    # -- syncing
+
+    def written(self, segment: Segment) -> None:
+        """Take note that `segment` has bytes to be synced; the caller knows that it had none."""
+        segment.unsynced = True
+        self.unsynced.append(segment)
+
+    def sync(self, *, indexes: bool = False) -> Sync:
+        """What has to be synced now; with `indexes`, those too."""
+        stale: list[SparseIndex] = []
+        if indexes:
+            for segment in [*self.rolled, *self.segments[-1:]]:
+                segment.flush_indexes()
+                stale.extend(index for index in (segment.index, segment.time_index) if index.unsynced)
+        return Sync(self, [segment for segment in self.unsynced if segment.size > segment.synced_size], stale)
+
+    def owns(self, path: Path) -> bool:
+        """Whether a file of this name still belongs to the partition. From any thread."""
+        if self.removed:
+            return False
+        return any(path in segment_paths(self.folder, segment.base) for segment in self.segments)
+
+    # -- shrinking
+
+    def has_droppable(self, start: int) -> bool:
+        """Whether a closed segment lies wholly below `start`."""
+        return len(self.bases) > 1 and self.bases[1] <= start
+
+    def drop(self, start: int, durable: int) -> list[Path]:
+        """Let go of closed segments wholly below both offsets; returns the files to be removed."""
+        count = 0
+        while count + 1 < len(self.segments) and self.bases[count + 1] <= min(start, durable):
+            count += 1
+        dropped = self.segments[:count]
+        if not dropped:
+            return []
+        self._set(self.segments[count:])
+        self.unsynced = [segment for segment in self.unsynced if segment not in dropped]
+        self.rolled = [segment for segment in self.rolled if segment not in dropped]
+        for segment in dropped:
+            self._pool.forget(segment)
+        return [path for segment in dropped for path in segment_paths(self.folder, segment.base)]
+
+    def forget(self) -> None:
+        """The partition is gone: nobody will ask for its files again."""
+        self.removed = True
+        for segment in self.segments:
+            self._pool.forget(segment)
+
+
+def segment_paths(folder: Path, base: int) -> Sequence[Path]:
+    """Every file that belongs to one segment; the log goes first, for an index without a log is no harm."""
+    return [folder / offset_name(base, suffix) for suffix in (LOG, INDEX, TIME_INDEX)]
+
+
+def snapshot_offsets(names: Sequence[str]) -> list[int]:
+    """The offsets of the producer snapshots among `names`, rising."""
+    return sorted(offset for name in names if (offset := offset_of(name, SNAPSHOT)) is not None)
+
+
+def step_aside(disk: Disk, folder: Path, owner: TopicId | None) -> None:
+    """Rename a folder that is not ours, so that nothing in it is lost and its name is free."""
+    whose = topic_id_text(owner) if owner is not None else "unknown"
+    aside = folder.with_name(f"{folder.name}.{whose}{STRAY}")
+    number = 1
+    while disk.exists(aside):
+        number += 1
+        aside = folder.with_name(f"{folder.name}.{whose}.{number}{STRAY}")
+    logger.warning("%s belongs to topic id %s, which is not this topic's; it is kept as %s", folder, whose, aside.name)
+    disk.rename(folder, aside)
+    disk.sync_folder(folder.parent)

@@ -1,0 +1,176 @@
+"""All partitions of one broker, on one disk.
+
+    Logs.open(…)     lock the folder, recover                       blocks; nothing is served before
+    logs.start(…)    appends become durable from now on
+    logs.partition   → PartitionLog
+    logs.close()     commit, checkpoint, unlock
+
+A partition of the catalog has a PartitionLog from the start; files appear with its first batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from drave.log.driver import ThreadDriver, drain
+from drave.log.flusher import Flusher
+from drave.log.opening import Folders, Opening, OpenReport, TopicLike
+from drave.log.partition import PartitionLog, Shared
+from drave.model.clock import Clock, Scheduler
+from drave.model.ids import TopicId
+from drave.model.log_config import LogConfig
+from drave.model.storage_settings import StorageSettings
+from drave.store.disk import Disk, Lock, explain
+from drave.store.journal import Journal
+from drave.store.segment import FilePool
+
+LOCK: Final = "lock"
+
+HOUSE_S_MAX: Final = 0.003
+"""How long one round of housekeeping may keep the loop."""
+
+HOUSE_INTERVAL_MS: Final = 5_000
+"""How often each partition is looked at. Kafka: `log.retention.check.interval.ms`, five minutes."""
+
+
+class Logs:
+    """The logs of one broker. Made by `open`."""
+
+    def __init__(
+        self, shared: Shared, lock: Lock, report: OpenReport, partitions: dict[tuple[TopicId, int], PartitionLog]
+    ) -> None:
+        self.report = report
+        self._shared = shared
+        self._lock: Lock | None = lock
+        self._partitions = partitions
+        self._driver: ThreadDriver | None = None
+        self._round: Iterator[PartitionLog] = iter(())
+        self._next_round_ms = 0
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        disk: Disk,
+        clock: Clock,
+        settings: StorageSettings,
+        topics: Iterable[TopicLike],
+        tombstones: Iterable[TopicId] = (),
+        node_id: int = 1,
+    ) -> Logs:
+        """Lock, and recover what a crash left. Blocks until all of it is done.
+
+        `tombstones` are the deleted topics whose files may still be there. Raises DataFolderInUse or
+        DataFolderUnusable.
+        """
+        topics = list(topics)
+        folders = Folders.under(root, node_id)
+        lock: Lock | None = None
+        try:
+            disk.make_folder(folders.node)
+            lock = disk.lock(folders.node / LOCK)
+            opening = Opening(disk, clock, folders, topics, tombstones)
+            points, generation = opening.run()
+        except OSError as error:
+            if lock is not None:
+                lock.release()
+            raise explain(root, error) from error
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        partitions: dict[tuple[TopicId, int], PartitionLog] = {}
+        journal = Journal(disk, folders.journal, generation=generation, bytes_max=settings.journal_bytes_max)
+        pool = FilePool(disk, settings.open_segments_max)
+        flusher = Flusher(disk, clock, settings, journal, folders.node, partitions.values)
+        shared = Shared(disk, clock, settings, pool, flusher, folders.topics)
+        for topic in topics:
+            for index in range(topic.partitions):
+                key = topic.topic_id, index
+                partitions[key] = PartitionLog(shared, topic.name, *key, topic.config, points.get(key))
+        return cls(shared, lock, opening.report, partitions)
+
+    # -- running
+
+    def start(self, scheduler: Scheduler, on_failure: Callable[[BaseException], None]) -> None:
+        """Make durable what is appended from now on. `on_failure` is called once, when the disk fails."""
+        self._driver = ThreadDriver(self._shared.flusher, self._shared.clock, scheduler, on_failure)
+
+    def flush(self) -> None:
+        """Do all that waits, here and now, instead of `start`: for tests, the simulator and tools."""
+        drain(self._shared.flusher)
+
+    @property
+    def flusher(self) -> Flusher:
+        """What `start` drives with threads and the simulator step by step."""
+        return self._shared.flusher
+
+    async def close(self) -> None:
+        """Commit what was appended, make a last checkpoint, unlock. After a failure nothing more is written."""
+        flusher, driver, self._driver = self._shared.flusher, self._driver, None
+        if self._lock is None:
+            return
+        flusher.refuse("the broker is stopping")
+        if driver is not None:
+            await driver.settle()
+            flusher.begin_checkpoint(clean=True)
+            await driver.settle()
+            driver.stop()
+        elif not flusher.failed:
+            self.flush()
+            flusher.begin_checkpoint(clean=True)
+            self.flush()
+        self._lock.release()
+        self._lock = None
+
+    # -- partitions
+
+    def partition(self, topic_id: TopicId, index: int) -> PartitionLog | None:
+        """A partition's log; None when the catalog has none."""
+        return self._partitions.get((topic_id, index))
+
+    def __iter__(self) -> Iterator[PartitionLog]:
+        return iter(self._partitions.values())
+
+    def __len__(self) -> int:
+        return len(self._partitions)
+
+    def add_topic(self, topic: TopicLike) -> None:
+        """Follow the catalog: a topic is new, or has more partitions."""
+        for index in range(topic.partitions):
+            key = topic.topic_id, index
+            if key not in self._partitions:
+                self._partitions[key] = PartitionLog(self._shared, topic.name, *key, topic.config)
+
+    def remove_topic(self, topic_id: TopicId) -> None:
+        """Follow the catalog: a topic is gone, and its tombstone is durable. Files go soon, the name is free now."""
+        for key in [key for key in self._partitions if key[0] == topic_id]:
+            self._partitions.pop(key).remove()
+        self._shared.flusher.forget_topic(topic_id)
+
+    def configure(self, topic_id: TopicId, config: LogConfig) -> None:
+        """Follow the catalog: a topic has other configs."""
+        for key, log in self._partitions.items():
+            if key[0] == topic_id:
+                log.configure(config)
+
+    def on_forgotten(self, callback: Callable[[TopicId], None]) -> None:
+        """Call back once nothing on the disk speaks of a deleted topic any more: its tombstone may go."""
+        self._shared.flusher.on_forgotten = callback
+
+    # -- housekeeping
+
+    def keep_house(self, now_ms: int) -> None:
+        """Retention, and producers that are silent for long. Call it about once a second; it never takes long."""
+        if now_ms >= self._next_round_ms:
+            self._next_round_ms = now_ms + HOUSE_INTERVAL_MS
+            self._round = iter(list(self._partitions.values()))
+        clock = self._shared.clock
+        end = clock.monotonic() + HOUSE_S_MAX
+        for log in self._round:
+            log.keep_house(now_ms)
+            if clock.monotonic() >= end:
+                break

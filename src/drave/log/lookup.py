@@ -1,0 +1,97 @@
+"""Finding records by their timestamps.
+
+    segments     the first whose largest timestamp is not too old
+    .timeindex   the last entry that is still too old: start there
+    batches      the first whose maximum timestamp is not too old
+    records      the first with timestamp >= the one asked for: only this batch is parsed
+
+Everything here may wait for the disk; it runs beside the loop on a list of segments that nobody changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drave import records
+from drave.records import BatchHeader, Record
+from drave.store.disk import Disk, File
+from drave.store.segment import Segment, peek
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampOffset:
+    """A record, by its timestamp in milliseconds since 1970 and its offset."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+def first_since(
+    disk: Disk, segments: Sequence[Segment], timestamp_ms: int, start: int, limit: int
+) -> TimestampOffset | None:
+    """The first record from `start` to below `limit` whose timestamp is at least `timestamp_ms`."""
+    for number, segment in enumerate(segments):
+        ends_before = number + 1 < len(segments) and segments[number + 1].base <= start
+        if ends_before or segment.largest_timestamp()[0] < timestamp_ms:
+            continue
+        file = disk.open(segment.path)
+        for at, header in peek(file, _begin(segment, file, timestamp_ms, start), segment.size):
+            if header.base_offset >= limit:
+                return None
+            if header.max_timestamp < timestamp_ms or header.last_offset < start:
+                continue
+            for record in _records(file, at, header):
+                if record.timestamp >= timestamp_ms and start <= record.offset < limit:
+                    return TimestampOffset(record.timestamp, record.offset, header.leader_epoch)
+    return None
+
+
+def _begin(segment: Segment, file: File, timestamp_ms: int, start: int) -> int:
+    """Where in the segment to begin."""
+    entry = segment.time_index.floor(timestamp_ms, now=False)
+    offset = segment.base + entry[1] if entry is not None else segment.base
+    return segment.locate(file, max(offset, start), now=False)
+
+
+def latest(disk: Disk, segments: Sequence[Segment], start: int, limit: int) -> TimestampOffset | None:
+    """The first of the records from `start` to below `limit` that have the largest timestamp (KIP-734)."""
+    best: TimestampOffset | None = None
+    for number, segment in enumerate(segments):
+        ends_before = number + 1 < len(segments) and segments[number + 1].base <= start
+        timestamp, offset = segment.largest_timestamp()
+        if ends_before or timestamp < 0 or (best is not None and timestamp <= best.timestamp):
+            continue
+        file = disk.open(segment.path)
+        at = 0 if offset < start or offset >= limit else segment.locate(file, offset, now=False)
+        found = _largest(_within(file, at, segment, start, limit, only_first=at > 0))
+        if found is not None and (best is None or found.timestamp > best.timestamp):
+            best = found
+    return best
+
+
+def _within(
+    file: File, at: int, segment: Segment, start: int, limit: int, *, only_first: bool
+) -> Iterable[tuple[Record, int]]:
+    for position, header in peek(file, at, segment.size):
+        if header.base_offset >= limit:
+            return
+        if header.last_offset >= start:
+            for record in _records(file, position, header):
+                if start <= record.offset < limit:
+                    yield record, header.leader_epoch
+        if only_first:
+            return
+
+
+def _largest(found: Iterable[tuple[Record, int]]) -> TimestampOffset | None:
+    best: TimestampOffset | None = None
+    for record, leader_epoch in found:
+        if record.timestamp >= 0 and (best is None or record.timestamp > best.timestamp):
+            best = TimestampOffset(record.timestamp, record.offset, leader_epoch)
+    return best
+
+
+def _records(file: File, at: int, header: BatchHeader) -> Iterable[Record]:
+    return records.read_records(file.pread(header.size, at), header)

@@ -1,0 +1,768 @@
+"""One partition's log.
+
+    start                    high watermark          end
+      ├── durable, readable ────────┼── in the window ─┤
+      | segment | segment |        active segment      |
+
+An append checks what can be refused, writes the segment (the operating system has it then), moves the end and the
+producer state, and joins the window that the flusher commits. The high watermark is the end of what is durable; with
+durability = "os" that is the end, at once.
+
+Everything here runs on the thread that owns the log; reads that may wait for the disk run elsewhere on what they were
+given: segments are closed when the last reader lets go, and lists of segments are replaced, never changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from drave.log import lookup
+from drave.log.epochs import LeaderEpochs
+from drave.log.errors import OffsetOutOfRange, StorageError
+from drave.log.files import PartitionFiles
+from drave.log.flusher import Flusher, Removal
+from drave.log.lookup import TimestampOffset
+from drave.log.producers import Producers
+from drave.log.retention import Kept, new_start
+from drave.log.saved import read_epochs, read_producers
+from drave.model.clock import Clock
+from drave.model.errors import DraveError
+from drave.model.ids import Offset, TopicId
+from drave.model.log_config import LogConfig
+from drave.model.storage_settings import StorageSettings
+from drave.records import BatchHeader
+from drave.store.disk import Buffer, Disk, File, WouldBlock
+from drave.store.index import TIME_ENTRY
+from drave.store.names import LEADER_EPOCHS, SNAPSHOT, doomed_name, offset_name, partition_folder
+from drave.store.recovery_points import RecoveryPoint
+from drave.store.segment import POSITION_MAX, FilePool, Segment
+
+logger = logging.getLogger("drave.log")
+
+COPY_BYTES_MAX: Final = 64 * 1024
+"""Up to here a batch is copied to have its header written; above, header and body are written as two parts."""
+
+RECENT_BYTES: Final = 8 * 1024 * 1024
+"""What was written so lately is in memory: reading it cannot wait for the disk."""
+
+FOREVER: Final = 1 << 63
+NOTHING_YET: Final = -2
+"""Below every timestamp: the first batch of a segment says when it is full."""
+
+_PLACE: Final = struct.Struct(">qii")  # base offset, length, leader epoch
+_HEAD_SIZE: Final = _PLACE.size
+_NO_PRODUCERS: Final = Producers()
+_NO_EPOCHS: Final = LeaderEpochs()
+
+
+class Shared(NamedTuple):
+    """What all partitions of a broker have in common."""
+
+    disk: Disk
+    clock: Clock
+    settings: StorageSettings
+    pool: FilePool
+    flusher: Flusher
+    topics: Path
+    """The folder of all partitions' folders."""
+
+
+class CheckpointPart(NamedTuple):
+    """What one partition contributes to a checkpoint: its point, and files to be written first."""
+
+    point: RecoveryPoint
+    snapshot: tuple[Path, bytes] | None
+    epochs: tuple[Path, bytes] | None
+    producer_changes: int
+
+
+class Appended:
+    """Where a batch went."""
+
+    __slots__ = ("append_time_ms", "base_offset", "duplicate", "end", "log_start")
+
+    def __init__(self, base_offset: int, end: int, log_start: int, append_time_ms: int, duplicate: bool) -> None:
+        self.base_offset = base_offset
+        self.end = end
+        """The offset after the batch: it is durable when the high watermark has come here."""
+        self.log_start = log_start
+        self.append_time_ms = append_time_ms
+        """-1 for CreateTime."""
+        self.duplicate = duplicate
+        """Whether the batch was here before, and these are the offsets that it had then."""
+
+
+class Batches:
+    """Whole record batches, as they lie on disk."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self, parts: list[memoryview], size: int) -> None:
+        self.parts = parts
+        self.size = size
+
+
+NO_BATCHES: Final = Batches([], 0)
+
+
+class PartitionLog:
+    """The log of one partition. One without records is an object and nothing on disk."""
+
+    __slots__ = (
+        "_active",
+        "_encoded",
+        "_epochs",
+        "_flusher",
+        "_index_interval_bytes",
+        "_joined",
+        "_journal_bytes_max",
+        "_loaded",
+        "_made",
+        "_makes_durable",
+        "_opened_size",
+        "_pending",
+        "_pending_bytes",
+        "_pending_start",
+        "_point",
+        "_producers",
+        "_roll_above",
+        "_segment_bytes",
+        "_shared",
+        "_snapshot_changes",
+        "_stable_position",
+        "_stable_segment",
+        "_start_waiters",
+        "_waiters",
+        "config",
+        "end",
+        "files",
+        "high_watermark",
+        "index",
+        "last_stable",
+        "leader_epoch",
+        "name",
+        "on_advance",
+        "removed",
+        "start",
+        "topic_id",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        name: str,
+        topic_id: TopicId,
+        index: int,
+        config: LogConfig,
+        point: RecoveryPoint | None = None,
+    ) -> None:
+        self.name = name
+        """The topic's."""
+        self.topic_id = topic_id
+        self.index = index
+        self.on_advance: Callable[[PartitionLog], None] | None = None
+        """Called after the high watermark, the last stable offset or the start has moved."""
+        self.removed = False
+        self.files: PartitionFiles | None = None
+        self.start = Offset(point.start if point else 0)
+        self.end = Offset(point.offset if point else 0)
+        self.high_watermark = self.end
+        self.last_stable = self.end
+        self.leader_epoch = point.leader_epoch if point else 0
+        self._shared = shared
+        self._flusher = shared.flusher
+        self._makes_durable = shared.settings.durability == "fsync"
+        self._journal_bytes_max = shared.settings.journal_entry_bytes_max if self._makes_durable else -1
+        self._point = point
+        self._encoded = point.encode() if point is not None else None
+        self._made: RecoveryPoint | None = None
+        self._loaded = False
+        self._active: Segment | None = None
+        self._opened_size = 0
+        self._roll_above = 0
+        self._stable_segment: Segment | None = None
+        self._stable_position = 0
+        self._producers = _NO_PRODUCERS
+        self._epochs = _NO_EPOCHS
+        self._snapshot_changes = 0
+        self._joined = False
+        self._pending: list[bytearray] = []
+        self._pending_bytes = 0
+        self._pending_start = -1
+        self._waiters: deque[tuple[int, Callable[[], None]]] | None = None
+        self._start_waiters: list[tuple[int, asyncio.Future[None]]] | None = None
+        self.configure(config)
+
+    def __repr__(self) -> str:
+        return f"<{self} {self.start}..{self.high_watermark}..{self.end}>"
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.index}"
+
+    def configure(self, config: LogConfig) -> None:
+        """Take other configs from now on."""
+        self.config = config
+        self._segment_bytes = min(config.segment_bytes, POSITION_MAX)
+        self._index_interval_bytes = config.index_interval_bytes
+        if self._active is not None:
+            self._active.index_entries_max = _index_entries_max(config)
+            self._set_roll_time(self._active)
+
+    # -- appending
+
+    def append(self, batch: Buffer, header: BatchHeader, *, now_ms: int) -> Appended:
+        """Append one batch that `records.check` has passed; its base offset and leader epoch are given here.
+
+        Raises OutOfOrderSequence, InvalidProducerEpoch, or StorageError when the disk does not take it: then nothing
+        was appended.
+        """
+        if self._flusher.refusal is not None:
+            raise self._flusher.refusal
+        active = self._active
+        if active is None:
+            active = self._begin_writing()
+        idempotent = header.producer_id >= 0
+        if idempotent and header.base_sequence >= 0:
+            sent = self._producers.check(header)
+            if sent is not None:
+                return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
+        size = len(batch)
+        base = self.end
+        end = base + header.last_offset_delta + 1
+        if (
+            active.size + size > self._segment_bytes
+            or header.max_timestamp > self._roll_above
+            or active.full
+            or end - active.base > POSITION_MAX
+        ):
+            active = self._roll_for(active, header.max_timestamp)
+        pending_bytes = self._pending_bytes + size
+        journaled = pending_bytes <= self._journal_bytes_max
+        try:
+            file = active.file or self._shared.pool.open(active)
+            if journaled or size <= COPY_BYTES_MAX:
+                data = bytearray(batch)
+                _PLACE.pack_into(data, 0, base, size - 12, self.leader_epoch)
+                taken = file.pwrite(data, active.size)
+            else:
+                head = _PLACE.pack(base, size - 12, self.leader_epoch)
+                taken = file.pwritev((head, memoryview(batch)[_HEAD_SIZE:]), active.size)
+        except OSError as error:
+            raise self._refused(active, error.strerror or str(error)) from error
+        if taken != size:
+            raise self._refused(active, f"the disk took {taken} of {size} bytes")
+        if not active.unsynced and self.files is not None:
+            self.files.written(active)
+        active.recent = True
+        active.appended(size, end - 1, header.max_timestamp, self._index_interval_bytes)
+        self.end = Offset(end)
+        if idempotent:
+            self._producers.add(header, base, now_ms)
+        if self._makes_durable:
+            if journaled:
+                self._pending.append(data)
+            self._pending_bytes = pending_bytes
+            if not self._joined:
+                self.join()
+        else:
+            self._flusher.written(self, size)
+            self._advance(end, active, active.size)
+        append_time_ms = header.max_timestamp if header.timestamp_type else -1
+        return Appended(base, end, self.start, append_time_ms, False)
+
+    def _refused(self, active: Segment, why: str) -> StorageError:
+        active.cut_back()
+        return StorageError(str(self), f"the batch was not appended: {why}")
+
+    def _begin_writing(self) -> Segment:
+        """Files, if there are none, and a segment to write to."""
+        self._load()
+        if self.removed:
+            raise StorageError(str(self), "the topic was deleted")
+        files = self.files
+        folder = self._folder
+        try:
+            if files is None or not files.segments:
+                files = PartitionFiles(self._shared.disk, self._shared.pool, folder)
+                if self._flusher.busy_with(folder):
+                    raise StorageError(str(self), "a deleted topic of this name is still on its way out")
+                files.make_folder(self.topic_id)
+                files.roll(self.end)
+                self.files = files
+        except OSError as error:
+            raise StorageError(str(self), f"no files could be made: {error}") from error
+        active = files.active
+        assert active is not None, "there is at least one segment"
+        self._opened_size = active.size
+        self._epochs.assign(self.leader_epoch, self.end)
+        self._use(active)
+        return active
+
+    def _use(self, active: Segment) -> None:
+        assert self.files is not None, "an active segment is one of the files"
+        self.files.file(active)
+        self._active = active
+        active.index_entries_max = _index_entries_max(self.config)
+        self._set_roll_time(active)
+
+    def _set_roll_time(self, active: Segment) -> None:
+        first = active.first_timestamp() if active.size else NOTHING_YET
+        self._roll_above = first if first == NOTHING_YET else self._roll_after(active, first)
+
+    def _roll_after(self, active: Segment, timestamp: int) -> int:
+        """Past which timestamp a segment that began with this one is full: as in Kafka, records tell the time."""
+        if timestamp < 0:
+            return FOREVER
+        jitter_max = min(self.config.segment_jitter_ms, self.config.segment_ms)
+        jitter = crc32(self.topic_id, active.base + self.index) % (jitter_max + 1) if jitter_max else 0
+        return timestamp + self.config.segment_ms - jitter
+
+    def _roll_for(self, active: Segment, timestamp: int) -> Segment:
+        """A segment for the next batch: a new one, unless this one is still empty."""
+        if active.size:
+            active = self._roll(active)
+        self._roll_above = self._roll_after(active, timestamp)
+        return active
+
+    def _roll(self, active: Segment) -> Segment:
+        assert self.files is not None, "an active segment is one of the files"
+        try:
+            fresh = self.files.roll(self.end)
+        except OSError as error:
+            raise StorageError(str(self), f"no new segment could be begun: {error}") from error
+        self._opened_size = 0
+        self._use(fresh)
+        return fresh
+
+    # -- opening what an earlier life left
+
+    @property
+    def _folder(self) -> Path:
+        return partition_folder(self._shared.topics, self.name, self.index)
+
+    def _load(self) -> None:
+        """Open the partition, if this life has not done so. Raises StorageError."""
+        if self._loaded:
+            return
+        shared, folder, point = self._shared, self._folder, self._point
+        self._epochs, self._producers = LeaderEpochs(), Producers()
+        if point is not None:
+            files = PartitionFiles(shared.disk, shared.pool, folder)
+            try:
+                files.load(point)
+                self._epochs = read_epochs(shared.disk, folder)
+                self._producers = read_producers(shared.disk, folder, point.snapshot)
+            except (OSError, DraveError) as error:
+                raise StorageError(str(self), f"{folder} was changed while the broker was stopped: {error}") from error
+            if files.segments:
+                self.files = files
+                self._stable_segment = files.active
+                self._stable_position = files.active.size if files.active is not None else 0
+            self._snapshot_changes = self._producers.changes
+        self._loaded = True
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all segments."""
+        if self.files is not None:
+            return self.files.size_bytes
+        return self._point.size_bytes if self._point is not None else 0
+
+    @property
+    def producers(self) -> Producers:
+        """The producers that are known here."""
+        self._load()
+        return self._producers
+
+    # -- becoming durable
+
+    def join(self) -> None:
+        """Have what is pending committed with the next window."""
+        self._joined = True
+        self._flusher.join(self)
+
+    def take_pending(self) -> tuple[list[bytearray], int, int]:
+        """For a commit: the batches that the journal would need, all bytes that were written, a new start or -1."""
+        taken = self._pending, self._pending_bytes, self._pending_start
+        self._joined = False
+        self._pending = []
+        self._pending_bytes = 0
+        self._pending_start = -1
+        return taken
+
+    def put_start_back(self, start: int) -> None:
+        """The journal had no room for a new log start; it is taken along with the next window."""
+        self._pending_start = max(self._pending_start, start)
+
+    def committed(self, end: int, segment: Segment | None, position: int, start: int) -> None:
+        """Everything up to `end` is durable, and so is `start` when it is not -1."""
+        if start >= 0:
+            self._start_is_durable(start)
+        if end > self.high_watermark:
+            self._advance(end, segment, position)
+
+    def _advance(self, end: int, segment: Segment | None, position: int) -> None:
+        self.high_watermark = Offset(end)
+        self._stable_segment = segment
+        self._stable_position = position
+        unstable = self._producers.first_unstable(end)
+        self.last_stable = Offset(end if unstable is None else unstable)
+        waiters = self._waiters
+        while waiters and waiters[0][0] <= end:
+            self._tell(waiters.popleft()[1])
+        if self.on_advance is not None:
+            self._tell(self.on_advance, self)
+
+    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+        """Nobody who waits may stop the others from hearing it."""
+        try:
+            callback(*args)
+        except Exception:
+            logger.exception("%s: what waited for it failed", self)
+
+    def when_durable(self, end: Offset, callback: Callable[[], None]) -> None:
+        """Call back once everything below `end` is durable: at once, before returning, when it is already."""
+        if end <= self.high_watermark:
+            callback()
+            return
+        if self._waiters is None:
+            self._waiters = deque()
+        waiters = self._waiters
+        if waiters and waiters[-1][0] > end:  # an older, parked duplicate: keep them in the order of their ends
+            later = [waiters.pop()]
+            while waiters and waiters[-1][0] > end:
+                later.append(waiters.pop())
+            waiters.append((end, callback))
+            waiters.extend(reversed(later))
+        else:
+            waiters.append((end, callback))
+
+    # -- reading
+
+    def read_now(self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool) -> Batches | None:
+        """Whole batches from the one that holds `start`, below `limit`, no more than `bytes_max` together.
+
+        A first batch larger than that comes when `whole_first`. None when the disk would have to be waited for: then
+        `read` does. Raises OffsetOutOfRange or StorageError.
+        """
+        if not self.start <= start <= self.end:
+            raise OffsetOutOfRange(str(self), start, self.start, self.end)
+        if start >= limit:
+            if self._stable_segment is not None and start == self.high_watermark:
+                self._stable_segment.hint(start, self._stable_position)  # who reads here now comes back for more
+            return NO_BATCHES
+        try:
+            plan = self._plan(start, limit)
+            while plan is not None:
+                data = _read(plan, bytes_max, whole_first=whole_first, now=True)
+                if data is not None:
+                    return Batches([data], len(data))
+                plan = self._plan(start, limit, after=plan)
+        except WouldBlock:
+            return None
+        except OSError as error:
+            raise StorageError(str(self), f"could not read: {error}") from error
+        return NO_BATCHES
+
+    async def read(self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool) -> Batches:
+        """What `read_now` does, waiting for the disk without stopping the loop."""
+        if not self.start <= start <= self.end:
+            raise OffsetOutOfRange(str(self), start, self.start, self.end)
+        if start >= limit:
+            return NO_BATCHES
+        try:
+            plan = self._plan(start, limit)
+            while plan is not None:
+                data = await self._shared.disk.run(partial(_read, plan, bytes_max, whole_first=whole_first, now=False))
+                if data is not None:
+                    return Batches([data], len(data))
+                plan = self._plan(start, limit, after=plan)
+        except OSError as error:
+            raise StorageError(str(self), f"could not read: {error}") from error
+        return NO_BATCHES
+
+    def _plan(self, start: int, limit: int, after: Plan | None = None) -> Plan | None:
+        """Which segment to read, and how far; None when there is none with anything below `limit`."""
+        if not self._loaded:
+            self._load()
+        files = self.files
+        if files is None:
+            return None
+        if after is None:
+            number = files.at(start)
+        else:
+            number = files.at(after.segment.base) + 1
+        if number >= len(files.segments) or files.bases[number] >= limit:
+            return None
+        segment = files.segments[number]
+        if limit == self.high_watermark and segment is self._stable_segment:
+            end = self._stable_position
+        elif limit >= self.end or (number + 1 < len(files.bases) and files.bases[number + 1] <= limit):
+            end = segment.size
+        else:
+            end = -1
+        recent = FOREVER
+        if segment is self._active:
+            recent = max(self._opened_size, segment.size - RECENT_BYTES)
+        return Plan(segment, files.file(segment), start, limit, end, recent)
+
+    # -- by time
+
+    async def offset_for_time(self, timestamp_ms: int) -> TimestampOffset | None:
+        """The first record that is not older than `timestamp_ms`, below the high watermark. Raises StorageError."""
+        return await self._look_up(lookup.first_since, timestamp_ms)
+
+    async def max_timestamp(self) -> TimestampOffset | None:
+        """The first of the records with the largest timestamp, below the high watermark. Raises StorageError."""
+        return await self._look_up(lookup.latest)
+
+    async def _look_up(self, find: Callable[..., TimestampOffset | None], *args: int) -> TimestampOffset | None:
+        self._load()
+        files = self.files
+        if files is None:
+            return None
+        work = partial(find, self._shared.disk, files.segments, *args, self.start, self.high_watermark)
+        try:
+            return await self._shared.disk.run(work)
+        except OSError as error:
+            raise StorageError(str(self), f"could not read: {error}") from error
+
+    # -- leader epochs
+
+    def epoch_at(self, offset: Offset) -> int:
+        """The leader epoch that wrote `offset`, or that will; -1 when it is not known."""
+        self._load()
+        return self.leader_epoch if offset >= self.end else self._epochs.epoch_at(offset)
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, Offset]:
+        """The largest leader epoch up to `epoch` and where its writes end; (-1, -1) when it is not known."""
+        self._load()
+        found, end = self._epochs.end_of(epoch, current=self.leader_epoch, end=self.end)
+        return found, Offset(end)
+
+    # -- a new start
+
+    async def delete_records(self, before: Offset) -> Offset:
+        """Let the log begin at `before`; returns its start, which is durable. Raises OffsetOutOfRange."""
+        if not 0 <= before <= self.high_watermark:
+            raise OffsetOutOfRange(str(self), before, self.start, self.high_watermark)
+        if before > self.start:
+            moved = asyncio.get_running_loop().create_future()
+            self.when_started(before, moved)
+            await moved
+        return self.start
+
+    def when_started(self, start: int, moved: asyncio.Future[None]) -> None:
+        """Move the start, and tell `moved` when that is durable."""
+        if self._start_waiters is None:
+            self._start_waiters = []
+        self._start_waiters.append((start, moved))
+        self.move_start(start)
+
+    def move_start(self, start: int) -> None:
+        """Let the log begin at `start`, which no read sees before it is durable."""
+        if self._flusher.refusal is not None:
+            raise self._flusher.refusal
+        self._pending_start = max(self._pending_start, start)
+        if not self._joined:
+            self.join()
+
+    def _start_is_durable(self, start: int) -> None:
+        if start > self.start:
+            self.start = Offset(start)
+            self._load()
+            self._epochs.cut_start(start)
+            self.drop_segments()
+            if self.on_advance is not None:
+                self._tell(self.on_advance, self)
+        waiting, self._start_waiters = self._start_waiters or (), None
+        for wanted, moved in waiting:
+            if wanted > self.start:
+                self.when_started(wanted, moved)
+            elif not moved.done():
+                moved.set_result(None)
+
+    def drop_segments(self) -> None:
+        """Remove segments that are wholly below the start, as far as the recovery point lets them go."""
+        if self.files is None or self._point is None:
+            return
+        paths = self.files.drop(self.start, self._point.offset)
+        if paths:
+            self._flusher.remove(Removal(self._flusher, paths))
+
+    # -- housekeeping
+
+    def keep_house(self, now_ms: int) -> None:
+        """Retention, and producers that have been silent for long. Quick where nothing is due."""
+        if self.files is None and not self._may_be_due(now_ms):
+            return
+        try:
+            self._load()
+            self._keep_segments(now_ms)
+        except (OSError, StorageError) as error:
+            logger.warning("%s: housekeeping waits: %s", self, error)
+        if len(self._producers):
+            self._producers.expire(now_ms, self._shared.settings.producer_id_expiration_ms)
+
+    def _may_be_due(self, now_ms: int) -> bool:
+        """Whether a partition that nobody has opened yet should be, by what is known of it."""
+        point, config = self._point, self.config
+        if point is None or not point.size_bytes or not config.cleanup_delete:
+            return False
+        return 0 <= config.retention_ms < now_ms - point.oldest_timestamp or (
+            0 <= config.retention_bytes < point.size_bytes
+        )
+
+    def _keep_segments(self, now_ms: int) -> None:
+        files = self.files
+        if files is None:
+            return
+        kept = [Kept(each.base, each.size, partial(self._retention_time, each)) for each in files.segments]
+        start = new_start(kept, self.end, self.high_watermark, self.config, now_ms)
+        if start is not None and start > self.start:
+            if start == self.end:
+                self._use(self._roll(self._active or self._begin_writing()))
+            self.move_start(start)
+        if files.has_droppable(self.start):
+            self._flusher.begin_checkpoint_for(self)
+
+    def _retention_time(self, segment: Segment) -> int:
+        """The largest timestamp of a segment; where it has none, when it was last written."""
+        timestamp = segment.largest_timestamp()[0]
+        if timestamp >= 0:
+            return timestamp
+        stat = self._shared.disk.stat(segment.path)
+        return stat.modified_ms if stat is not None else 0
+
+    # -- checkpoints
+
+    def checkpoint(self) -> CheckpointPart:
+        """What has to be written so that recovery may begin at the present end."""
+        files, folder = self.files, self._folder
+        assert files is not None, "only what has files is checkpointed"
+        active = files.active
+        assert active is not None, "files have an active segment"
+        snapshot = epochs = None
+        snapshot_at = self._point.snapshot if self._made is None and self._point else -1
+        if self._made is not None:
+            snapshot_at = self._made.snapshot
+        changes = self._producers.changes
+        if changes != self._snapshot_changes:
+            snapshot_at = self.end if len(self._producers) else -1
+            if snapshot_at >= 0:
+                snapshot = (folder / offset_name(self.end, SNAPSHOT), self._producers.snapshot())
+        if self._epochs.changed:
+            epochs = (folder / LEADER_EPOCHS, self._epochs.encode())
+            self._epochs.changed = False
+        timestamp, timestamp_offset = active.largest_timestamp()
+        oldest = files.segments[0].largest_timestamp()[0]
+        point = RecoveryPoint(
+            self.topic_id,
+            self.index,
+            self.leader_epoch,
+            self.start,
+            self.end,
+            active.base,
+            active.size,
+            files.size_bytes,
+            timestamp,
+            timestamp_offset,
+            oldest,
+            snapshot_at,
+        )
+        return CheckpointPart(point, snapshot, epochs, changes)
+
+    def checkpoint_made(self, part: CheckpointPart) -> None:
+        """It was written and synced; it counts once the recovery points say so."""
+        self._made = part.point
+        self._snapshot_changes = part.producer_changes
+
+    def checkpoint_failed(self, part: CheckpointPart) -> None:
+        """It could not be written."""
+        if part.epochs is not None:
+            self._epochs.changed = True
+
+    def encoded_point(self) -> bytes | None:
+        """What the recovery points should say of this partition; None when it has no files to speak of."""
+        if self._made is not None:
+            return self._made._replace(start=max(self.start, self._made.start)).encode()
+        return self._encoded
+
+    def checkpointed(self) -> None:
+        """The recovery points say what `checkpoint_made` was told."""
+        before, point = self._point, self._made
+        if point is None:
+            return
+        self._point, self._made, self._encoded = point, None, point.encode()
+        if self.removed:
+            return
+        if before is not None and before.snapshot not in (-1, point.snapshot):
+            path = self._folder / offset_name(before.snapshot, SNAPSHOT)
+            self._flusher.remove(Removal(self._flusher, [path]))
+        self.drop_segments()
+
+    # -- the end of it
+
+    def remove(self) -> None:
+        """The topic was deleted. Its name is free at once; the files go when nobody writes to them any more."""
+        self.removed = True
+        self._active = None
+        if self.files is not None:
+            self.files.forget()
+        self._flusher.forget(self)
+        if not self._flusher.busy_with(self._folder):
+            self.remove_files()
+
+    def remove_files(self) -> None:
+        """Rename the folder, and have it removed."""
+        if self.files is None and self._point is None:
+            return
+        folder = self._folder
+        doomed = folder.with_name(doomed_name(folder.name, self.topic_id))
+        try:
+            self._shared.disk.rename(folder, doomed)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logger.warning("%s could not be removed yet: %s", folder, error)
+            return
+        self._flusher.remove(Removal(self._flusher, [], doomed))
+
+
+class Plan(NamedTuple):
+    """What to read from one segment."""
+
+    segment: Segment
+    file: File
+    start: int
+    limit: int
+    end: int
+    """Where the batches below `limit` end; -1: that has to be looked up."""
+    recent: int
+    """What lies from here on is in memory."""
+
+
+def _read(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) -> memoryview | None:
+    """Read as planned; None when this segment has nothing from the start on, but the next may."""
+    segment, file, start, limit, end, recent = plan
+    at = segment.locate(file, start, now=now)
+    if end < 0:
+        end = segment.locate(file, limit, now=now)
+    if at >= end:
+        return None
+    data = segment.read(file, at, end, bytes_max, whole_first=whole_first, now=now and at < recent)
+    if len(data) == end - at:
+        segment.hint(limit, end)
+    return data
+
+
+def _index_entries_max(config: LogConfig) -> int:
+    return config.segment_index_bytes // TIME_ENTRY.size

@@ -1,0 +1,245 @@
+"""The idempotent producers of one partition (KIP-98): who they are, what they sent last.
+
+    producer 7, epoch 2   | 0..4 | 5..5 | 6..9 | 10..12 | 13..20 |      the last five batches, by sequence
+
+    13..20 again   a duplicate: answered with the offset that it had the first time
+    21..           the next: appended
+    25.. or 9..    OutOfOrderSequence, nothing is appended
+    epoch 1        InvalidProducerEpoch
+    epoch 3, 0..   a new life of the same producer
+
+A producer that is not known (new, or expired) may begin with any sequence, as in Kafka since KIP-360.
+
+Snapshots are Kafka's `.snapshot` files. Kafka keeps only the last batch of each producer there, and after a restart no
+longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC and does not read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from crc32c import crc32c
+
+from drave.log.errors import InvalidProducerEpoch, OutOfOrderSequence
+from drave.model.errors import DraveError
+from drave.records import BatchHeader
+
+BATCHES_KEPT: Final = 5
+"""Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
+
+SEQUENCE_MAX: Final = (1 << 31) - 1
+NONE: Final = -1
+
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">hIi")  # version, CRC, how many
+_CRC_END: Final = 6
+_ENTRY: Final = struct.Struct(">qhiqiqiq")
+_MORE_MAGIC: Final = b"DRVB"
+_MORE: Final = struct.Struct(">qiqq")  # producer id, base sequence, base offset, last offset
+
+
+class DamagedSnapshot(DraveError):
+    """A producer snapshot that is not whole, or not one."""
+
+
+class SentBatch(NamedTuple):
+    """One batch that was appended."""
+
+    base_sequence: int
+    last_sequence: int
+    base_offset: int
+    last_offset: int
+
+
+class Producer:
+    """One producer id in this partition."""
+
+    __slots__ = ("batches", "coordinator_epoch", "epoch", "last_ms", "transaction_start")
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.batches: deque[SentBatch] = deque(maxlen=BATCHES_KEPT)
+        self.last_ms = NONE
+        """When it was last heard of, by this broker's clock."""
+        self.coordinator_epoch = NONE
+        self.transaction_start = NONE
+        """Where its open transaction begins."""
+
+
+class Producers:
+    """Every producer of one partition."""
+
+    __slots__ = ("_by_id", "_ended", "_open", "changes")
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, Producer] = {}
+        self._open: dict[int, int] = {}
+        self._ended: deque[tuple[int, int]] = deque()
+        self.changes = 0
+        """Rises with every change, so that a checkpoint sees whether there is something to write."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[tuple[int, Producer]]:
+        return iter(self._by_id.items())
+
+    # -- appending
+
+    def check(self, header: BatchHeader) -> SentBatch | None:
+        """Whether a batch may be appended. A duplicate gives what it was the first time.
+
+        Raises OutOfOrderSequence or InvalidProducerEpoch.
+        """
+        producer = self._by_id.get(header.producer_id)
+        if producer is None:
+            return None
+        batches = producer.batches
+        sequence = header.base_sequence
+        if header.producer_epoch == producer.epoch and batches:
+            last = batches[-1].last_sequence
+            if sequence == last + 1 or (sequence == 0 and last == SEQUENCE_MAX):
+                return None
+            last_sequence = advance(sequence, header.last_offset_delta)
+            for batch in batches:
+                if batch.base_sequence == sequence and batch.last_sequence == last_sequence:
+                    return batch
+            raise OutOfOrderSequence(header.producer_id, sequence, advance(last, 1))
+        if header.producer_epoch < producer.epoch:
+            raise InvalidProducerEpoch(header.producer_id, header.producer_epoch, producer.epoch)
+        if header.producer_epoch > producer.epoch and sequence != 0:
+            raise OutOfOrderSequence(header.producer_id, sequence, 0)
+        return None
+
+    def add(self, header: BatchHeader, base_offset: int, now_ms: int) -> None:
+        """Take note of a batch that was appended at `base_offset`."""
+        producer_id = header.producer_id
+        producer = self._by_id.get(producer_id)
+        if producer is None:
+            producer = self._by_id[producer_id] = Producer(header.producer_epoch)
+        elif producer.epoch != header.producer_epoch:
+            producer.epoch = header.producer_epoch
+            producer.batches.clear()
+        producer.last_ms = now_ms
+        self.changes += 1
+        last_offset = base_offset + header.last_offset_delta
+        if header.is_control:
+            self._end_transaction(producer_id, producer, last_offset)
+            return
+        sequence = header.base_sequence
+        producer.batches.append(
+            SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset)
+        )
+        if header.is_transactional and producer.transaction_start == NONE:
+            producer.transaction_start = base_offset
+            self._open[producer_id] = base_offset
+
+    def expire(self, now_ms: int, after_ms: int) -> int:
+        """Forget producers that were silent for so long and have no open transaction; returns how many."""
+        limit = now_ms - after_ms
+        silent = [
+            producer_id
+            for producer_id, producer in self._by_id.items()
+            if producer.last_ms <= limit and producer.transaction_start == NONE
+        ]
+        for producer_id in silent:
+            del self._by_id[producer_id]
+        if silent:
+            self.changes += 1
+        return len(silent)
+
+    # -- transactions
+
+    def _end_transaction(self, producer_id: int, producer: Producer, marker: int) -> None:
+        start = self._open.pop(producer_id, None)
+        producer.transaction_start = NONE
+        if start is not None:
+            self._ended.append((start, marker))
+
+    def first_unstable(self, high_watermark: int) -> int | None:
+        """The first offset of any transaction that is undecided, or decided by a marker that is not durable yet."""
+        ended = self._ended
+        while ended and ended[0][1] < high_watermark:
+            ended.popleft()
+        starts = [start for start, _ in ended]
+        if self._open:
+            starts.append(next(iter(self._open.values())))  # they begin in the order of their offsets
+        return min(starts, default=None)
+
+    # -- snapshots
+
+    def snapshot(self) -> bytes:
+        """The content of a `.snapshot` file."""
+        entries = [
+            _ENTRY.pack(
+                producer_id,
+                producer.epoch,
+                last.last_sequence,
+                last.last_offset,
+                last.last_offset - last.base_offset,
+                producer.last_ms,
+                producer.coordinator_epoch,
+                producer.transaction_start,
+            )
+            for producer_id, producer in self._by_id.items()
+            for last in [producer.batches[-1] if producer.batches else SentBatch(NONE, NONE, NONE, NONE)]
+        ]
+        more = [
+            _MORE.pack(producer_id, batch.base_sequence, batch.base_offset, batch.last_offset)
+            for producer_id, producer in self._by_id.items()
+            for batch in list(producer.batches)[:-1]
+        ]
+        data = bytearray(b"".join([_HEAD.pack(_VERSION, 0, len(entries)), *entries]))
+        if more:
+            data += _MORE_MAGIC + b"".join(more)
+        struct.pack_into(">I", data, _CRC_END - 4, crc32c(memoryview(data)[_CRC_END:]))
+        return bytes(data)
+
+    @classmethod
+    def restore(cls, data: bytes) -> Producers:
+        """The producers in a `.snapshot` file, Kafka's or ours. Raises DamagedSnapshot."""
+        try:
+            version, crc, count = _HEAD.unpack_from(data)
+            if version != _VERSION or crc != crc32c(memoryview(data)[_CRC_END:]) or count < 0:
+                raise DamagedSnapshot(f"a producer snapshot of {len(data)} bytes does not match its CRC")
+            end = _HEAD.size + count * _ENTRY.size
+            entries = [_ENTRY.unpack_from(data, at) for at in range(_HEAD.size, end, _ENTRY.size)]
+        except struct.error:
+            raise DamagedSnapshot(f"a producer snapshot ends after {len(data)} bytes") from None
+        producers = cls()
+        earlier = producers._earlier_batches(data, end)
+        for producer_id, epoch, last_sequence, last_offset, delta, last_ms, coordinator_epoch, start in entries:
+            producer = producers._by_id[producer_id] = Producer(epoch)
+            producer.last_ms = last_ms
+            producer.coordinator_epoch = coordinator_epoch
+            producer.transaction_start = start
+            producer.batches.extend(earlier.get(producer_id, ()))
+            if last_sequence != NONE:
+                producer.batches.append(
+                    SentBatch(retreat(last_sequence, delta), last_sequence, last_offset - delta, last_offset)
+                )
+        opened = [(p.transaction_start, i) for i, p in producers if p.transaction_start != NONE]
+        producers._open = {producer_id: start for start, producer_id in sorted(opened)}
+        return producers
+
+    @staticmethod
+    def _earlier_batches(data: bytes, at: int) -> dict[int, list[SentBatch]]:
+        found: dict[int, list[SentBatch]] = {}
+        if data[at : at + len(_MORE_MAGIC)] == _MORE_MAGIC:
+            for producer_id, sequence, base_offset, last_offset in _MORE.iter_unpack(data[at + len(_MORE_MAGIC) :]):
+                batch = SentBatch(sequence, advance(sequence, last_offset - base_offset), base_offset, last_offset)
+                found.setdefault(producer_id, []).append(batch)
+        return found
+
+
+def advance(sequence: int, by: int) -> int:
+    """Sequences go round after 2^31 - 1, past the -1 that stands for none."""
+    return (sequence + by) & SEQUENCE_MAX
+
+
+def retreat(sequence: int, by: int) -> int:
+    """The reverse of `advance`."""
+    return (sequence - by) & SEQUENCE_MAX

@@ -1,0 +1,443 @@
+"""Recovery of one partition: from what a crash left to what was acknowledged, and perhaps a little more.
+
+    recovery point                          ┌─ the first that is not whole, intact and the next
+      ▼                                     ▼
+      | batch | batch | batch | batch | ~~~~~~~~~ |       segments: cut there
+                      | entry | entry | entry |           journal: the same batches are skipped, others put right
+      ├── accepted ───────────────────┤
+                              end ────┘
+
+1. Finish `.swap`, drop `.cleaned`.
+2. From the recovery point, accept batches with a good length, magic and CRC whose base offset is exactly the next.
+   Cut at the first that fails, and delete every later segment.
+3. Take the journal's entries in order. Below the end: skip it when the batch there is the same, else cut there and
+   append it, for the journal is right. At the end: append. Above: drop it and all that follow; nobody was told of them.
+4. Build index entries past the point; producers are the last snapshot and what follows it; end = max(end, log start).
+5. Sync what was kept, and its folder.
+
+Nothing is taken away that a second recovery would need, so a crash in the middle of this one does no harm. What only
+the old recovery point needs (older producer snapshots) is named, to be removed once the new point is durable.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from drave import records
+from drave.log.epochs import LeaderEpochs
+from drave.log.files import KEY_MAX, segment_paths, snapshot_offsets, step_aside
+from drave.log.producers import Producers
+from drave.log.saved import read_epochs, read_producers
+from drave.model.errors import DraveError
+from drave.model.ids import TopicId
+from drave.model.log_config import LogConfig
+from drave.records import BatchHeader
+from drave.store.disk import Disk, File, read_whole, replace_file, write_all, write_whole
+from drave.store.journal import BATCHES, LOG_START, Entry
+from drave.store.names import (
+    LEADER_EPOCHS,
+    LEFTOVERS,
+    LOG,
+    METADATA,
+    SNAPSHOT,
+    SWAP,
+    decode_metadata,
+    encode_metadata,
+    offset_name,
+    offset_of,
+)
+from drave.store.recovery_points import RecoveryPoint
+from drave.store.segment import POSITION_MAX, Segment, peek, walk
+
+logger = logging.getLogger("drave.log")
+
+
+class Found(NamedTuple):
+    """A batch that lies in a segment."""
+
+    segment: Segment
+    position: int
+    size: int
+    crc: int
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What became of a partition."""
+
+    point: RecoveryPoint
+    looked_into: bool = True
+    truncated_bytes: int = 0
+    replayed_batches: int = 0
+    obsolete: list[Path] = field(default_factory=list)
+    """Files that may go once the point is durable."""
+
+
+class PartitionRecovery:
+    """One recovery. `run` does it; the rest are its steps."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        folder: Path,
+        topic_id: TopicId,
+        index: int,
+        config: LogConfig,
+        point: RecoveryPoint | None,
+        entries: Sequence[Entry],
+        *,
+        now_ms: int,
+    ) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._topic_id = topic_id
+        self._index = index
+        self._config = config
+        self._known = point
+        self._point = point
+        self._entries = entries
+        self._now_ms = now_ms
+        self._gaps_allowed = config.cleanup_compact and point is None
+        self._segments: list[Segment] = []
+        self._scanned: list[Segment] = []
+        self._from = 0
+        """Where the first scanned segment's scan began."""
+        self._end = 0
+        self._first_entry = min((e.offset for e in entries if e.kind == BATCHES), default=KEY_MAX)
+        self._found: dict[int, Found] = {}
+        self._truncated_bytes = 0
+        self._replayed = 0
+        self._made_folder = False
+
+    def run(self) -> Recovered | None:
+        """Recover. None when there is nothing: no point, no segment, no entry."""
+        names = self._names()
+        self._segments = self._open_segments(finish_swaps(self._disk, self._folder, names))
+        if self._known is not None and self._is_untouched(self._known):
+            epoch = self._known.leader_epoch + 1
+            return Recovered(self._known._replace(leader_epoch=epoch, start=self._start()), looked_into=False)
+        self._choose_scan()
+        self._scan()
+        self._replay()
+        start = self._start()
+        if self._end < start:
+            self._cut_all(start)
+        if self._known is None and not self._segments and self._end == 0:
+            return None
+        return self._save(start)
+
+    # -- 1. what is there
+
+    def _names(self) -> list[str]:
+        if not self._disk.exists(self._folder):
+            return []
+        owner = decode_metadata(read_whole(self._disk, self._folder / METADATA))
+        if owner == self._topic_id:
+            return self._disk.list_folder(self._folder)
+        if self._disk.list_folder(self._folder):
+            step_aside(self._disk, self._folder, owner)
+        return []
+
+    def _open_segments(self, names: Sequence[str]) -> list[Segment]:
+        segments = []
+        for base in sorted(base for name in names if (base := offset_of(name, LOG)) is not None):
+            stat = self._disk.stat(self._folder / offset_name(base, LOG))
+            segments.append(Segment(self._disk, self._folder, base, stat.size if stat is not None else 0))
+        return segments
+
+    def _is_untouched(self, point: RecoveryPoint) -> bool:
+        """Whether nothing was written since the point, so that the partition need not be looked into."""
+        if any(entry.kind == BATCHES and entry.offset >= point.offset for entry in self._entries):
+            return False
+        if not self._segments:
+            return point.start == point.offset and self._start() == point.start
+        last = self._segments[-1]
+        return last.base == point.segment_base and last.size == point.position and self._start() <= point.offset
+
+    def _start(self) -> int:
+        first = self._segments[0].base if self._segments and self._known is None else 0
+        known = self._known.start if self._known is not None else first
+        return max([known, *(entry.offset for entry in self._entries if entry.kind == LOG_START)])
+
+    # -- 2. segments
+
+    def _choose_scan(self) -> None:
+        """From where batches have to be checked: the recovery point, or the beginning when it does not fit."""
+        point, segments = self._point, self._segments
+        if point is not None:
+            here = [segment for segment in segments if segment.base >= point.segment_base]
+            below = [segment for segment in segments if segment.base < point.segment_base]
+            if here and here[0].base == point.segment_base and here[0].size >= point.position:
+                self._scanned, self._from, self._end = here, point.position, point.offset
+                return
+            if point.position == 0 or not segments:  # the segment of the point was still empty, and its name is lost
+                self._scanned, self._end = [s for s in here if s.base >= point.offset], point.offset
+                self._segments = below + self._scanned
+                return
+            logger.warning("%s does not hold what its recovery point says; it is read from its start", self._folder)
+        self._point = None
+        self._gaps_allowed = self._config.cleanup_compact
+        self._scanned, self._from = list(segments), 0
+        self._end = segments[0].base if segments else 0
+
+    def _scan(self) -> None:
+        for number, segment in enumerate(self._scanned):
+            at = self._from if number == 0 else 0
+            if at == 0 and segment.base != self._end:
+                if not (self._gaps_allowed and segment.base > self._end):
+                    self._delete_from(segment)
+                    return
+                self._end = segment.base
+            file = self._disk.open(segment.path)
+            for position, header, _ in walk(file, at, segment.size):
+                if header.base_offset != self._end and not (self._gaps_allowed and header.base_offset > self._end):
+                    break
+                if header.base_offset >= self._first_entry:
+                    self._found[header.base_offset] = Found(segment, position, header.size, header.crc)
+                at = position + header.size
+                self._end = header.last_offset + 1
+            if at < segment.size:
+                self._truncate(segment, file, at)
+                if number + 1 < len(self._scanned):
+                    self._delete_from(self._scanned[number + 1])
+                return
+
+    def _truncate(self, segment: Segment, file: File, size: int) -> None:
+        self._truncated_bytes += segment.size - size
+        file.truncate(size)
+        segment.size = size
+
+    def _delete_from(self, segment: Segment) -> None:
+        """Delete a segment and all after it."""
+        at = self._segments.index(segment)
+        for gone in self._segments[at:]:
+            self._truncated_bytes += gone.size
+            for path in segment_paths(self._folder, gone.base):
+                self._disk.unlink(path)
+        del self._segments[at:]
+        self._scanned = [kept for kept in self._scanned if kept in self._segments]
+
+    # -- 3. the journal
+
+    def _replay(self) -> None:
+        floor = self._point.offset if self._point is not None else 0
+        for entry in self._entries:
+            if entry.kind != BATCHES:
+                continue
+            for header, batch in records.split(entry.payload):
+                if header.base_offset < floor:
+                    continue
+                if header.base_offset < self._end and not self._is_there(header):
+                    self._cut(header.base_offset)
+                if header.base_offset > self._end:
+                    return
+                if header.base_offset == self._end:
+                    self._append(header, batch)
+
+    def _is_there(self, header: BatchHeader) -> bool:
+        found = self._found.get(header.base_offset)
+        return found is not None and found.crc == header.crc and found.size == header.size
+
+    def _cut(self, offset: int) -> None:
+        """Cut at the batch that holds `offset`."""
+        bases = sorted(self._found)
+        base = bases[max(0, bisect_right(bases, offset) - 1)]
+        segment, position, _, _ = self._found[base]
+        later = self._segments.index(segment) + 1
+        if later < len(self._segments):
+            self._delete_from(self._segments[later])
+        self._truncate(segment, self._disk.open(segment.path), position)
+        for gone in bases:
+            if gone >= base:
+                del self._found[gone]
+        self._end = base
+
+    def _append(self, header: BatchHeader, batch: memoryview) -> None:
+        segment = self._segments[-1] if self._segments else None
+        full = min(self._config.segment_bytes, POSITION_MAX)
+        if segment is None or (segment.size and segment.size + header.size > full):
+            segment = self._begin_segment()
+        elif segment not in self._scanned:  # the point's own segment, which had nothing past it
+            self._scanned.append(segment)
+        write_all(self._disk.open(segment.path), batch, segment.size)
+        self._found[header.base_offset] = Found(segment, segment.size, header.size, header.crc)
+        segment.size += header.size
+        self._end = header.last_offset + 1
+        self._replayed += 1
+
+    def _begin_segment(self) -> Segment:
+        if not self._disk.exists(self._folder):
+            self._make_folder()
+        segment = Segment(self._disk, self._folder, self._end)
+        self._disk.open(segment.path, create=True).truncate(0)
+        if not self._scanned:
+            self._from = 0
+        self._segments.append(segment)
+        self._scanned.append(segment)
+        return segment
+
+    def _make_folder(self) -> None:
+        self._disk.make_folder(self._folder)
+        write_whole(self._disk, self._folder / METADATA, encode_metadata(self._topic_id), sync=False)
+        self._made_folder = True
+
+    # -- 4. and 5. indexes, producers, epochs, and all of it durable
+
+    def _cut_all(self, start: int) -> None:
+        """Everything that is left lies below the log start."""
+        if self._segments:
+            self._delete_from(self._segments[0])
+        self._end = start
+
+    def _save(self, start: int) -> Recovered:
+        producers, epochs = self._producers(), self._epochs()
+        for number, segment in enumerate(self._scanned):
+            file = self._disk.open(segment.path)
+            at = self._from if number == 0 else 0
+            self._restart_indexes(segment, at)
+            for position, header in peek(file, at, segment.size):
+                segment.index_batch(position, header, self._config.index_interval_bytes)
+                epochs.assign(header.leader_epoch, header.base_offset)
+                if header.producer_id >= 0:
+                    producers.add(header, header.base_offset, self._now_ms)
+            if segment is not self._segments[-1]:
+                segment.close_for_writing()
+            segment.flush_indexes()
+            file.sync()
+            for index in (segment.index, segment.time_index):
+                if index.unsynced:
+                    self._disk.open(index.path).sync()
+        epochs.cut_start(start)
+        snapshot, obsolete = self._save_producers(producers)
+        self._sync_names(epochs)
+        return Recovered(
+            self._new_point(start, epochs, snapshot), True, self._truncated_bytes, self._replayed, obsolete
+        )
+
+    def _restart_indexes(self, segment: Segment, at: int) -> None:
+        """Keep what lies below `at`; the rest is built anew."""
+        point = self._point
+        if point is not None and at > 0:
+            segment.index.keep_below(point.offset - segment.base, at)
+            segment.time_index.keep_below(KEY_MAX, point.offset - segment.base)
+            segment.max_timestamp, segment.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
+        else:
+            segment.index.clear()
+            segment.time_index.clear()
+            segment.max_timestamp = -1
+
+    def _producers(self) -> Producers:
+        """The producers at the point. When their snapshot is damaged, all batches have to be looked at."""
+        if self._point is None:
+            return Producers()
+        try:
+            return read_producers(self._disk, self._folder, self._point.snapshot)
+        except DraveError as error:
+            logger.warning("%s: %s; its producers are looked up in its batches", self._folder, error)
+            producers = Producers()
+            for segment in self._segments:
+                end = segment.size
+                if segment in self._scanned:
+                    end = self._from if segment is self._scanned[0] else 0
+                for _, header in peek(self._disk.open(segment.path), 0, end):
+                    if header.producer_id >= 0:
+                        producers.add(header, header.base_offset, self._now_ms)
+            return producers
+
+    def _epochs(self) -> LeaderEpochs:
+        """The leader epochs at the point."""
+        try:
+            epochs = read_epochs(self._disk, self._folder)
+        except DraveError as error:
+            logger.warning("%s: %s", self._folder, error)
+            epochs = LeaderEpochs()
+            epochs.changed = True
+        epochs.cut_end(self._point.offset if self._point is not None else 0)
+        return epochs
+
+    def _save_producers(self, producers: Producers) -> tuple[int, list[Path]]:
+        """Write their snapshot; its offset, and the snapshots that it replaces."""
+        before = snapshot_offsets(self._disk.list_folder(self._folder)) if self._disk.exists(self._folder) else []
+        snapshot = -1
+        if len(producers):
+            snapshot = self._end
+            replace_file(self._disk, self._folder / offset_name(snapshot, SNAPSHOT), producers.snapshot())
+        return snapshot, [self._folder / offset_name(each, SNAPSHOT) for each in before if each != snapshot]
+
+    def _sync_names(self, epochs: LeaderEpochs) -> None:
+        if not self._disk.exists(self._folder):
+            return
+        if epochs.changed:
+            replace_file(self._disk, self._folder / LEADER_EPOCHS, epochs.encode())
+        self._disk.open(self._folder / METADATA).sync()
+        self._disk.sync_folder(self._folder)
+        self._disk.sync_folder(self._folder.parent)
+
+    def _new_point(self, start: int, epochs: LeaderEpochs, snapshot: int) -> RecoveryPoint:
+        known = self._known.leader_epoch if self._known is not None else -1
+        segments = self._segments
+        last = segments[-1] if segments else None
+        timestamp, timestamp_offset = self._last_timestamp(last)
+        return RecoveryPoint(
+            self._topic_id,
+            self._index,
+            max(known, epochs.latest) + 1,
+            start if segments else self._end,
+            self._end,
+            last.base if last is not None else self._end,
+            last.size if last is not None else 0,
+            sum(segment.size for segment in segments),
+            timestamp,
+            timestamp_offset,
+            segments[0].largest_timestamp()[0] if segments else -1,
+            snapshot,
+        )
+
+    def _last_timestamp(self, last: Segment | None) -> tuple[int, int]:
+        if last is None:
+            return -1, -1
+        point = self._point
+        if last.max_timestamp is None and point is not None and point.segment_base == last.base:
+            return point.max_timestamp, point.max_timestamp_offset
+        return last.largest_timestamp()
+
+
+def finish_swaps(disk: Disk, folder: Path, names: Sequence[str]) -> list[str]:
+    """Finish what a compaction began and a crash interrupted; returns the names that are left.
+
+    A `.swap` that is older than a `.cleaned` was not the last step: it goes too, and the segments it stood for are
+    still there. Otherwise it takes the place of every segment whose offsets it covers.
+    """
+    left = set(names)
+    cleaned = [base for name in names if (base := offset_of(name, LOG + ".cleaned")) is not None]
+    for name in names:
+        if name.endswith(LEFTOVERS):
+            disk.unlink(folder / name)
+            left.discard(name)
+    swaps = {base: name for name in names if (base := offset_of(name, LOG + SWAP)) is not None}
+    for name in names:
+        if name.endswith(SWAP) and name not in swaps.values():  # an index: it is built anew
+            disk.unlink(folder / name)
+            left.discard(name)
+    for base, name in sorted(swaps.items()):
+        left.discard(name)
+        if cleaned and base >= min(cleaned):
+            disk.unlink(folder / name)
+            continue
+        file = disk.open(folder / name)
+        next_offset = max((header.last_offset + 1 for _, header in peek(file, 0, file.size())), default=base + 1)
+        for other in sorted(left):
+            covered = offset_of(other, LOG)
+            if covered is not None and base <= covered < next_offset:
+                for path in segment_paths(folder, covered):
+                    disk.unlink(path)
+                    left.discard(path.name)
+        disk.rename(folder / name, folder / offset_name(base, LOG))
+        disk.sync_folder(folder)
+        left.add(offset_name(base, LOG))
+    return sorted(left)

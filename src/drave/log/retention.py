@@ -1,0 +1,63 @@
+"""Which closed segments a partition may forget: by time, by size. As Kafka counts.
+
+    | 0..99 | 100..250 | 251..400 | 401..      |        a log begins at the base of its first kept segment
+      old     old        young      active
+
+By time: segments from the oldest on, as long as their largest timestamp is older than `retention.ms`; when all are,
+the active one is rolled first, so that it may go too. By size: the oldest, as long as what is left is at least
+`retention.bytes`. Only what is durable may go, and a compacted topic loses nothing this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from drave.model.log_config import LogConfig
+
+
+class Kept(NamedTuple):
+    """What retention has to know of a segment."""
+
+    base: int
+    size: int
+    timestamp: Callable[[], int]
+    """The largest timestamp in it, in milliseconds since 1970; asked for only where it matters."""
+
+
+def new_start(segments: Sequence[Kept], end: int, durable: int, config: LogConfig, now_ms: int) -> int | None:
+    """The offset at which the log should begin; None when nothing may go.
+
+    `end` means: all segments may go, once the last one is closed.
+    """
+    if not config.cleanup_delete:
+        return None
+    ends = [segment.base for segment in segments[1:]] + [end]
+    count = max(_too_old(segments, config, now_ms), _too_much(segments, config))
+    while count and (ends[count - 1] > durable or (count == len(segments) and not segments[-1].size)):
+        count -= 1
+    return ends[count - 1] if count else None
+
+
+def _too_old(segments: Sequence[Kept], config: LogConfig, now_ms: int) -> int:
+    if config.retention_ms < 0:
+        return 0
+    count = 0
+    for segment in segments:
+        if now_ms - segment.timestamp() <= config.retention_ms:
+            break
+        count += 1
+    return count
+
+
+def _too_much(segments: Sequence[Kept], config: LogConfig) -> int:
+    if config.retention_bytes < 0:
+        return 0
+    left = sum(segment.size for segment in segments)
+    count = 0
+    for segment in segments[:-1]:
+        left -= segment.size
+        if left < config.retention_bytes:
+            break
+        count += 1
+    return count

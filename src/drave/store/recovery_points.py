@@ -1,0 +1,91 @@
+"""Recovery points: what a broker knows of its partitions without opening any of them.
+
+    magic 8 bytes · journal generation uint64 · clean uint8 · count uint32
+    one point for each partition that has files
+    crc32c uint32 of all before it
+
+A partition's batches below its point are durable in its segments; those from the point on are in the journal, or were
+synced since. After a clean stop the point is the end, and the partition is opened when somebody asks for it.
+
+The file is replaced as a whole. When it is lost or damaged, every partition is read from its start: slow, not wrong.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from crc32c import crc32c
+
+from drave.model.ids import TopicId
+from drave.store.disk import Disk, read_whole, replace_file
+
+FILE_NAME: Final = "recovery-points"
+
+_MAGIC: Final = b"DRAVERP1"
+_HEADER: Final = struct.Struct(">8sQBxxxI")
+_POINT: Final = struct.Struct(">16sIiqqqIqqqqq")
+_CRC: Final = struct.Struct(">I")
+
+
+class RecoveryPoint(NamedTuple):
+    """What is known of one partition."""
+
+    topic_id: TopicId
+    partition: int
+    leader_epoch: int
+    start: int
+    """The log start offset."""
+    offset: int
+    """Everything below it is durable in segments."""
+    segment_base: int
+    """The segment in which `offset` lies, and where."""
+    position: int
+    size_bytes: int
+    """Of all segments."""
+    max_timestamp: int
+    """The largest timestamp in that segment below the point, -1 for none, and the last offset of its batch."""
+    max_timestamp_offset: int
+    oldest_timestamp: int
+    """The largest timestamp in the first segment: what retention by time asks for; -1 when it is not known."""
+    snapshot: int
+    """The offset of the newest producer snapshot; -1 for none."""
+
+    def encode(self) -> bytes:
+        return _POINT.pack(*self)
+
+
+class RecoveryPoints(NamedTuple):
+    """What the file says."""
+
+    generation: int
+    """The first journal generation that recovery needs."""
+    clean: bool
+    """Whether the broker stopped by itself, with everything at its point."""
+    points: dict[tuple[TopicId, int], RecoveryPoint]
+
+
+def write_recovery_points(disk: Disk, folder: Path, generation: int, *, clean: bool, points: Iterable[bytes]) -> None:
+    """Replace the file; durable on return. `points` are encoded already."""
+    bodies = list(points)
+    data = b"".join([_HEADER.pack(_MAGIC, generation, clean, len(bodies)), *bodies])
+    replace_file(disk, folder / FILE_NAME, data + _CRC.pack(crc32c(data)))
+
+
+def read_recovery_points(disk: Disk, folder: Path) -> RecoveryPoints | None:
+    """None when there is no file, or it is not whole."""
+    data = read_whole(disk, folder / FILE_NAME)
+    if data is None or len(data) < _HEADER.size + _CRC.size:
+        return None
+    body = data[: -_CRC.size]
+    (crc,) = _CRC.unpack_from(data, len(body))
+    magic, generation, clean, count = _HEADER.unpack_from(body)
+    if magic != _MAGIC or crc32c(body) != crc or len(body) != _HEADER.size + count * _POINT.size:
+        return None
+    points = {}
+    for fields in _POINT.iter_unpack(body[_HEADER.size :]):
+        point = RecoveryPoint._make(fields)
+        points[point.topic_id, point.partition] = point
+    return RecoveryPoints(generation, bool(clean), points)
