@@ -458,7 +458,7 @@ def test_after_all_have_left_the_group_is_empty() -> None:
 
 def test_after_a_restart_members_go_on_in_the_same_generation() -> None:
     groups = VirtualGroups()
-    leader, follower = groups.stable_group(2)
+    _, follower = groups.stable_group(2)
     groups.restart()
     assert groups.heartbeat(follower.member_id, 2) == ErrorCode.NONE
     assert groups.answers[groups.sync(follower.member_id, 2)].assignment == b"1"

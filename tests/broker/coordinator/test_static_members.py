@@ -41,6 +41,13 @@ def test_a_static_follower_that_starts_again_gets_its_place_back_without_a_rebal
     assert groups.answers[groups.sync(new.member_id, 2, instance_id="b")].assignment == b"part of b"
 
 
+def test_a_static_member_that_starts_again_finds_its_room_in_a_full_group() -> None:
+    """Kafka turns it away until its session has ended, though the group does not grow."""
+    groups = VirtualGroups(size_max=2)
+    static_pair(groups)
+    assert groups.joined(groups.join(instance_id="b")).generation_id == 2
+
+
 def test_a_static_leader_that_starts_again_is_told_to_skip_the_assignment() -> None:
     """KIP-814: it may have to watch for changes, so it must know that it leads and who is there."""
     groups = VirtualGroups()
@@ -73,7 +80,7 @@ def test_the_member_that_was_replaced_is_fenced_wherever_it_turns_up() -> None:
 
 
 def test_a_replacement_with_another_subscription_keeps_its_part_until_the_next_rebalance() -> None:
-    """As in Kafka: only a change of the chosen protocol rebalances; the replacement is written down with what it says."""
+    """As in Kafka: only a change of the chosen protocol rebalances. What it says now is written down."""
     groups = VirtualGroups()
     static_pair(groups)
     groups.joined(groups.join(instance_id="b", protocols={"range": subscription("u")}))

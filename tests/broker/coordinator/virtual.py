@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 from drave.broker.coordinator.kinds import GroupLimits, Joiner
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
@@ -39,6 +39,13 @@ def subscription(*topics: str) -> bytes:
     return b"\0\0" + b"".join(encoder(ConsumerProtocolSubscription, 0)(message))
 
 
+class Era(NamedTuple):
+    """A stretch of the group's life in which its soft state was not lost."""
+
+    deletions: int
+    restarts: int
+
+
 class VirtualGroups:
     """One shard and its surroundings. A request returns a token; its answer is looked up under it."""
 
@@ -50,6 +57,8 @@ class VirtualGroups:
         self.timers: dict[TimerName, int] = {}
         self.answers: dict[int, Any] = {}
         self.parked: set[int] = set()
+        self.era = Era(0, 0)
+        self.answered_in: dict[int, Era] = {}
         self.log_refuses_with: ErrorCode | None = None
         self._tokens = itertools.count(1)
 
@@ -70,6 +79,7 @@ class VirtualGroups:
             assert token in self.parked, "a request is answered exactly once"
             self.parked.remove(token)
             self.answers[token] = response
+            self.answered_in[token] = self.era
 
     def token(self) -> int:
         token = next(self._tokens)
@@ -88,6 +98,7 @@ class VirtualGroups:
 
     def restart(self) -> None:
         """Lose all that is soft, and read the log again."""
+        self.era = self.era._replace(restarts=self.era.restarts + 1)
         self.shard = self.replayed()
         self.timers.clear()
         self.parked.clear()
@@ -243,7 +254,10 @@ class VirtualGroups:
     def delete(self, group: str = "g") -> ErrorCode:
         token = self.token()
         self.carry_out(self.shard.delete_groups([group], token))
-        return ErrorCode(self.answers[token].results[0].error_code)
+        code = ErrorCode(self.answers[token].results[0].error_code)
+        if code == ErrorCode.NONE:
+            self.era = self.era._replace(deletions=self.era.deletions + 1)
+        return code
 
     def expire(self) -> None:
         self.carry_out(self.shard.expire(self.now_ms))

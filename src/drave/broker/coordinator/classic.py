@@ -96,8 +96,9 @@ class ClassicGroup:
 
     @property
     def is_forgettable(self) -> bool:
-        """Whether nothing would be lost with it: it is not in the log, and nobody is about to join."""
-        return self.state is GroupState.EMPTY and self.record is None and not self.members.pending
+        """Whether nothing would be lost with it: it never had a generation, and nobody is about to join."""
+        is_new = self.generation == 0 and self.record is None
+        return is_new and self.state is GroupState.EMPTY and not self.members.pending
 
     def is_subscribed_to(self, topic: str) -> bool:
         """Whether a member reads the topic. A consumer group whose subscriptions cannot be read may read any."""
@@ -111,7 +112,7 @@ class ClassicGroup:
         """Take a member into the current round, or open one."""
         member_id = join.request.member_id
         instance_id = join.request.group_instance_id
-        if not self._has_room_for(member_id):
+        if not self._has_room_for(member_id, instance_id):
             self._turn_away(member_id, out, now_ms)
             out.reply(join.token, join_refused(ErrorCode.GROUP_MAX_SIZE_REACHED))
         elif not self._can_agree_on(join.request.protocol_type, join.protocols):
@@ -127,8 +128,11 @@ class ClassicGroup:
         else:
             self._join_first(f"{join.by.client_id}-{join.by.fresh_id}", join, now_ms, out)
 
-    def _has_room_for(self, member_id: str) -> bool:
-        """While members gather, the first ones fill the group: that also shrinks one whose limit was lowered."""
+    def _has_room_for(self, member_id: str, instance_id: str | None) -> bool:
+        """While members gather, the first ones fill the group: that also shrinks one whose limit was lowered. A static
+        member that starts again takes the room that it had."""
+        if instance_id is not None and member_id == NO_MEMBER_ID and self.members.holder(instance_id) is not None:
+            return True
         match self.state:
             case GroupState.PREPARING_REBALANCE:
                 member = self.members.get(member_id)

@@ -1,0 +1,110 @@
+"""Groups side by side: listing, describing, deleting, and what the log says of them."""
+
+from __future__ import annotations
+
+from tests.broker.coordinator.virtual import VirtualGroups, subscription
+
+from drave.broker.coordinator.kinds import GroupState
+from drave.model.errors import ErrorCode
+
+NOTHING: frozenset[str] = frozenset()
+
+
+def listed(groups: VirtualGroups, states: frozenset[str] = NOTHING, types: frozenset[str] = NOTHING) -> dict[str, str]:
+    return {group.group_id: group.group_state for group in groups.shard.list(states, types)}
+
+
+def test_groups_are_listed_with_their_states() -> None:
+    groups = VirtualGroups()
+    groups.joined(groups.new_member(group="completing"))
+    groups.commit({("t", 0): 1}, group="simple")
+    assert listed(groups) == {"completing": GroupState.COMPLETING_REBALANCE, "simple": GroupState.EMPTY}
+
+
+def test_a_list_can_be_filtered_by_state_and_by_type() -> None:
+    groups = VirtualGroups()
+    groups.joined(groups.new_member(group="completing"))
+    groups.commit({("t", 0): 1}, group="simple")
+    assert listed(groups, frozenset({"empty"})) == {"simple": GroupState.EMPTY}
+    assert listed(groups, frozenset({"no such state"})) == {}
+    assert listed(groups, types=frozenset({"classic"})) == listed(groups)
+    assert listed(groups, types=frozenset({"consumer"})) == {}
+
+
+def test_only_a_stable_group_tells_its_protocol_and_what_members_said() -> None:
+    groups = VirtualGroups()
+    joined = groups.joined(groups.new_member())
+    described = groups.described()
+    assert (described.protocol_data, described.members[0].member_metadata) == ("", b"")
+    groups.sync(joined.member_id, 1, {joined.member_id: b"all"})
+    described = groups.described()
+    assert (described.protocol_data, described.members[0].member_metadata) == ("range", subscription("t"))
+    member = described.members[0]
+    assert (member.client_id, member.client_host, member.member_assignment) == ("client", "/127.0.0.1", b"all")
+
+
+def test_an_empty_group_is_deleted_with_its_offsets() -> None:
+    groups = VirtualGroups()
+    (leader,) = groups.stable_group()
+    groups.commit({("t", 0): 5}, leader.member_id, 1)
+    groups.leave(leader.member_id)
+    assert groups.delete() == ErrorCode.NONE
+    assert groups.shard.describe("g") is None
+    assert groups.committed() == {}
+    groups.restart()
+    assert groups.shard.describe("g") is None
+
+
+def test_a_group_with_members_cannot_be_deleted() -> None:
+    groups = VirtualGroups()
+    groups.stable_group()
+    assert groups.delete() == ErrorCode.NON_EMPTY_GROUP
+
+
+def test_a_group_that_is_not_there_cannot_be_deleted() -> None:
+    assert VirtualGroups().delete() == ErrorCode.GROUP_ID_NOT_FOUND
+
+
+def test_a_group_that_was_deleted_begins_anew() -> None:
+    groups = VirtualGroups()
+    (leader,) = groups.stable_group()
+    groups.leave(leader.member_id)
+    groups.delete()
+    assert groups.joined(groups.new_member()).generation_id == 1
+
+
+def test_groups_do_not_disturb_each_other() -> None:
+    groups = VirtualGroups()
+    joined = groups.joined(groups.new_member(group="a"))
+    groups.joined(groups.new_member(group="b"))
+    groups.sync(joined.member_id, 1, {}, group="a")
+    groups.commit({("t", 0): 1}, joined.member_id, 1, group="a")
+    assert listed(groups) == {"a": GroupState.STABLE, "b": GroupState.COMPLETING_REBALANCE}
+    assert groups.committed(group="b") == {}
+
+
+def test_the_live_records_are_all_that_is_needed() -> None:
+    """What compaction keeps."""
+    groups = VirtualGroups()
+    leader, _ = groups.stable_group(2)
+    for offset in range(10):
+        groups.commit({("t", 0): offset, ("t", 1): offset}, leader.member_id, 2)
+    groups.commit({("t", 0): 1}, group="simple")
+    before = sorted(groups.shard.live_records())
+    assert len(before) == 4
+    groups.log = list(before)
+    groups.restart()
+    assert sorted(groups.shard.live_records()) == before
+    assert groups.heartbeat(leader.member_id, 2) == ErrorCode.NONE
+
+
+def test_records_of_other_kinds_of_groups_are_kept_as_they_are() -> None:
+    """A folder that Kafka wrote may hold groups of a kind that is not served here yet."""
+    groups = VirtualGroups()
+    key, value = b"\0\3\0\1x", b"\0\0\0\0\0\1\0"
+    groups.log.append((key, value))
+    groups.restart()
+    assert list(groups.shard.live_records()) == [(key, value)]
+    groups.log.append((key, None))
+    groups.restart()
+    assert list(groups.shard.live_records()) == []
