@@ -78,6 +78,12 @@ class SparseIndex:
         self._waiting = _nothing()
         self.unsynced = True
 
+    def create(self) -> None:
+        """See that there is a file, if only an empty one."""
+        if not self.flushed() and not self._disk.exists(self.path):
+            self._disk.open(self.path, create=True)
+            self.unsynced = True
+
     def flushed(self) -> int:
         """How many entries the file holds."""
         if self._flushed is None:

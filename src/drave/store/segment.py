@@ -128,6 +128,8 @@ class Segment:
     def flush_indexes(self) -> None:
         """Write index entries that wait. A full disk only makes them wait longer."""
         try:
+            if self.time_index.pending:
+                self.index.create()  # Kafka's tools open the one with the other
             self.index.flush()
             self.time_index.flush()
         except OSError as error:
