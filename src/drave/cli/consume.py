@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @click.option(
     "--from-time", type=TIME, metavar="TIME", help="2026-11-22T10:00 (UTC), milliseconds, or so long ago: 15m."
 )
-@click.option("--offset", type=int, help="From this offset; a negative one counts back from the end.")
-@click.option("--partition", type=click.IntRange(min=0), help="Only this partition of one TOPIC.")
+@click.option("--offset", type=int, metavar="N", help="From this offset; a negative one counts back from the end.")
+@click.option("--partition", type=click.IntRange(min=0), metavar="N", help="Only this partition of one TOPIC.")
 @click.option("--group", metavar="GROUP", help="As a member of GROUP: go on where it has committed, and commit.")
 @click.option(
     "--follow/--no-follow", default=None, help="Wait for more, or stop at the end. See above for the default."
@@ -47,7 +47,7 @@ def consume(
     template: str | None,
     connection: Connection,
 ) -> None:
-    r"""Print the records of TOPIC: their values, or more with --json or --template.
+    """Print the records of TOPIC: their values, or more with --json or --template.
 
     Told where to start, it prints what is there and stops at the end. Not told, it waits for what comes, until Ctrl-C
     or --max. --follow and --no-follow say otherwise. In a group, --from-beginning is for a group that has not committed

@@ -110,8 +110,8 @@ def _print_description(found: GroupDescription) -> None:
 @click.option("--to-earliest", is_flag=True, help="To the first record that is still there.")
 @click.option("--to-latest", is_flag=True, help="To the end: what is there is skipped.")
 @click.option("--to-time", type=TIME, metavar="TIME", help="2026-11-22T10:00 (UTC), milliseconds, or so long ago: 15m.")
-@click.option("--to-offset", type=click.IntRange(min=0), help="To this offset.")
-@click.option("--shift-by", type=int, help="On by so many records; back with a negative number.")
+@click.option("--to-offset", type=click.IntRange(min=0), metavar="N", help="To this offset.")
+@click.option("--shift-by", type=int, metavar="N", help="On by so many records; back with a negative number.")
 @click.option("--execute", is_flag=True, help="Do it. Without this the plan is only shown.")
 @json_option
 @connection_options

@@ -45,7 +45,7 @@ class Lines:
 @click.option("--key", metavar="KEY|COLUMN", help="Lines: the key of every record. FILE: the column that is the key.")
 @click.option("--key-separator", metavar="TEXT", help="Lines: what stands between key and value, as in KEY:VALUE.")
 @click.option("--header", "headers", metavar="KEY=VALUE", type=KEY_VALUE, multiple=True, help="On every record.")
-@click.option("--partition", type=click.IntRange(min=0), help="Default: by the key, else spread.")
+@click.option("--partition", type=click.IntRange(min=0), metavar="N", help="Default: by the key, else spread.")
 @click.option(
     "--time", "time_column", metavar="COLUMN", help="FILE: the column that is the time. Sorts the rows by it."
 )
@@ -61,7 +61,7 @@ class Lines:
     "--format", "format_name", type=click.Choice([each.value for each in Format]), help="Default: FILE's suffix."
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Lines are JSON records as consume --json prints them; so is the sum."
+    "--json", "as_json", is_flag=True, help="Lines are records as consume --json prints them; the summary is JSON too."
 )
 @connection_options
 def produce(

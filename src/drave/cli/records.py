@@ -72,7 +72,7 @@ def parse_record(line: bytes) -> ParsedRecord:
 
 
 class Template:
-    """Renders records by a format string such as `{time} {key} {value}`. Raises ValueError for an unknown field."""
+    """Renders records by a format string such as `{time} {key} {value}`. Raises ValueError for one that cannot work."""
 
     FIELDS: Final = ("topic", "partition", "offset", "timestamp", "time", "key", "value", "headers")
 
@@ -81,20 +81,23 @@ class Template:
         for _, field, _, _ in string.Formatter().parse(self._text):
             if field is not None and field not in self.FIELDS:
                 raise ValueError(f"{{{field}}} is not a field: there are {', '.join(self.FIELDS)}")
+        self._format("", 0, 0, 0, "", "", "", "")
 
     def render(self, message: Message) -> bytes:
         _, timestamp = message.timestamp()
-        line = self._text.format(
-            topic=message.topic(),
-            partition=message.partition(),
-            offset=message.offset(),
-            timestamp=timestamp,
-            time=time_text(timestamp),
-            key=_text(_raw(message.key())),
-            value=_text(_raw(message.value())),
-            headers=",".join(f"{name}={_text(value)}" for name, value in _header_pairs(message)),
-        )
-        return line.encode(errors="backslashreplace")
+        return self._format(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            timestamp,
+            time_text(timestamp),
+            _text(_raw(message.key())),
+            _text(_raw(message.value())),
+            ",".join(f"{name}={_text(value)}" for name, value in _header_pairs(message)),
+        ).encode(errors="backslashreplace")
+
+    def _format(self, *values: object) -> str:
+        return self._text.format(**dict(zip(self.FIELDS, values, strict=True)))
 
 
 def value_line(message: Message) -> bytes:
@@ -147,6 +150,8 @@ def _header_json(value: str | bytes | None) -> Any:
 def _headers(pairs: Any) -> Headers:
     if isinstance(pairs, dict):  # as a person writes them
         pairs = list(pairs.items())
+    if not isinstance(pairs, list):
+        raise ValueError(f"{pairs!r} are not headers: write [[name, value], …]")
     headers: list[tuple[str, bytes | None]] = []
     for pair in pairs:
         match pair:

@@ -20,8 +20,8 @@ def topic() -> None:
 
 @topic.command()
 @click.argument("name")
-@click.option("--partitions", type=click.IntRange(min=1), default=None, help="Default: the broker's.")
-@click.option("--replication-factor", type=click.IntRange(min=1), default=None, help="Default: the broker's.")
+@click.option("--partitions", type=click.IntRange(min=1), metavar="N", help="Default: the broker's.")
+@click.option("--replication-factor", type=click.IntRange(min=1), metavar="N", help="Default: the broker's.")
 @click.option(
     "--config",
     "configs",

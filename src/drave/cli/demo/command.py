@@ -41,7 +41,10 @@ _FRAME_S: Final = 0.12
     help="So many times as fast as life.  [default: 120; with --trips as fast as it can]",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0.1), help="Stop after so long.  [default: 30; with --trips at their end]"
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    metavar="N",
+    help="Stop after so long.  [default: 30; with --trips at their end]",
 )
 @click.option(
     "--bootstrap", metavar="HOST:PORT", help="Use this Kafka, and clean up after.  [default: a broker of its own]"

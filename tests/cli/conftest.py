@@ -1,0 +1,50 @@
+"""A running Kafka, and the commands as functions.
+
+Set DRAVE_TEST_KAFKA=HOST:PORT to hold the commands to another Kafka: they are clients of the protocol.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+
+from drave.cli import main
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """`bootstrap.servers` of a broker that the tests of this process share."""
+    other = os.environ.get("DRAVE_TEST_KAFKA")
+    if other:
+        yield other
+        return
+    from drave.testing import Broker
+
+    with Broker() as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses, for a topic or a group."""
+    return f"t-{uuid.uuid4().hex[:10]}"
+
+
+Drave = Callable[..., Result]
+
+
+@pytest.fixture
+def drave(kafka: str) -> Drave:
+    """Runs a command line against the broker; `code` is the exit code that it must have."""
+
+    def run(line: str, *more: str, stdin: str | bytes | None = None, code: int = 0) -> Result:
+        args = [*line.split(), *more]
+        result = CliRunner().invoke(main, args, input=stdin, env={"DRAVE_BOOTSTRAP": kafka})
+        assert result.exit_code == code, f"drave {line}: {result.output} {result.exception!r}"
+        return result
+
+    return run
