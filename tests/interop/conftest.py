@@ -6,10 +6,13 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 from bench import reference
+
+FIRST_OF_A_LATER_SEGMENT: Final = re.compile(r"Non-consecutive offsets in .*\n(  -1 is followed by \d+\n)")
+"""The tool expects every file to begin at offset 0, also of Kafka's own."""
 
 
 class Batch(NamedTuple):
@@ -61,7 +64,8 @@ def dump() -> DumpTool:
         command = reference.java("org.apache.kafka.tools.DumpLogSegments", *options, "--files", listed)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert not done.stderr.strip(), done.stderr
+        complaints = FIRST_OF_A_LATER_SEGMENT.sub("", done.stderr).strip()
+        assert not complaints, complaints
         return Dump(done.stdout)
 
     return run

@@ -74,7 +74,7 @@ DAMAGES: dict[str, tuple[Callable[[bytearray], bytearray], set[ErrorCode]]] = {
     "a length within the header": (_with(">i", LENGTH_AT, 10), {ErrorCode.CORRUPT_MESSAGE}),
     "a negative length": (_with(">i", LENGTH_AT, -1), {ErrorCode.CORRUPT_MESSAGE}),
     "magic 1": (_with(">b", MAGIC_AT, 1), {ErrorCode.INVALID_RECORD, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT}),
-    "magic 9": (_with(">b", MAGIC_AT, 9), {ErrorCode.INVALID_RECORD, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT}),
+    "magic 9": (_with(">b", MAGIC_AT, 9), BROKEN),
     "a codec nobody knows": (
         _with(">h", ATTRIBUTES_AT, 7),
         {ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, ErrorCode.INVALID_RECORD},
