@@ -15,7 +15,7 @@ from drave.wire.messages.k11_join_group import JoinGroupRequest
 def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> Any:
     """Take the member into its group."""
     if not request.group_id:
-        return join_refused(ErrorCode.INVALID_GROUP_ID, request.member_id)
+        return join_refused(ErrorCode.INVALID_GROUP_ID, context.api_version, request.member_id)
     joiner = Joiner(
         client_id=context.client_id or "",
         client_host=f"/{context.client_host}",  # Java's way to write an address, which tools show
@@ -25,6 +25,6 @@ def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> A
     return broker.groups.submit(
         request.group_id,
         lambda shard, token, now_ms: shard.join(request, joiner, token, now_ms),
-        lambda code: join_refused(code, request.member_id),
+        lambda code: join_refused(code, context.api_version, request.member_id),
         writes=True,
     )

@@ -13,8 +13,9 @@ from drave.wire.messages.k15_describe_groups import DescribedGroup, DescribeGrou
 _NOT_FOUND_SINCE = 6
 """KIP-1043. Before it, a group that is not there is described as dead."""
 
-_ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8
-"""KIP-430: read, delete and describe, by their codes in Kafka. Without authorization everybody may."""
+_ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
+"""KIP-430: read, delete, describe, describe and alter configs, by their codes in Kafka. Without authorization everybody
+may do all that can be done to a group."""
 
 
 def describe_groups(broker: Broker, context: Context, request: DescribeGroupsRequest) -> Any:

@@ -24,7 +24,7 @@ from typing import Final
 from drave.broker.coordinator.kinds import GroupLimits, GroupState, Join
 from drave.broker.coordinator.members import Member, Protocols, Roster, session_timer
 from drave.broker.coordinator.outcome import Outcome, TimerName, Token
-from drave.broker.coordinator.refusals import join_refused, sync_refused
+from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import GroupMetadataValue, group_key, group_value
 from drave.broker.coordinator.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
 from drave.model.errors import ErrorCode
@@ -114,9 +114,9 @@ class ClassicGroup:
         instance_id = join.request.group_instance_id
         if not self._has_room_for(member_id, instance_id):
             self._turn_away(member_id, out, now_ms)
-            out.reply(join.token, join_refused(ErrorCode.GROUP_MAX_SIZE_REACHED))
+            join.refuse(ErrorCode.GROUP_MAX_SIZE_REACHED, NO_MEMBER_ID, out)
         elif not self._can_agree_on(join.request.protocol_type, join.protocols):
-            out.reply(join.token, join_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, member_id))
+            join.refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, member_id, out)
         elif member_id != NO_MEMBER_ID:
             self._join_again(member_id, join, now_ms, out)
         elif instance_id is not None:
@@ -136,7 +136,7 @@ class ClassicGroup:
         match self.state:
             case GroupState.PREPARING_REBALANCE:
                 member = self.members.get(member_id)
-                waits = member is not None and member.join_token is not None
+                waits = member is not None and member.join is not None
                 return waits or self.members.joined < self._limits.size_max
             case GroupState.COMPLETING_REBALANCE | GroupState.STABLE:
                 return member_id in self.members or len(self.members) < self._limits.size_max
@@ -162,12 +162,12 @@ class ClassicGroup:
         else:
             self.members.pending.add(member_id)
             out.timer(session_timer(self.group_id, member_id), join.request.session_timeout_ms)
-            out.reply(join.token, join_refused(ErrorCode.MEMBER_ID_REQUIRED, member_id))
+            join.refuse(ErrorCode.MEMBER_ID_REQUIRED, member_id, out)
 
     def _add_member(self, member_id: str, join: Join, now_ms: int, out: Outcome) -> None:
         member = join.as_member(member_id)
         member.is_new = True
-        member.join_token = join.token
+        member.join = join
         if not len(self.members):
             self.protocol_type = join.request.protocol_type
         self.members.add(member)
@@ -186,7 +186,7 @@ class ClassicGroup:
             return
         member = self.members.find(member_id, join.request.group_instance_id)
         if isinstance(member, ErrorCode):
-            out.reply(join.token, join_refused(member, member_id))
+            join.refuse(member, member_id, out)
             return
         settled = self.state is GroupState.COMPLETING_REBALANCE or (
             self.state is GroupState.STABLE and member_id != self.leader
@@ -200,7 +200,7 @@ class ClassicGroup:
         self.members.change_protocols(member, join.protocols)
         member.session_timeout_ms = join.request.session_timeout_ms
         member.rebalance_timeout_ms = join.rebalance_timeout_ms
-        member.join_token = join.token
+        member.join = join
         self._rebalance(now_ms, out)
 
     def _replace_static_member(self, old: Member, member_id: str, join: Join, now_ms: int, out: Outcome) -> None:
@@ -220,10 +220,10 @@ class ClassicGroup:
                 out.reply(join.token, response)
             case GroupState.STABLE | GroupState.COMPLETING_REBALANCE:
                 # The assignment under way, or the coming protocol, does not know the new member id.
-                new.join_token = join.token
+                new.join = join
                 self._open_round(now_ms, out)
             case _:
-                new.join_token = join.token
+                new.join = join
                 self._complete_round_if_all_joined(now_ms, out)
 
     def _substitute(self, old: Member, member_id: str, join: Join, out: Outcome) -> Member:
@@ -291,7 +291,7 @@ class ClassicGroup:
     def _complete_round(self, now_ms: int, out: Outcome) -> None:
         """Go on without the dynamic members that have not joined; a static one keeps its place for its session."""
         self._delay_left_ms = None
-        for member in [member for member in self.members if member.join_token is None and member.instance_id is None]:
+        for member in [member for member in self.members if member.join is None and member.instance_id is None]:
             self._remove(member, out)
         if not len(self.members):
             self._become_empty(now_ms, out)
@@ -306,9 +306,9 @@ class ClassicGroup:
         self._enter(GroupState.COMPLETING_REBALANCE, now_ms)
         self._unsynced = {member.member_id for member in self.members}
         for member in self.members:
-            if member.join_token is not None:
-                out.reply(member.join_token, self._joined(member))
-                member.join_token = None
+            if member.join is not None:
+                out.reply(member.join.token, self._joined(member))
+                member.join = None
             member.is_new = False
             out.timer(member.timer, member.session_timeout_ms)
         out.timer(self._sync_timer, self.members.rebalance_timeout_ms)
@@ -325,7 +325,7 @@ class ClassicGroup:
     def _elect_leader(self) -> bool:
         """Keep the leader if it has joined, else take the first member that has. False where none has."""
         leader = None if self.leader is None else self.members.get(self.leader)
-        if leader is None or leader.join_token is None:
+        if leader is None or leader.join is None:
             leader = self.members.first_joined()
         if leader is None:
             return False
@@ -496,10 +496,9 @@ class ClassicGroup:
             self.leader = None if successor is None else successor.member_id
 
     def _refuse_join(self, member: Member, code: ErrorCode, out: Outcome) -> None:
-        if member.join_token is not None:
-            member_id = NO_MEMBER_ID if code is ErrorCode.UNKNOWN_MEMBER_ID else member.member_id
-            out.reply(member.join_token, join_refused(code, member_id))
-            member.join_token = None
+        if member.join is not None:
+            member.join.refuse(code, NO_MEMBER_ID if code is ErrorCode.UNKNOWN_MEMBER_ID else member.member_id, out)
+            member.join = None
 
     def _refuse_sync(self, member: Member, code: ErrorCode, out: Outcome) -> None:
         if member.sync_token is not None:

@@ -6,7 +6,9 @@ import enum
 from dataclasses import dataclass
 
 from drave.broker.coordinator.members import Member, Protocols
-from drave.broker.coordinator.outcome import Token
+from drave.broker.coordinator.outcome import Outcome, Token
+from drave.broker.coordinator.refusals import join_refused
+from drave.model.errors import ErrorCode
 from drave.wire.messages.k11_join_group import JoinGroupRequest
 
 
@@ -60,6 +62,10 @@ class Join:
         """JoinGroup v0 has none of its own."""
         request = self.request
         return request.session_timeout_ms if request.rebalance_timeout_ms < 0 else request.rebalance_timeout_ms
+
+    def refuse(self, code: ErrorCode, member_id: str, out: Outcome) -> None:
+        """Answer that it comes to nothing."""
+        out.reply(self.token, join_refused(code, self.by.api_version, member_id))
 
     def as_member(self, member_id: str) -> Member:
         """The member that it asks to be."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from drave.broker.coordinator.outcome import TimerName, Token
 from drave.broker.coordinator.schemas.offsets_topic import MemberMetadata
 from drave.model.errors import ErrorCode
 
+if TYPE_CHECKING:
+    from drave.broker.coordinator.kinds import Join
+
 Protocols = tuple[tuple[str, bytes], ...]
 """Names of assignors, the preferred first, each with the member's metadata for it."""
 
-SESSION: str = "session"
+SESSION: Final = "session"
 
 
 def session_timer(group_id: str, member_id: str) -> TimerName:
@@ -26,7 +30,7 @@ def session_timer(group_id: str, member_id: str) -> TimerName:
 
 
 class Member:
-    """One member; the two tokens are its parked requests."""
+    """One member, with its parked requests."""
 
     __slots__ = (
         "assignment",
@@ -34,7 +38,7 @@ class Member:
         "client_id",
         "instance_id",
         "is_new",
-        "join_token",
+        "join",
         "member_id",
         "protocols",
         "rebalance_timeout_ms",
@@ -64,7 +68,8 @@ class Member:
         self.rebalance_timeout_ms = rebalance_timeout_ms
         self.protocols = protocols
         self.assignment = assignment
-        self.join_token: Token | None = None
+        self.join: Join | None = None
+        """The join that waits for the round to end."""
         self.sync_token: Token | None = None
         self.is_new = False
         """It has not seen a rebalance end: it may be removed while its first join waits."""
@@ -73,7 +78,7 @@ class Member:
     @property
     def is_waiting(self) -> bool:
         """Whether the coordinator owes it an answer, so that it cannot send heartbeats."""
-        return self.join_token is not None or self.sync_token is not None
+        return self.join is not None or self.sync_token is not None
 
     def metadata(self, protocol: str | None) -> bytes:
         """What it says about itself under `protocol`, which it supports."""
@@ -202,16 +207,16 @@ class Roster:
         return votes.most_common(1)[0][0]
 
     def first_joined(self) -> Member | None:
-        return next((member for member in self if member.join_token is not None), None)
+        return next((member for member in self if member.join is not None), None)
 
     @property
     def joined(self) -> int:
         """How many wait for the rebalance to go on."""
-        return sum(member.join_token is not None for member in self)
+        return sum(member.join is not None for member in self)
 
     @property
     def all_joined(self) -> bool:
-        return not self.pending and all(member.join_token is not None for member in self)
+        return not self.pending and all(member.join is not None for member in self)
 
     @property
     def rebalance_timeout_ms(self) -> int:

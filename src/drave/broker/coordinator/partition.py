@@ -181,7 +181,7 @@ class CoordinatorPartition(Generic[M]):
         try:
             self._append(outcome.records)
         except ProtocolError as error:
-            logger.error("%s: the records of a request were refused: %s", self._name, error)
+            logger.error("%s: the records of a request were refused: %s", self.log, error)
             self.machine.refuse(outcome, ErrorCode.COORDINATOR_NOT_AVAILABLE)
             return
         replay = self.machine.replay
@@ -215,7 +215,9 @@ class CoordinatorPartition(Generic[M]):
         latest = LatestRecords()
         position = log.start
         while position < log.high_watermark and not self.ended:
-            batches = await log.read(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+            batches = log.read_now(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+            if batches is None:
+                batches = await log.read(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
             if not batches.parts:
                 break
             for part in batches.parts:
@@ -235,17 +237,13 @@ class CoordinatorPartition(Generic[M]):
         try:
             latest.take(header, batch)
         except InvalidRecord as error:
-            logger.error("%s: the batch at offset %d is passed over: %s", self._name, header.base_offset, error)
-
-    @property
-    def _name(self) -> str:
-        return "a coordinator" if self.log is None else f"{self.log.name}-{self.log.index}"
+            logger.error("%s: the batch at offset %d is passed over: %s", self.log, header.base_offset, error)
 
     def _replay_loaded(self, key: bytes, value: bytes | None) -> None:
         try:
             self.machine.replay(key, value)
         except SchemaError as error:
-            logger.warning("%s: a record cannot be read, and is kept as it is: %s", self._name, error)
+            logger.warning("%s: a record cannot be read, and is kept as it is: %s", self.log, error)
             self.machine.keep_unread(key, value)
 
     # -- compaction
@@ -267,7 +265,7 @@ class CoordinatorPartition(Generic[M]):
                 await self._rewrite()
             self._compact_at = max(COMPACT_BYTES_MIN, COMPACT_RATIO * live_bytes, self._bytes_held + 1)
         except ProtocolError as error:
-            logger.warning("%s could not be compacted, and stays as it is: %s", self._name, error)
+            logger.warning("%s could not be compacted, and stays as it is: %s", self.log, error)
             self._compact_at = self._bytes_held + COMPACT_BYTES_MIN
         finally:
             self._compacting = False

@@ -18,9 +18,13 @@ from drave.wire.messages.k14_sync_group import SyncGroupResponse
 from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
 from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
 
+_NULL_PROTOCOL_SINCE: Final = 7
+"""JoinGroup versions that say with null that there is no protocol."""
 
-def join_refused(code: ErrorCode, member_id: str = "") -> JoinGroupResponse:
-    return JoinGroupResponse(error_code=code, protocol_name="", leader="", member_id=member_id, members=[])
+
+def join_refused(code: ErrorCode, api_version: int, member_id: str = "") -> JoinGroupResponse:
+    protocol = None if api_version >= _NULL_PROTOCOL_SINCE else ""
+    return JoinGroupResponse(error_code=code, protocol_name=protocol, leader="", member_id=member_id, members=[])
 
 
 def sync_refused(code: ErrorCode) -> SyncGroupResponse:
@@ -65,7 +69,7 @@ def _reword_deletion(response: DeleteGroupsResponse, code: ErrorCode) -> DeleteG
 
 _REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
     OffsetCommitResponse: _reword_commit,
-    JoinGroupResponse: lambda _, code: join_refused(code),
+    JoinGroupResponse: lambda _, code: join_refused(code, 0),  # the form that every version can carry
     LeaveGroupResponse: lambda _, code: LeaveGroupResponse(error_code=code),
     SyncGroupResponse: lambda _, code: sync_refused(code),
     DeleteGroupsResponse: _reword_deletion,

@@ -17,7 +17,7 @@ from drave.broker.coordinator.kinds import GroupLimits, GroupState, Join, Joiner
 from drave.broker.coordinator.members import SESSION
 from drave.broker.coordinator.offsets import GroupOffsets, commit_offsets
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
-from drave.broker.coordinator.refusals import commit_refused, join_refused, refused, sync_refused
+from drave.broker.coordinator.refusals import commit_refused, refused, sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import OffsetKey, group_key, parse_group, parse_key, parse_offset
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k08_offset_commit import OffsetCommitRequest
@@ -59,16 +59,17 @@ class GroupShard:
     def join(self, request: JoinGroupRequest, joiner: Joiner, token: Token, now_ms: int) -> Outcome:
         out = Outcome()
         limits = self._limits
+        join = Join(request, joiner, token)
         if not limits.session_timeout_ms_min <= request.session_timeout_ms <= limits.session_timeout_ms_max:
-            out.reply(token, join_refused(ErrorCode.INVALID_SESSION_TIMEOUT, request.member_id))
+            join.refuse(ErrorCode.INVALID_SESSION_TIMEOUT, request.member_id, out)
             return out
         group = self._groups.get(request.group_id)
         if group is None:
             if request.member_id != NO_MEMBER_ID:
-                out.reply(token, join_refused(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id))
+                join.refuse(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id, out)
                 return out
             group = self._create(request.group_id)
-        group.join(Join(request, joiner, token), now_ms, out)
+        group.join(join, now_ms, out)
         self._tidy(group)
         return out
 
@@ -246,7 +247,7 @@ class GroupShard:
                 group_id=group.group_id,
                 protocol_type=group.protocol_type or "",
                 group_state=group.state,
-                group_type=GROUP_TYPE.capitalize(),
+                group_type=GROUP_TYPE,
             )
             for group in self._groups.values()
             if not states or group.state.lower() in states
