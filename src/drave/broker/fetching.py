@@ -21,7 +21,7 @@ from typing import Final
 from drave.log import Batches, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler, Timer
 from drave.model.errors import ErrorCode, ProtocolError
-from drave.model.ids import TopicId
+from drave.model.ids import Offset, TopicId
 
 NO_SESSION: Final = 0
 FINAL_EPOCH: Final = -1
@@ -66,7 +66,7 @@ class Watch:
         self.session = session
         self.key = key
         self.log: PartitionLog | None = None
-        self.offset = 0
+        self.offset = Offset(0)
         self.bytes_max = 0
         self.leader_epoch = -1
         self.last_fetched_epoch = -1

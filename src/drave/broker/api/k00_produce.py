@@ -1,8 +1,10 @@
 """Produce: each batch is checked, appended, and answered when it is durable.
 
+    bytes ─▶ one whole batch? ─▶ CRC, header ─▶ what the topic asks for ─▶ log.append ─▶ answered once durable
+
 For an ordinary topic no record is looked at: the batch's header is trusted once its CRC holds. Records are parsed only
 where the topic asks for something that depends on them (keys on a compacted topic, another codec, a bound on how old a
-timestamp may be).
+timestamp may be), and to say which of them made their batch refused.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from drave.broker.core import Broker
 from drave.catalog import Topic
 from drave.log import PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
-from drave.model.log_config import LogConfig
-from drave.records import BatchHeader, Codec
+from drave.records import HEADER_SIZE, BatchHeader, Buffer, Codec
 from drave.wire.messages.k00_produce import (
+    BatchIndexAndErrorMessage,
     PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
@@ -27,24 +29,42 @@ from drave.wire.messages.k00_produce import (
 )
 
 ACKS_NONE: Final = 0
-ACKS_ALL: Final = -1
+ACKS: Final = frozenset((ACKS_NONE, 1, -1))
+"""1 and -1 (all) are answered alike: there is one copy, and it is durable then."""
+
 ZSTD_SINCE: Final = 7
 """KIP-110: a producer below this version must not send zstd, for consumers of its age could not read it."""
+
+BY_ID_SINCE: Final = 13
+"""KIP-516."""
 
 ADMIN_CLIENT_ID: Final = "__admin_client"
 """The one client id that may write to an internal topic, as in Kafka."""
 
+NO_TIMESTAMP: Final = -1
+
 CODEC_NAMED: Final = {"uncompressed": Codec.NONE} | {codec.name.lower(): codec for codec in Codec if codec}
-"""`compression.type` of a topic; "producer", which is not here, keeps what the producer chose."""
+"""`compression.type` of a topic, but for "producer", which keeps what the producer chose."""
 
 Waits = list[tuple[PartitionLog, int]]
+"""What has to become durable before the answer: logs, and up to where."""
+
+
+class RecordsRefused(Refused):
+    """Some records of a batch are none that the topic takes. The producer is told which ones (KIP-467)."""
+
+    def __init__(self, code: ErrorCode, message: str, indexes: list[int]) -> None:
+        super().__init__(code, message)
+        self.indexes = indexes
+        """Their places in the batch, from 0."""
 
 
 def produce(broker: Broker, context: Context, request: ProduceRequest) -> ProduceResponse | Pending | None:
     """Append every batch of the request; one that is refused leaves its neighbours alone."""
     waits: Waits = []
-    response = ProduceResponse(responses=[], throttle_time_ms=0)
-    refusal = _request_refusal(request)
+    response = ProduceResponse(responses=[])
+    now_ms = broker.clock.wall_ms()
+    by_id = context.api_version >= BY_ID_SINCE
     failed = False
     for topic_data in request.topic_data:
         answers: list[PartitionProduceResponse] = []
@@ -52,17 +72,15 @@ def produce(broker: Broker, context: Context, request: ProduceRequest) -> Produc
             TopicProduceResponse(name=topic_data.name, topic_id=topic_data.topic_id, partition_responses=answers)
         )
         try:
-            if refusal is not None:
-                raise refusal
-            topic = broker.topic(topic_data.name, topic_data.topic_id)
-            _check_topic(topic, context, request)
+            topic = broker.topic_by_id(topic_data.topic_id) if by_id else broker.topic(topic_data.name)
+            _check_request(request, topic, context)
         except ProtocolError as error:
             failed = True
             answers.extend(_refused(data.index, error) for data in topic_data.partition_data)
             continue
         for data in topic_data.partition_data:
             try:
-                answers.append(_append(broker, context, topic, data, waits))
+                answers.append(_append(broker, context, topic, data, now_ms, waits))
             except ProtocolError as error:
                 failed = True
                 answers.append(_refused(data.index, error))
@@ -70,152 +88,192 @@ def produce(broker: Broker, context: Context, request: ProduceRequest) -> Produc
         if failed:
             context.connection.close("a Produce with acks=0 failed; closing is the only way to tell the producer")
         return None
-    return _when_durable(waits, response)
+    return _when_durable(waits, response) if waits else response
 
 
-def _request_refusal(request: ProduceRequest) -> ProtocolError | None:
-    if request.acks not in (ACKS_NONE, 1, ACKS_ALL):
-        return Refused(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is {request.acks}; it must be 0, 1 or -1 (all).")
-    return None
-
-
-def _check_topic(topic: Topic, context: Context, request: ProduceRequest) -> None:
+def _check_request(request: ProduceRequest, topic: Topic, context: Context) -> None:
+    if request.acks not in ACKS:
+        raise Refused(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is {request.acks}; it must be 0, 1 or -1 (all).")
     if topic.internal and context.client_id != ADMIN_CLIENT_ID:
         raise Refused(
             ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is an internal topic: only the broker writes to it."
         )
-    if request.acks == ACKS_ALL and topic.config.min_insync_replicas > 1:
-        raise Refused(
-            ErrorCode.NOT_ENOUGH_REPLICAS,
-            f"{topic.name} asks for min.insync.replicas={topic.config.min_insync_replicas}, and this broker keeps one "
-            "copy: set it to 1, or produce with acks=1.",
-        )
 
 
 def _append(
-    broker: Broker, context: Context, topic: Topic, data: PartitionProduceData, waits: Waits
+    broker: Broker, context: Context, topic: Topic, data: PartitionProduceData, now_ms: int, waits: Waits
 ) -> PartitionProduceResponse:
     log = broker.partition(topic, data.index)
-    if not data.records:
+    batch = data.records
+    if not batch:
         raise Refused(ErrorCode.INVALID_RECORD, "The request holds no record batch for this partition.")
-    batch = memoryview(data.records)
-    header = records.parse_header(batch)
-    records.check(header, batch)
-    now_ms = broker.clock.wall_ms()
-    batch, header = _fit(topic, header, batch, context.api_version, now_ms)
+    header = _check_batch(topic, batch, context.api_version)
+    config = topic.config
+    if config.cleanup_compact:
+        _check_keys(topic, header, batch)
+    if config.message_timestamp_type == "CreateTime":
+        _check_timestamps(topic, header, batch, now_ms)
+        if config.compression_type != "producer":
+            batch, header = _recompress(topic, header, batch)
+    else:
+        batch, header = _stamp(topic, header, batch, now_ms)
     appended = log.append(batch, header, now_ms=now_ms)
-    waits.append((log, appended.end))
+    if appended.end > log.high_watermark:
+        waits.append((log, appended.end))
     return PartitionProduceResponse(
         index=data.index,
-        error_code=0,
         base_offset=appended.base_offset,
         log_append_time_ms=appended.append_time_ms,
         log_start_offset=appended.log_start,
-        record_errors=[],
-        error_message=None,
     )
 
 
-def _fit(
-    topic: Topic, header: BatchHeader, batch: memoryview, version: int, now_ms: int
-) -> tuple[memoryview | bytearray, BatchHeader]:
-    """Refuse what this topic must not take; where it asks for another form, give the batch that form."""
-    config = topic.config
+# -- what any topic refuses
+
+
+def _check_batch(topic: Topic, batch: Buffer, version: int) -> BatchHeader:
+    """One whole batch, intact, which a producer may send to this topic. The order is from cheap to dear."""
+    size = len(batch)
+    if size < HEADER_SIZE:
+        raise Refused(ErrorCode.INVALID_RECORD, f"{size} bytes are no record batch: its header has {HEADER_SIZE}.")
+    header = records.parse_header(batch)
+    if header.size != size:
+        raise _not_one_batch(header, batch)
+    if size > topic.config.max_message_bytes:
+        raise _too_large(topic, size)
+    if version < ZSTD_SINCE and header.codec is Codec.ZSTD:
+        raise Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"zstd needs Produce v{ZSTD_SINCE}; this is v{version}.")
+    records.check(header, batch)
+    if header.base_offset:
+        raise Refused(
+            ErrorCode.INVALID_RECORD, f"The batch has base offset {header.base_offset}; a producer numbers from 0."
+        )
     if header.is_transactional:
         raise Refused(
             ErrorCode.INVALID_TXN_STATE, "The batch belongs to a transaction; this broker has no transactions yet."
         )
-    if header.codec is Codec.ZSTD and version < ZSTD_SINCE:
-        raise Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"zstd needs Produce v{ZSTD_SINCE}; this is v{version}.")
-    if len(batch) > config.max_message_bytes:
-        raise Refused(
-            ErrorCode.MESSAGE_TOO_LARGE,
-            f"The batch has {len(batch)} bytes; {topic.name} takes max.message.bytes={config.max_message_bytes}.",
-        )
-    out: memoryview | bytearray = batch
-    if config.message_timestamp_type == "LogAppendTime":
-        out = _recompressed(config, header, batch)
-        records.stamp_append_time(out, now_ms)
-        header = records.parse_header(out)
+    return header
+
+
+def _not_one_batch(header: BatchHeader, batch: Buffer) -> ProtocolError:
+    """What is wrong where a batch should fill its bytes and does not: to send it again would not help (KIP-98)."""
+    if header.size > len(batch):
+        why = f"The record batch claims {header.size} bytes where the request has {len(batch)}."
     else:
-        _check_timestamps(topic, header, batch, now_ms)
-        out = _recompressed(config, header, batch)
-        if out is not batch:
-            header = records.parse_header(out)
-    if config.cleanup_compact:
-        _check_keys(topic, batch)
-    return out, header
+        try:
+            records.parse_header(batch, header.size)
+        except ProtocolError as error:
+            return error
+        why = "The request holds more than one record batch for this partition."
+    return Refused(ErrorCode.INVALID_RECORD, why)
 
 
-def _recompressed(config: LogConfig, header: BatchHeader, batch: memoryview) -> memoryview | bytearray:
+def _too_large(topic: Topic, size: int) -> Refused:
+    return Refused(
+        ErrorCode.MESSAGE_TOO_LARGE,
+        f"The batch has {size} bytes; {topic.name} takes max.message.bytes={topic.config.max_message_bytes}.",
+    )
+
+
+# -- what one topic refuses, or wants in another form
+
+
+def _check_keys(topic: Topic, header: BatchHeader, batch: Buffer) -> None:
+    keyless = [index for index, record in enumerate(records.read_records(batch, header)) if record.key is None]
+    if keyless:
+        raise RecordsRefused(
+            ErrorCode.INVALID_RECORD, f"{topic.name} is compacted: every record needs a key.", keyless
+        )
+
+
+def _check_timestamps(topic: Topic, header: BatchHeader, batch: Buffer, now_ms: int) -> None:
+    """KIP-937. The header's maximum bounds the future; how old the oldest is, only the records know."""
+    config = topic.config
+    latest = now_ms + config.message_timestamp_after_max_ms
+    earliest = now_ms - config.message_timestamp_before_max_ms
+    if header.max_timestamp <= latest and earliest <= 0:
+        return
+    beyond = [
+        (index, record.timestamp)
+        for index, record in enumerate(records.read_records(batch, header))
+        if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
+    ]
+    if not beyond and header.max_timestamp <= latest:
+        return
+    off_ms = (beyond[0][1] if beyond else header.max_timestamp) - now_ms
+    raise RecordsRefused(
+        ErrorCode.INVALID_TIMESTAMP,
+        f"A timestamp lies {abs(off_ms)} ms {'ahead of' if off_ms > 0 else 'behind'} this broker's clock; {topic.name} "
+        f"takes message.timestamp.after.max.ms={config.message_timestamp_after_max_ms} and "
+        f"message.timestamp.before.max.ms={config.message_timestamp_before_max_ms}.",
+        [index for index, _ in beyond],
+    )
+
+
+def _recompress(topic: Topic, header: BatchHeader, batch: Buffer) -> tuple[Buffer, BatchHeader]:
+    """The batch in the topic's codec."""
+    config = topic.config
     codec = CODEC_NAMED.get(config.compression_type, header.codec)
     if codec is header.codec:
-        return batch
+        return batch, header
     level = {
         Codec.GZIP: config.compression_gzip_level,
         Codec.LZ4: config.compression_lz4_level,
         Codec.ZSTD: config.compression_zstd_level,
     }
-    return bytearray(records.recompress(batch, codec, level.get(codec)))
+    made = records.recompress(batch, codec, level.get(codec))
+    if len(made) > config.max_message_bytes:
+        raise _too_large(topic, len(made))
+    return made, records.parse_header(made)
 
 
-def _check_timestamps(topic: Topic, header: BatchHeader, batch: memoryview, now_ms: int) -> None:
-    """KIP-937. The header's maximum bounds the future; how old the oldest is, only the records know."""
-    config = topic.config
-    latest = now_ms + config.message_timestamp_after_max_ms
-    if header.max_timestamp > latest:
-        raise Refused(
-            ErrorCode.INVALID_TIMESTAMP,
-            f"A timestamp lies {header.max_timestamp - now_ms} ms ahead of this broker's clock; {topic.name} takes "
-            f"message.timestamp.after.max.ms={config.message_timestamp_after_max_ms}.",
-        )
-    earliest = now_ms - config.message_timestamp_before_max_ms
-    if earliest <= 0:
-        return
-    oldest = min(record.timestamp for record in records.read_records(batch, header))
-    if 0 <= oldest < earliest:
-        raise Refused(
-            ErrorCode.INVALID_TIMESTAMP,
-            f"A timestamp lies {now_ms - oldest} ms behind this broker's clock; {topic.name} takes "
-            f"message.timestamp.before.max.ms={config.message_timestamp_before_max_ms}.",
-        )
+def _stamp(topic: Topic, header: BatchHeader, batch: Buffer, now_ms: int) -> tuple[Buffer, BatchHeader]:
+    """The batch with this moment as the timestamp of all its records: LogAppendTime."""
+    made = bytearray(_recompress(topic, header, batch)[0])
+    records.stamp_append_time(made, now_ms)
+    return made, records.parse_header(made)
 
 
-def _check_keys(topic: Topic, batch: memoryview) -> None:
-    for record in records.read_records(batch):
-        if record.key is None:
-            raise Refused(ErrorCode.INVALID_RECORD, f"{topic.name} is compacted: every record needs a key.")
+# -- answering
 
 
 def _refused(index: int, error: ProtocolError) -> PartitionProduceResponse:
+    message = str(error) or None
+    indexes = error.indexes if isinstance(error, RecordsRefused) else []
     return PartitionProduceResponse(
         index=index,
         error_code=error.code,
         base_offset=-1,
-        log_append_time_ms=-1,
-        log_start_offset=-1,
-        record_errors=[],
-        error_message=str(error) or None,
+        record_errors=[
+            BatchIndexAndErrorMessage(batch_index=each, batch_index_error_message=message) for each in indexes
+        ],
+        error_message=message,
     )
 
 
-def _when_durable(waits: Waits, response: ProduceResponse) -> ProduceResponse | Pending:
-    waiting = [(log, end) for log, end in waits if log.high_watermark < end]
-    if not waiting:
-        return response
+def _when_durable(waits: Waits, response: ProduceResponse) -> Pending:
     pending = Pending()
-    if len(waiting) == 1:
-        log, end = waiting[0]
+    if len(waits) == 1:
+        log, end = waits[0]
         log.when_durable(end, partial(pending.complete, response))
-        return pending
-    left = len(waiting)
-
-    def one_done() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            pending.complete(response)
-
-    for log, end in waiting:
-        log.when_durable(end, one_done)
+    else:
+        countdown = _Countdown(len(waits), pending, response)
+        for log, end in waits:
+            log.when_durable(end, countdown.one_is)
     return pending
+
+
+class _Countdown:
+    """Answers when all partitions of a request are durable."""
+
+    __slots__ = ("_left", "_pending", "_response")
+
+    def __init__(self, count: int, pending: Pending, response: ProduceResponse) -> None:
+        self._left = count
+        self._pending = pending
+        self._response = response
+
+    def one_is(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._pending.complete(self._response)

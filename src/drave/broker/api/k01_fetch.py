@@ -17,6 +17,7 @@ from drave.broker.core import Broker, UnknownTopicId, UnknownTopicOrPartition, c
 from drave.broker.fetching import NO_SESSION, FetchSession, Waiting, Watch, WatchKey
 from drave.log import Batches, OffsetOutOfRange, PartitionLog
 from drave.model.errors import ProtocolError
+from drave.model.ids import Offset
 from drave.wire.messages.k01_fetch import (
     EpochEndOffset,
     FetchableTopicResponse,
@@ -32,7 +33,7 @@ READ_COMMITTED: Final = 1
 class _WouldBlock(Exception):
     """A read needs a cold disk; it is awaited apart, and the collection starts again."""
 
-    def __init__(self, watch: Watch, bytes_max: int, limit: int, *, whole_first: bool) -> None:
+    def __init__(self, watch: Watch, bytes_max: int, limit: Offset, *, whole_first: bool) -> None:
         self.watch = watch
         self.bytes_max = bytes_max
         self.limit = limit
@@ -71,7 +72,7 @@ def _note_changes(broker: Broker, session: FetchSession, request: FetchRequest, 
             watch = session.watches.get(key)
             if watch is None:
                 watch = session.watches[key] = Watch(session, key)
-            watch.offset = asked.fetch_offset
+            watch.offset = Offset(asked.fetch_offset)
             watch.bytes_max = asked.partition_max_bytes
             watch.leader_epoch = asked.current_leader_epoch
             watch.last_fetched_epoch = asked.last_fetched_epoch
@@ -156,7 +157,7 @@ class _Fetch:
         self._broker.fetches.watch(watch, log)
         return log
 
-    def _read(self, watch: Watch, log: PartitionLog, limit: int, collected: _Collected) -> Batches | None:
+    def _read(self, watch: Watch, log: PartitionLog, limit: Offset, collected: _Collected) -> Batches | None:
         """The batches that still fit into the reply, the first of which comes whole; None when nothing fits."""
         if watch.cold is not None:
             return watch.cold
@@ -278,7 +279,7 @@ def _diverging(watch: Watch, log: PartitionLog) -> EpochEndOffset | None:
         return None
     epoch, end = log.end_offset_for_epoch(watch.last_fetched_epoch)
     if epoch < 0:
-        raise OffsetOutOfRange(log, watch.offset)
+        raise OffsetOutOfRange(str(log), watch.offset, log.start, log.end)
     if epoch < watch.last_fetched_epoch or end < watch.offset:
         return EpochEndOffset(epoch=epoch, end_offset=end)
     return None
