@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.clients.adapters import ConfluentKafka, Send
+from tests.clients.adapters import AioKafka, ConfluentKafka, Send
 from tests.interop.conftest import DumpTool
 
 from drave.testing import Broker
@@ -22,12 +22,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in which each codec was written, segments rolled, and a group committed."""
     folder = tmp_path_factory.mktemp("drave")
     with Broker(folder, durability="fsync") as kafka:
-        client = ConfluentKafka(kafka.bootstrap)
+        client, small_batches = ConfluentKafka(kafka.bootstrap), AioKafka(kafka.bootstrap)
         client.create("rides", segment_bytes="1048576")
         for codec in CODECS:
             sent = [Send(b"%s %d " % (codec.encode(), n) * 300, b"key", (("h", b"x"),)) for n in range(PER_CODEC)]
-            for idempotent in (False, True):
-                client.produce("rides", sent, codec=codec, idempotent=idempotent)
+            small_batches.produce("rides", sent, codec=codec)
+            client.produce("rides", sent, codec=codec, idempotent=True)
         client.consume_in_group("rides", 100, group="pricing")
     return folder / "topics"
 
@@ -54,7 +54,7 @@ def test_the_indexes_agree_with_their_segments(data: Path, dump: DumpTool) -> No
     assert len(verdicts) == len(offset_indexes + time_indexes)
     assert all(line.endswith(("passed sanity check.", "is empty.")) for line in verdicts), sane
     verified = dump(offset_indexes + time_indexes, "--verify-index-only").text
-    assert all(line.startswith("Dumping ") for line in verified.splitlines()), verified
+    assert all(line.startswith("Dumping ") or line.endswith(" is empty.") for line in verified.splitlines()), verified
 
 
 def test_producer_snapshots_name_the_producers(data: Path, dump: DumpTool) -> None:
