@@ -107,13 +107,17 @@ class Broker:
     def topic(self, name: str, topic_id: TopicId = ZERO_TOPIC_ID) -> Topic:
         """The topic, by its id where the request gives one. Raises UnknownTopicId, UnknownTopicOrPartition."""
         if topic_id != ZERO_TOPIC_ID:
-            topic = self.catalog.topic_by_id(topic_id)
-            if topic is None:
-                raise UnknownTopicId(topic_id)
-            return topic
+            return self.topic_by_id(topic_id)
         topic = self.catalog.topic(name)
         if topic is None:
             raise UnknownTopicOrPartition(name)
+        return topic
+
+    def topic_by_id(self, topic_id: TopicId) -> Topic:
+        """The topic with this id. Raises UnknownTopicId, for zero too."""
+        topic = self.catalog.topic_by_id(topic_id)
+        if topic is None:
+            raise UnknownTopicId(topic_id)
         return topic
 
     def partition(self, topic: Topic, index: int) -> PartitionLog:

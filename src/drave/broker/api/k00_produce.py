@@ -18,6 +18,7 @@ from drave.broker.core import Broker
 from drave.catalog import Topic
 from drave.log import PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.model.ids import Offset
 from drave.records import HEADER_SIZE, BatchHeader, Buffer, Codec
 from drave.wire.messages.k00_produce import (
     BatchIndexAndErrorMessage,
@@ -46,7 +47,7 @@ NO_TIMESTAMP: Final = -1
 CODEC_NAMED: Final = {"uncompressed": Codec.NONE} | {codec.name.lower(): codec for codec in Codec if codec}
 """`compression.type` of a topic, but for "producer", which keeps what the producer chose."""
 
-Waits = list[tuple[PartitionLog, int]]
+Waits = list[tuple[PartitionLog, Offset]]
 """What has to become durable before the answer: logs, and up to where."""
 
 
