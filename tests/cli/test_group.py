@@ -24,7 +24,7 @@ def member(kafka: str, group: str, topic: str) -> Iterator[Consumer]:
 
 def consumed(drave, name: str, partitions: int = 1) -> None:
     """A topic of ten records, and a group of the same name that has read it."""
-    drave(f"topic create {name} --partitions {partitions}")
+    drave(f"topic create {name} --partitions {partitions} --config retention.ms=-1")
     for partition in range(partitions):
         lines = "".join(f'{{"value": "{n}", "timestamp": {1_700_000_000_000 + n * 1000}}}\n' for n in range(10))
         drave(f"produce {name} --json --partition {partition}", stdin=lines)

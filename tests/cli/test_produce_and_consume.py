@@ -17,7 +17,7 @@ TRIPS = """pickup,zone
 
 
 def test_lines_are_records_and_come_out_as_lines(drave, name):
-    sent = drave(f"produce {name}", stdin="hello\n\nworld\r\nlast")
+    sent = drave(f"produce {name}", stdin="hello\n\nworld\r\nlast", idempotent=True)
     assert sent.stdout == ""
     assert sent.stderr.startswith(f"4 records sent to {name}")
     assert drave(f"consume {name} --from-beginning").stdout == "hello\n\nworld\nlast\n"
@@ -43,6 +43,8 @@ def test_a_line_without_the_separator_ends_it_and_what_came_before_is_sent(drave
 
 
 def test_records_as_json_can_be_sent_on_to_another_topic(drave, name):
+    drave(f"topic create {name} --config retention.ms=-1")
+    drave(f"topic create {name}-copy --config retention.ms=-1")
     lines = '{"key": "k", "value": null, "headers": [["h", "x"]], "timestamp": 1700000000000}\n{"value": {"a": 1}}\n'
     summary = json.loads(drave(f"produce {name} --json", stdin=lines).stdout)
     assert (summary["topic"], summary["records"]) == (name, 2)
@@ -70,7 +72,7 @@ def test_a_recording_is_sent_in_time_order_with_its_own_timestamps(drave, name, 
     path = tmp_path / "trips.csv"
     path.write_text(TRIPS)
     drave(f"topic create {name} --config retention.ms=-1")
-    sent = drave(f"produce {name} {path} --key zone --time pickup --json")
+    sent = drave(f"produce {name} {path} --key zone --time pickup --json", idempotent=True)
     assert json.loads(sent.stdout)["records"] == 3
     assert "retention" not in sent.stderr
     out = drave(f"consume {name} --from-beginning --template", "{time} {key} {value}").stdout
@@ -105,6 +107,7 @@ def test_a_record_that_the_broker_refuses_is_one_sentence(drave, name):
 
 def test_a_start_can_be_an_offset_a_time_or_counted_from_the_end(drave, name):
     lines = "".join(f'{{"value": "{n}", "timestamp": {1_700_000_000_000 + n * 1000}}}\n' for n in range(10))
+    drave(f"topic create {name} --config retention.ms=-1")
     drave(f"produce {name} --json", stdin=lines)
     assert drave(f"consume {name} --offset 7").stdout == "7\n8\n9\n"
     assert drave(f"consume {name} --offset -2").stdout == "8\n9\n"

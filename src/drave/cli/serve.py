@@ -12,7 +12,7 @@ import click
 
 from drave.cli.options import KEY_VALUE
 from drave.cli.output import print_json
-from drave.client.connection import DEFAULT_BOOTSTRAP, DEFAULT_PORT
+from drave.client.connection import DEFAULT_BOOTSTRAP
 
 if TYPE_CHECKING:
     from drave.model.setting import Address
@@ -61,7 +61,6 @@ def serve(
     Every setting can stand in a --config file, in the environment (DRAVE_DATA_FOLDER, DRAVE_NUM_PARTITIONS, …) or after
     --set, under Kafka's name or ours; the command line wins, then the environment.
     """
-    from drave import server  # the broker: heavy, and no other command needs it
     from drave.model.settings import BrokerSettings
 
     settings = BrokerSettings.load(
@@ -73,6 +72,8 @@ def serve(
         advertise=advertise,
         durability=durability,
     )
+    from drave import server  # the broker: heavy, and no other command needs it
+
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
 
     def ready(started: server.Server) -> None:
@@ -125,7 +126,7 @@ def _bootstrap(settings: BrokerSettings, addresses: Sequence[Address]) -> str:
     """What somebody on this machine gives to a client."""
     if settings.advertise is not None:
         return str(settings.advertise)
-    first = addresses[0] if addresses else None
-    if first is None or first.host in _EVERY_INTERFACE | _LOOPBACK:
-        return f"localhost:{first.port if first else DEFAULT_PORT}"
-    return str(first)
+    hosts = {address.host for address in addresses}
+    if hosts & _EVERY_INTERFACE or hosts >= _LOOPBACK:
+        return f"localhost:{addresses[0].port}"
+    return str(addresses[0])

@@ -26,6 +26,9 @@ _ALONE: Final = "drave-reader"
 _WAIT_S: Final = 0.2
 """How long one wait for records lasts, so that Ctrl-C is heard in between."""
 
+_FETCH_WAIT_MS: Final = 20
+"""How long a broker may hold back the answer that nothing more is there, when that is all we wait for."""
+
 _UNTIL_EOF: Final = 1 << 63
 """An end that no offset reaches."""
 
@@ -88,11 +91,12 @@ class Reader:
         topics = Topics(connection)
         there = [each for topic in reading.topics for each in topics.partitions(topic)]
         starts = {} if reading.group else self._starts(topics, there)
+        until_end = {"enable.partition.eof": True, "fetch.wait.max.ms": _FETCH_WAIT_MS} if not reading.follow else {}
         self._consumer = connection.consumer(
             reading.group or _ALONE,
             **{
+                **until_end,
                 "error_cb": self._on_error,
-                "enable.partition.eof": not reading.follow,
                 "enable.auto.commit": reading.group is not None,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest" if isinstance(reading.start, FromBeginning) else "latest",
