@@ -29,29 +29,54 @@ int32s = st.integers(-(1 << 31), (1 << 31) - 1)
 int64s = st.integers(-(1 << 63), (1 << 63) - 1)
 
 
-def test_the_bytes_of_an_offset_are_those_that_kafka_4_writes() -> None:
-    """Taken from the segment of a broker of Apache Kafka 4.3.1."""
-    assert offset_key("g1", "t", 3).hex() == "00010002673100017400000003"
+# Records as a broker of Apache Kafka 4.3.1 wrote them.
+OFFSET_RECORD = (
+    "00010003636d320002647400000000",
+    "00040000000000000005ffffffff026d000001a20506d662010010aeaa82c268aa44d5aaaa7f9911be63a0",
+)
+EMPTY_GROUP_RECORD = ("000200027374", "00030008636f6e73756d657200000008ffffffff000001a20506fed300000000")
+GROUP_RECORD = (
+    "000200027374",
+    (
+        "00030008636f6e73756d657200000006000572616e6765002b696e73742d612d34303537386662662d653539332d343865612d623531612d38"
+        "3437353937393736353430000001a20506d73400000002002b696e73742d622d37386238343264382d313835362d343638662d616239392d61"
+        "34633738623263303764640006696e73742d620003636964000a2f3132372e302e302e3100004e20000027100000001100000000000200026474"
+        "000175ffffffff0000000142002b696e73742d612d34303537386662662d653539332d343865612d623531612d383437353937393736353430"
+        "0006696e73742d610003636964000a2f3132372e302e302e3100004e20000027100000000e00000000000100026474ffffffff0000000141"
+    ),
+)
+
+
+def test_an_offset_is_kafkas_byte_for_byte() -> None:
+    key, value = map(bytes.fromhex, OFFSET_RECORD)
     committed = OffsetCommitValue(
-        offset=42, leader_epoch=7, metadata="m", commit_timestamp=1_700_000_000_000, topic_id=bytes(range(16))
+        offset=5,
+        metadata="m",
+        commit_timestamp=1_795_380_663_906,
+        topic_id=bytes.fromhex("aeaa82c268aa44d5aaaa7f9911be63a0"),
     )
-    assert offset_value(committed).hex() == (
-        "0004000000000000002a00000007026d0000018bcfe56800010010000102030405060708090a0b0c0d0e0f"
-    )
+    assert (parse_key(key), parse_offset(value)) == (OffsetKey("cm2", "dt", 0), committed)
+    assert (offset_key("cm2", "dt", 0), offset_value(committed)) == (key, value)
+
+
+def test_a_group_is_kafkas_byte_for_byte() -> None:
+    for record in (GROUP_RECORD, EMPTY_GROUP_RECORD):
+        key, value = map(bytes.fromhex, record)
+        assert parse_key(key) == GroupKey("st")
+        assert group_key("st") == key
+        assert group_value(parse_group(value)) == value
+    group = parse_group(bytes.fromhex(GROUP_RECORD[1]))
+    assert (group.protocol_type, group.generation, group.protocol) == ("consumer", 6, "range")
+    assert [(member.group_instance_id, member.assignment) for member in group.members] == [
+        ("inst-b", b"B"),
+        ("inst-a", b"A"),
+    ]
 
 
 def test_an_offset_with_a_time_of_expiry_is_written_in_the_version_that_has_one() -> None:
     committed = OffsetCommitValue(offset=42, metadata="", commit_timestamp=1, expire_timestamp=2)
     assert offset_value(committed).hex() == "0001000000000000002a000000000000000000010000000000000002"
     assert parse_offset(offset_value(committed)) == committed
-
-
-def test_the_bytes_of_a_group_are_those_that_kafka_4_writes() -> None:
-    assert group_key("g1").hex() == "000200026731"
-    empty = GroupMetadataValue(
-        protocol_type="consumer", generation=2, protocol=None, leader=None, current_state_timestamp=5, members=[]
-    )
-    assert group_value(empty).hex() == ("00030008636f6e73756d657200000002ffffffff000000000000000500000000")
 
 
 @given(texts, texts, int32s)
