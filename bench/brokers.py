@@ -50,6 +50,8 @@ class BrokerProcess:
     """One broker on 127.0.0.1 with a data folder that outlives it."""
 
     product: ClassVar[str]
+    warm_ups: ClassVar[int]
+    """How many runs of two seconds it takes at least until it is as fast as it gets."""
 
     def __init__(self, folder: Path, *, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -141,6 +143,7 @@ class Drave(BrokerProcess):
     """This project, as its command line starts it."""
 
     product = "Drave"
+    warm_ups = 1
 
     def command(self) -> list[str]:
         given = [argument for key, value in self.settings.items() for argument in ("--set", f"{key}={value}")]
@@ -152,6 +155,7 @@ class Kafka(BrokerProcess):
     """Apache Kafka in KRaft mode, one node, with the heap and collector its own start script gives it."""
 
     product = "Apache Kafka"
+    warm_ups = 7
 
     def command(self) -> list[str]:
         heap = ["-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]

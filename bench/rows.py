@@ -19,7 +19,6 @@ from bench.topics import fresh
 PARTITIONS: Final = 16
 """Partitions that small requests go to: more than Kafka's eight I/O threads, so none waits for a neighbour's sync."""
 
-WARM_UPS_MIN: Final = 4
 WARM_UPS_MAX: Final = 12
 
 Figures = Mapping[str, float]
@@ -152,7 +151,7 @@ def warm(broker: BrokerProcess) -> Iterator[str]:
         yield f"{warmth:,.0f} requests/s"
         since_best = 0 if warmth > best * 1.05 else since_best + 1
         best = max(best, warmth)
-        if run >= WARM_UPS_MIN and since_best >= 2:
+        if run >= broker.warm_ups and since_best >= 2:
             break
     for value_bytes in (1000, 100):
         records = Effort().records(value_bytes)
