@@ -7,7 +7,7 @@ fetch offset, a watermark or log start that the client has not heard of, an erro
 so an idle partition costs nothing, and a long poll is woken once, however many partitions move. A watch that was
 served goes to the end of the line, so that a busy partition does not starve its neighbours.
 
-A fetch without a session uses one all the same, which is dropped when it has been answered.
+A fetch without a session uses one all the same. It ends with its answer, and follows its logs only while it is parked.
 
 Nothing here knows the protocol's messages or waits for anything: the Fetch handler asks, and completes.
 """
@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from drave.log import Batches, PartitionLog
+from drave.log import PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler, Timer
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.model.ids import Offset, TopicId
@@ -46,12 +46,17 @@ class InvalidFetchSessionEpoch(ProtocolError):
     code = ErrorCode.INVALID_FETCH_SESSION_EPOCH
 
 
+class FetchSessionTopicIdError(ProtocolError):
+    """The session was begun with topic names and the request has ids, or the other way round."""
+
+    code = ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR
+
+
 class Watch:
     """One partition in one fetch session: where the client is, and what it was last told."""
 
     __slots__ = (
         "bytes_max",
-        "cold",
         "key",
         "last_fetched_epoch",
         "leader_epoch",
@@ -72,21 +77,23 @@ class Watch:
         self.last_fetched_epoch = -1
         self.sent_watermark = -1
         self.sent_log_start = -1
-        self.cold: Batches | None = None
-        """What was read from a cold disk for this fetch, kept until it is answered."""
 
 
 class FetchSession:
     """The partitions one client fetches, in its order, and which of them may have news."""
 
-    __slots__ = ("epoch", "id", "marked", "used_at", "waiting", "watches")
+    __slots__ = ("by_id", "epoch", "id", "marked", "used_at", "waiting", "watches")
 
-    def __init__(self, session_id: int, now: float) -> None:
+    def __init__(self, session_id: int, now: float, *, by_id: bool) -> None:
         self.id = session_id
+        self.by_id = by_id
+        """Whether its keys are topic ids; the names of a session stay names."""
         self.epoch = INITIAL_EPOCH
+        """Of the next request."""
         self.used_at = now
         self.watches: dict[WatchKey, Watch] = {}
-        self.marked: OrderedDict[Watch, None] = OrderedDict()
+        self.marked: dict[Watch, None] = {}
+        """In the order in which they are served."""
         self.waiting: Waiting | None = None
 
     def mark(self, watch: Watch) -> None:
@@ -94,6 +101,11 @@ class FetchSession:
         self.marked.setdefault(watch)
         if self.waiting is not None:
             self.waiting.wake()
+
+    def served(self, watch: Watch) -> None:
+        """It was sent records: there may be more, but the others come first."""
+        self.marked.pop(watch, None)
+        self.marked[watch] = None
 
 
 class Waiting:
@@ -153,57 +165,61 @@ class FetchHub:
         self._entropy = entropy
         self._sessions_max = sessions_max
         self._sessions: OrderedDict[int, FetchSession] = OrderedDict()
+        """The one that was used longest ago comes first."""
         self._watching: dict[PartitionLog, dict[Watch, None]] = {}
 
     # -- sessions
 
-    def open(self, session_id: int, epoch: int) -> FetchSession:
+    def open(self, session_id: int, epoch: int, *, by_id: bool) -> FetchSession:
         """The session a request belongs to, by KIP-227's rules.
 
-        A session whose id is 0 is for this request alone. Raises FetchSessionIdNotFound, InvalidFetchSessionEpoch.
+        A session whose id is 0 is for this request alone. Raises FetchSessionIdNotFound, InvalidFetchSessionEpoch,
+        FetchSessionTopicIdError.
         """
         now = self._clock.monotonic()
         if epoch in (FINAL_EPOCH, INITIAL_EPOCH):
-            if session_id != NO_SESSION:
-                self._drop(session_id)
-            return self._new(now) if epoch == INITIAL_EPOCH else FetchSession(NO_SESSION, now)
+            if session_id != NO_SESSION and (old := self._sessions.get(session_id)) is not None:
+                self.close(old)
+            return self._new(now, by_id) if epoch == INITIAL_EPOCH else FetchSession(NO_SESSION, now, by_id=by_id)
         session = self._sessions.get(session_id)
         if session is None:
             raise FetchSessionIdNotFound
         if session.epoch != epoch:
             raise InvalidFetchSessionEpoch
+        if session.by_id is not by_id:
+            raise FetchSessionTopicIdError
         session.epoch = 1 if epoch == EPOCH_MAX else epoch + 1
         session.used_at = now
         self._sessions.move_to_end(session_id)
         return session
 
-    def _new(self, now: float) -> FetchSession:
+    def _new(self, now: float, by_id: bool) -> FetchSession:
         if len(self._sessions) >= self._sessions_max:
-            oldest = next(iter(self._sessions.values()))
-            if now - oldest.used_at < EVICTABLE_AFTER_S:
-                return FetchSession(NO_SESSION, now)
-            self._drop(oldest.id)
+            oldest = next(iter(self._sessions.values()), None)
+            if oldest is None or now - oldest.used_at < EVICTABLE_AFTER_S:
+                return FetchSession(NO_SESSION, now, by_id=by_id)
+            self.close(oldest)
         session_id = NO_SESSION
         while session_id == NO_SESSION or session_id in self._sessions:
             session_id = int(self._entropy.uniform(1, EPOCH_MAX))
-        session = FetchSession(session_id, now)
+        session = FetchSession(session_id, now, by_id=by_id)
         session.epoch = 1
         self._sessions[session_id] = session
         return session
 
-    def _drop(self, session_id: int) -> None:
-        session = self._sessions.pop(session_id, None)
-        if session is not None:
-            self.unwatch_all(session)
+    def close(self, session: FetchSession) -> None:
+        """The session is over: what it watched is let go, and its id is nobody's."""
+        self._sessions.pop(session.id, None)
+        session.id = NO_SESSION
+        self.unfollow_all(session)
+        session.watches.clear()
+        session.marked.clear()
 
     # -- watches
 
-    def watch(self, watch: Watch, log: PartitionLog | None) -> None:
-        """Follow `log` for this watch from now on; None stops following."""
-        if watch.log is log:
-            return
-        self._stop_following(watch)
-        watch.log = log
+    def follow(self, watch: Watch) -> None:
+        """Hear of it from now on when the watch's log moves."""
+        log = watch.log
         if log is not None:
             watching = self._watching.get(log)
             if watching is None:
@@ -211,27 +227,27 @@ class FetchHub:
                 log.on_advance = self.advanced
             watching[watch] = None
 
+    def follow_all(self, session: FetchSession) -> None:
+        """Follow every log of a session."""
+        for watch in session.watches.values():
+            self.follow(watch)
+
+    def unfollow_all(self, session: FetchSession) -> None:
+        """Follow none of them any more."""
+        for watch in session.watches.values():
+            self._unfollow(watch)
+
     def unwatch(self, session: FetchSession, key: WatchKey) -> None:
         """The client has forgotten this partition."""
         watch = session.watches.pop(key, None)
         if watch is not None:
-            self._stop_following(watch)
             session.marked.pop(watch, None)
+            self._unfollow(watch)
 
-    def unwatch_all(self, session: FetchSession) -> None:
-        """The session is over."""
-        for watch in session.watches.values():
-            self._stop_following(watch)
-        session.watches.clear()
-        session.marked.clear()
-
-    def _stop_following(self, watch: Watch) -> None:
+    def _unfollow(self, watch: Watch) -> None:
         log = watch.log
-        if log is None:
-            return
-        watch.log = None
-        watching = self._watching.get(log)
-        if watching is not None:
+        watching = self._watching.get(log) if log is not None else None
+        if log is not None and watching is not None:
             watching.pop(watch, None)
             if not watching:
                 del self._watching[log]
@@ -245,11 +261,13 @@ class FetchHub:
             watch.session.mark(watch)
 
     def forget(self, log: PartitionLog) -> None:
-        """The log is going away: whoever watches it is told at its next look."""
+        """The log is going away: whoever watches it is told at the next look, and whoever waits for it at once."""
         log.on_advance = None
         for watch in self._watching.pop(log, {}):
             watch.log = None
             watch.session.mark(watch)
+            if watch.session.waiting is not None:
+                self.scheduler.call_soon(watch.session.waiting.expire)
 
     def end_waits(self) -> None:
         """Answer every parked fetch with what there is."""

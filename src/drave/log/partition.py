@@ -103,14 +103,16 @@ class Appended:
 class Batches:
     """Whole record batches, as they lie on disk."""
 
-    __slots__ = ("parts", "size")
+    __slots__ = ("more", "parts", "size")
 
-    def __init__(self, parts: list[memoryview], size: int) -> None:
+    def __init__(self, parts: list[memoryview], size: int, more: bool) -> None:
         self.parts = parts
         self.size = size
+        self.more = more
+        """Whether there is more below the limit: the bound, or the end of a segment, cut it short."""
 
 
-NO_BATCHES: Final = Batches([], 0)
+NO_BATCHES: Final = Batches([], 0, False)
 
 
 class PartitionLog:
@@ -462,9 +464,9 @@ class PartitionLog:
         try:
             plan = self._plan(start, limit)
             while plan is not None:
-                data = _read(plan, bytes_max, whole_first=whole_first, now=True)
-                if data is not None:
-                    return Batches([data], len(data))
+                batches = _read(plan, bytes_max, whole_first=whole_first, now=True)
+                if batches is not None:
+                    return batches
                 plan = self._plan(start, limit, after=plan)
         except WouldBlock:
             return None
@@ -481,9 +483,10 @@ class PartitionLog:
         try:
             plan = self._plan(start, limit)
             while plan is not None:
-                data = await self._shared.disk.run(partial(_read, plan, bytes_max, whole_first=whole_first, now=False))
-                if data is not None:
-                    return Batches([data], len(data))
+                work = partial(_read, plan, bytes_max, whole_first=whole_first, now=False)
+                batches = await self._shared.disk.run(work)
+                if batches is not None:
+                    return batches
                 plan = self._plan(start, limit, after=plan)
         except OSError as error:
             raise StorageError(str(self), f"could not read: {error}") from error
@@ -512,7 +515,8 @@ class PartitionLog:
         recent = FOREVER
         if segment is self._active:
             recent = max(self._opened_size, segment.size - RECENT_BYTES)
-        return Plan(segment, files.file(segment), start, limit, end, recent)
+        is_last = number + 1 == len(files.bases) or files.bases[number + 1] >= limit
+        return Plan(segment, files.file(segment), start, limit, end, recent, is_last)
 
     # -- by time
 
@@ -748,20 +752,23 @@ class Plan(NamedTuple):
     """Where the batches below `limit` end; -1: that has to be looked up."""
     recent: int
     """What lies from here on is in memory."""
+    is_last: bool
+    """Whether no later segment has anything below `limit`."""
 
 
-def _read(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) -> memoryview | None:
+def _read(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) -> Batches | None:
     """Read as planned; None when this segment has nothing from the start on, but the next may."""
-    segment, file, start, limit, end, recent = plan
+    segment, file, start, limit, end, recent, is_last = plan
     at = segment.locate(file, start, now=now)
     if end < 0:
         end = segment.locate(file, limit, now=now)
     if at >= end:
         return None
     data = segment.read(file, at, end, bytes_max, whole_first=whole_first, now=now and at < recent)
-    if len(data) == end - at:
+    is_all = len(data) == end - at
+    if is_all:
         segment.hint(limit, end)
-    return data
+    return Batches([data], len(data), not (is_all and is_last))
 
 
 def _index_entries_max(config: LogConfig) -> int:

@@ -5,14 +5,15 @@
 
 Nothing past the high watermark is read (past the last stable offset for `read_committed`). The bounds are Kafka's:
 the first batch of a reply comes whole even where it is larger than they say, or a client would never get past it.
-A read that would block on a cold disk leaves the loop: it is awaited, kept on its watch, and collected again.
+A read that would block on a cold disk leaves the loop: it is awaited, kept, and everything is collected again.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
-from drave.broker.context import Context, Pending
+from drave.broker.context import Connection, Context, Pending
 from drave.broker.core import Broker, UnknownTopicId, UnknownTopicOrPartition, check_leader_epoch
 from drave.broker.fetching import NO_SESSION, FetchSession, Waiting, Watch, WatchKey
 from drave.log import Batches, OffsetOutOfRange, PartitionLog
@@ -26,8 +27,45 @@ from drave.wire.messages.k01_fetch import (
     PartitionData,
 )
 
+logger = logging.getLogger("drave.broker")
+
 BY_ID_SINCE: Final = 13
+"""KIP-516."""
 READ_COMMITTED: Final = 1
+
+
+def fetch(broker: Broker, context: Context, request: FetchRequest) -> FetchResponse | Pending:
+    """Answer at once where there is enough; else when there is, or when `max_wait_ms` is over."""
+    try:
+        session = broker.fetches.open(
+            request.session_id, request.session_epoch, by_id=context.api_version >= BY_ID_SINCE
+        )
+    except ProtocolError as error:
+        return FetchResponse(error_code=error.code, session_id=NO_SESSION, responses=[])
+    is_new = session.epoch <= 1
+    _note_changes(broker, session, request)
+    if not session.watches and not is_new:
+        broker.fetches.close(session)  # as Kafka does: the client has forgotten the last of its partitions
+    return _Fetch(broker, context.connection, session, request, is_new).start()
+
+
+def _note_changes(broker: Broker, session: FetchSession, request: FetchRequest) -> None:
+    by_id, watches, marked = session.by_id, session.watches, session.marked
+    for topic in request.topics:
+        name = topic.topic_id if by_id else topic.topic
+        for asked in topic.partitions:
+            key: WatchKey = (name, asked.partition)
+            watch = watches.get(key)
+            if watch is None:
+                watch = watches[key] = Watch(session, key)
+            watch.offset = Offset(asked.fetch_offset)
+            watch.bytes_max = asked.partition_max_bytes
+            watch.leader_epoch = asked.current_leader_epoch
+            watch.last_fetched_epoch = asked.last_fetched_epoch
+            marked.setdefault(watch)
+    for forgotten in request.forgotten_topics_data:
+        for index in forgotten.partitions:
+            broker.fetches.unwatch(session, (forgotten.topic_id if by_id else forgotten.topic, index))
 
 
 class _WouldBlock(Exception):
@@ -43,54 +81,47 @@ class _WouldBlock(Exception):
 class _Collected:
     """What one pass over a session's partitions found."""
 
-    __slots__ = ("failed", "parts", "size")
+    __slots__ = ("parts", "size", "unknown", "urgent")
 
     def __init__(self) -> None:
         self.parts: list[tuple[Watch, PartitionData]] = []
         self.size = 0
-        self.failed = False
-
-
-def fetch(broker: Broker, context: Context, request: FetchRequest) -> FetchResponse | Pending:
-    """Answer at once where there is enough; else when there is, or when `max_wait_ms` is over."""
-    try:
-        session = broker.fetches.open(request.session_id, request.session_epoch)
-    except ProtocolError as error:
-        return FetchResponse(throttle_time_ms=0, error_code=error.code, session_id=NO_SESSION, responses=[])
-    _note_changes(broker, session, request, by_id=context.api_version >= BY_ID_SINCE)
-    return _Fetch(broker, session, request).start()
-
-
-def _note_changes(broker: Broker, session: FetchSession, request: FetchRequest, *, by_id: bool) -> None:
-    for forgotten in request.forgotten_topics_data:
-        for index in forgotten.partitions:
-            broker.fetches.unwatch(session, (forgotten.topic_id if by_id else forgotten.topic, index))
-    for topic in request.topics:
-        name = topic.topic_id if by_id else topic.topic
-        for asked in topic.partitions:
-            key: WatchKey = (name, asked.partition)
-            watch = session.watches.get(key)
-            if watch is None:
-                watch = session.watches[key] = Watch(session, key)
-            watch.offset = Offset(asked.fetch_offset)
-            watch.bytes_max = asked.partition_max_bytes
-            watch.leader_epoch = asked.current_leader_epoch
-            watch.last_fetched_epoch = asked.last_fetched_epoch
-            watch.cold = None
-            session.marked.setdefault(watch)
+        self.unknown = 0
+        """Partitions that this broker does not have: no reason to hurry, unless there are no others."""
+        self.urgent = False
+        """Something that the client should not wait for: an error, or records that did not fit any more."""
 
 
 class _Fetch:
     """One fetch on its way: answered at once, parked, or waiting for a cold disk."""
 
-    __slots__ = ("_broker", "_bytes_max", "_full", "_pending", "_request", "_session")
+    __slots__ = (
+        "_all",
+        "_broker",
+        "_bytes_max",
+        "_bytes_min",
+        "_cold",
+        "_connection",
+        "_pending",
+        "_read_committed",
+        "_session",
+        "_wait_ms",
+    )
 
-    def __init__(self, broker: Broker, session: FetchSession, request: FetchRequest) -> None:
+    def __init__(
+        self, broker: Broker, connection: Connection, session: FetchSession, request: FetchRequest, is_new: bool
+    ) -> None:
         self._broker = broker
+        self._connection = connection
         self._session = session
-        self._request = request
-        self._full = session.epoch <= 1
+        self._all = is_new
+        """Whether every partition is answered, or only those with news."""
         self._bytes_max = min(request.max_bytes, broker.settings.fetch_bytes_max)
+        self._bytes_min = min(request.min_bytes, self._bytes_max)
+        self._wait_ms = request.max_wait_ms
+        self._read_committed = request.isolation_level == READ_COMMITTED
+        self._cold: dict[Watch, Batches | ProtocolError] | None = None
+        """What was read from a cold disk for this fetch, or why not."""
         self._pending: Pending | None = None
 
     def start(self) -> FetchResponse | Pending:
@@ -99,16 +130,15 @@ class _Fetch:
             collected = self._collect()
         except _WouldBlock as blocked:
             return self._read_apart(blocked)
-        if self._is_enough(collected):
+        if self._wait_ms <= 0 or self._is_enough(collected):
             return self._response(collected)
         return self._park()
 
     def _is_enough(self, collected: _Collected) -> bool:
         return (
-            collected.failed
-            or collected.size >= self._request.min_bytes
-            or self._request.max_wait_ms <= 0
-            or not self._session.watches
+            collected.urgent
+            or collected.size >= self._bytes_min
+            or collected.unknown == len(self._session.watches)  # also where there are none at all
         )
 
     # -- collecting
@@ -116,7 +146,7 @@ class _Fetch:
     def _collect(self) -> _Collected:
         session = self._session
         collected = _Collected()
-        for watch in list(session.watches.values() if self._full else session.marked):
+        for watch in list(session.watches.values() if self._all else session.marked):
             data = self._look(watch, collected)
             if data is not None:
                 collected.parts.append((watch, data))
@@ -125,42 +155,45 @@ class _Fetch:
     def _look(self, watch: Watch, collected: _Collected) -> PartitionData | None:
         """What there is to say about one partition; None when a client with a session need not hear it now."""
         try:
-            log = self._log(watch)
+            log = watch.log or self._find(watch)
             check_leader_epoch(log, watch.leader_epoch)
-            diverging = _diverging(watch, log)
-            limit = log.last_stable if self._request.isolation_level == READ_COMMITTED else log.high_watermark
-            batches = None if diverging is not None else self._read(watch, log, limit, collected)
+            if watch.last_fetched_epoch >= 0 and (diverging := _diverging(watch, log)) is not None:
+                collected.urgent = True
+                return self._data(watch, log, [], diverging)
+            limit = log.last_stable if self._read_committed else log.high_watermark
+            batches = self._read(watch, log, limit, collected)
+        except (UnknownTopicId, UnknownTopicOrPartition) as error:
+            collected.unknown += 1
+            return _refused(watch, error)
         except ProtocolError as error:
-            collected.failed = True
-            return PartitionData(partition_index=watch.key[1], error_code=error.code, high_watermark=-1, records=b"")
-        if diverging is not None:
-            collected.failed = True
-            return self._data(watch, log, [], diverging)
-        parts = [] if batches is None else batches.parts
-        if parts:
-            assert batches is not None
+            collected.urgent = True
+            return _refused(watch, error)
+        if batches is None or batches.more:
+            collected.urgent = True
+        if batches is not None and batches.size:
             collected.size += batches.size
-        elif watch.offset >= limit:
+            return self._data(watch, log, batches.parts, None)
+        if self._all or watch.sent_watermark != log.high_watermark or watch.sent_log_start != log.start:
+            return self._data(watch, log, [], None)
+        if watch.offset >= limit:
             self._session.marked.pop(watch, None)
-        news = watch.sent_watermark != log.high_watermark or watch.sent_log_start != log.start
-        return self._data(watch, log, parts, None) if parts or news or self._full else None
+        return None
 
-    def _log(self, watch: Watch) -> PartitionLog:
-        if watch.log is not None:
-            return watch.log
+    def _find(self, watch: Watch) -> PartitionLog:
+        broker = self._broker
         name, index = watch.key
-        catalog = self._broker.catalog
-        topic = catalog.topic_by_id(name) if isinstance(name, bytes) else catalog.topic(name)
-        if topic is None:
-            raise UnknownTopicId(name) if isinstance(name, bytes) else UnknownTopicOrPartition(name, index)
-        log = self._broker.partition(topic, index)
-        self._broker.fetches.watch(watch, log)
+        topic = broker.topic_by_id(name) if isinstance(name, bytes) else broker.topic(name)
+        log = watch.log = broker.partition(topic, index)
+        if self._session.id != NO_SESSION:
+            broker.fetches.follow(watch)
         return log
 
     def _read(self, watch: Watch, log: PartitionLog, limit: Offset, collected: _Collected) -> Batches | None:
         """The batches that still fit into the reply, the first of which comes whole; None when nothing fits."""
-        if watch.cold is not None:
-            return watch.cold
+        if self._cold is not None and (read := self._cold.get(watch)) is not None:
+            if isinstance(read, ProtocolError):
+                raise read
+            return read
         bytes_max = min(watch.bytes_max, self._bytes_max - collected.size)
         whole_first = collected.size == 0
         if bytes_max <= 0 and not whole_first and log.start <= watch.offset <= log.end:
@@ -175,13 +208,12 @@ class _Fetch:
     ) -> PartitionData:
         return PartitionData(
             partition_index=watch.key[1],
-            error_code=0,
             high_watermark=log.high_watermark,
             last_stable_offset=log.last_stable,
             log_start_offset=log.start,
-            aborted_transactions=[] if self._request.isolation_level == READ_COMMITTED else None,
-            records=records,
             diverging_epoch=diverging,
+            aborted_transactions=[] if self._read_committed else None,
+            records=records,
         )
 
     # -- answering
@@ -190,7 +222,6 @@ class _Fetch:
         session = self._session
         topics: dict[object, FetchableTopicResponse] = {}
         for watch, data in collected.parts:
-            self._note_sent(watch, data)
             name = watch.key[0]
             topic = topics.get(name)
             if topic is None:
@@ -200,45 +231,54 @@ class _Fetch:
                     else FetchableTopicResponse(topic=name, partitions=[])
                 )
             topic.partitions.append(data)
+            if session.id != NO_SESSION:
+                self._note_sent(watch, data)
         self._end()
-        return FetchResponse(throttle_time_ms=0, error_code=0, session_id=session.id, responses=list(topics.values()))
+        return FetchResponse(session_id=session.id, responses=list(topics.values()))
 
     def _note_sent(self, watch: Watch, data: PartitionData) -> None:
-        watch.cold = None
+        """It stays marked while there may be more to say: records, that an error is over."""
         watch.sent_watermark = data.high_watermark
         watch.sent_log_start = data.log_start_offset
         if data.records:
-            self._session.marked[watch] = None
-            self._session.marked.move_to_end(watch)
+            self._session.served(watch)
+        elif not data.error_code:
+            limit = data.last_stable_offset if self._read_committed else data.high_watermark
+            if watch.offset >= limit:
+                self._session.marked.pop(watch, None)
 
     def _end(self) -> None:
         """What was only for this request goes with it."""
-        if self._session.id == NO_SESSION:
-            self._broker.fetches.unwatch_all(self._session)
+        if self._session.id == NO_SESSION and self._pending is not None:
+            self._broker.fetches.unfollow_all(self._session)
 
     # -- waiting
 
     def _park(self) -> Pending:
-        waiting = Waiting(self._broker.fetches, self._session, self._try)
+        fetches = self._broker.fetches
+        waiting = Waiting(fetches, self._session, self._try)
 
         def abandon() -> None:
             waiting.stop()
             self._end()
 
-        self._pending = Pending(on_cancel=abandon)
-        waiting.start(self._request.max_wait_ms / 1000)
-        return self._pending
+        pending = self._pending = Pending(on_cancel=abandon)
+        if self._session.id == NO_SESSION:
+            fetches.follow_all(self._session)
+        waiting.start(self._wait_ms / 1000)
+        return pending
 
     def _try(self, must_answer: bool) -> bool:
-        assert self._pending is not None
+        assert self._pending is not None, "only a parked fetch is tried again"
         try:
             collected = self._collect()
+            if not must_answer and not self._is_enough(collected):
+                return False
+            self._pending.complete(self._response(collected))
         except _WouldBlock as blocked:
             self._read_apart(blocked)
-            return True
-        if not must_answer and not self._is_enough(collected):
-            return False
-        self._pending.complete(self._response(collected))
+        except Exception:
+            self._break_off()
         return True
 
     def _read_apart(self, blocked: _WouldBlock) -> Pending:
@@ -248,35 +288,46 @@ class _Fetch:
         self._broker.spawn(self._finish_apart(self._pending, blocked), name="a fetch from a cold disk")
         return self._pending
 
-    async def _finish_apart(self, pending: Pending, blocked: _WouldBlock) -> None:
-        while not pending.cancelled:
-            await _read_cold(blocked)
-            try:
-                collected = self._collect()
-            except _WouldBlock as again:
-                blocked = again
-                continue
+    async def _finish_apart(self, pending: Pending, blocked: _WouldBlock | None) -> None:
+        try:
+            while blocked is not None and not pending.cancelled:
+                await self._read_cold(blocked)
+                blocked = None
+                try:
+                    collected = self._collect()
+                except _WouldBlock as another:
+                    blocked = another
             if not pending.cancelled:
                 pending.complete(self._response(collected))
-            return
+        except Exception:
+            self._break_off()
+
+    async def _read_cold(self, blocked: _WouldBlock) -> None:
+        watch, log = blocked.watch, blocked.watch.log
+        if log is None:
+            return  # deleted meanwhile
+        if self._cold is None:
+            self._cold = {}
+        try:
+            self._cold[watch] = await log.read(
+                watch.offset, bytes_max=blocked.bytes_max, limit=blocked.limit, whole_first=blocked.whole_first
+            )
+        except ProtocolError as error:
+            self._cold[watch] = error
+
+    def _break_off(self) -> None:
+        """Our own mistake, found after the handler returned. Called while the exception is handled."""
+        logger.exception("a fetch that waited failed; its connection is closed")
+        self._end()
+        self._connection.close("a fetch failed")
 
 
-async def _read_cold(blocked: _WouldBlock) -> None:
-    watch = blocked.watch
-    if watch.log is None:
-        return
-    try:
-        watch.cold = await watch.log.read(
-            watch.offset, bytes_max=blocked.bytes_max, limit=blocked.limit, whole_first=blocked.whole_first
-        )
-    except ProtocolError:
-        watch.cold = None  # the next look meets the same refusal, and answers with it
+def _refused(watch: Watch, error: ProtocolError) -> PartitionData:
+    return PartitionData(partition_index=watch.key[1], error_code=error.code, high_watermark=-1, records=[])
 
 
 def _diverging(watch: Watch, log: PartitionLog) -> EpochEndOffset | None:
     """KIP-595: the client's last batch is of an epoch that ended before its offset, so the log was cut behind it."""
-    if watch.last_fetched_epoch < 0:
-        return None
     epoch, end = log.end_offset_for_epoch(watch.last_fetched_epoch)
     if epoch < 0:
         raise OffsetOutOfRange(str(log), watch.offset, log.start, log.end)
