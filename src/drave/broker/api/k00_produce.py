@@ -182,9 +182,7 @@ def _too_large(topic: Topic, size: int) -> Refused:
 def _check_keys(topic: Topic, header: BatchHeader, batch: Buffer) -> None:
     keyless = [index for index, record in enumerate(records.read_records(batch, header)) if record.key is None]
     if keyless:
-        raise RecordsRefused(
-            ErrorCode.INVALID_RECORD, f"{topic.name} is compacted: every record needs a key.", keyless
-        )
+        raise RecordsRefused(ErrorCode.INVALID_RECORD, f"{topic.name} is compacted: every record needs a key.", keyless)
 
 
 def _check_timestamps(topic: Topic, header: BatchHeader, batch: Buffer, now_ms: int) -> None:

@@ -1,8 +1,13 @@
-"""ListOffsets: the offset of a moment, or of one of the moments that have a negative number for a name."""
+"""ListOffsets: the offset of a moment, or of one of the moments that have a negative number for a name.
+
+What is known by heart is answered at once; what has to be looked up on the disk is awaited.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker, check_leader_epoch
@@ -30,61 +35,65 @@ EARLIEST_PENDING_UPLOAD: Final = -6
 SINCE: Final = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDING_UPLOAD: 11}
 READ_COMMITTED: Final = 1
 
-Found = tuple[int, int, int]
-"""Timestamp, offset, leader epoch; -1 where there is none."""
+LookUp = tuple[PartitionLog, int, ListOffsetsPartitionResponse]
+"""A log, a timestamp, and the answer to be completed."""
 
 
-async def list_offsets(broker: Broker, context: Context, request: ListOffsetsRequest) -> ListOffsetsResponse:
-    """Look up every partition that is asked for; an error belongs to its partition alone."""
-    topics: list[ListOffsetsTopicResponse] = []
-    twice = _named_twice(request)
+def list_offsets(
+    broker: Broker, context: Context, request: ListOffsetsRequest
+) -> ListOffsetsResponse | Coroutine[Any, Any, ListOffsetsResponse]:
+    """Answer for every partition that is asked for; an error belongs to its partition alone."""
+    response = ListOffsetsResponse(topics=[])
+    read_committed = request.isolation_level == READ_COMMITTED
+    look_ups: list[LookUp] = []
+    times_named = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
     for topic in request.topics:
         answers: list[ListOffsetsPartitionResponse] = []
+        response.topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
         for asked in topic.partitions:
+            answer = ListOffsetsPartitionResponse(partition_index=asked.partition_index)
+            answers.append(answer)
             try:
-                if (topic.name, asked.partition_index) in twice:
+                if times_named[topic.name, asked.partition_index] > 1:
                     raise Refused(ErrorCode.INVALID_REQUEST, "The request names this partition twice.")
+                _check_timestamp(asked.timestamp, context.api_version)
                 log = broker.partition(broker.topic(topic.name), asked.partition_index)
                 check_leader_epoch(log, asked.current_leader_epoch)
-                answers.append(_answer(asked, 0, await _find(log, asked, context, request.isolation_level)))
             except ProtocolError as error:
-                answers.append(_answer(asked, error.code, (-1, -1, -1)))
-        topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
-    return ListOffsetsResponse(throttle_time_ms=0, topics=topics)
+                answer.error_code = error.code
+                continue
+            if asked.timestamp >= 0 or asked.timestamp == MAX_TIMESTAMP:
+                look_ups.append((log, asked.timestamp, answer))
+            else:
+                _complete(answer, log, asked, read_committed)
+    return _look_up(look_ups, response, read_committed) if look_ups else response
 
 
-def _named_twice(request: ListOffsetsRequest) -> set[tuple[str, int]]:
-    seen: set[tuple[str, int]] = set()
-    twice: set[tuple[str, int]] = set()
-    for topic in request.topics:
-        for asked in topic.partitions:
-            place = (topic.name, asked.partition_index)
-            (twice if place in seen else seen).add(place)
-    return twice
+def _check_timestamp(timestamp: int, version: int) -> None:
+    if timestamp < EARLIEST_PENDING_UPLOAD or version < SINCE.get(timestamp, 0):
+        raise Refused(ErrorCode.UNSUPPORTED_VERSION, f"The timestamp {timestamp} has no meaning in version {version}.")
 
 
-async def _find(log: PartitionLog, asked: ListOffsetsPartition, context: Context, isolation: int) -> Found:
-    timestamp = asked.timestamp
-    if timestamp < EARLIEST_PENDING_UPLOAD or context.api_version < SINCE.get(timestamp, 0):
-        raise Refused(ErrorCode.UNSUPPORTED_VERSION)
-    if timestamp == LATEST:
-        return -1, log.last_stable if isolation == READ_COMMITTED else log.high_watermark, log.leader_epoch
-    if timestamp in (EARLIEST, EARLIEST_LOCAL):
-        return -1, log.start, log.epoch_at(log.start)
-    if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
-        return -1, -1, -1
-    found = await (log.max_timestamp() if timestamp == MAX_TIMESTAMP else log.offset_for_time(timestamp))
-    if found is None or (isolation == READ_COMMITTED and found.offset >= log.last_stable):
-        return -1, -1, -1
-    return found.timestamp, found.offset, found.leader_epoch
+def _complete(
+    answer: ListOffsetsPartitionResponse, log: PartitionLog, asked: ListOffsetsPartition, read_committed: bool
+) -> None:
+    if asked.timestamp == LATEST:
+        answer.offset = log.last_stable if read_committed else log.high_watermark
+        answer.leader_epoch = log.leader_epoch
+    elif asked.timestamp in (EARLIEST, EARLIEST_LOCAL):
+        answer.offset = log.start
+        answer.leader_epoch = log.epoch_at(log.start)
 
 
-def _answer(asked: ListOffsetsPartition, code: int, found: Found) -> ListOffsetsPartitionResponse:
-    timestamp, offset, leader_epoch = found
-    return ListOffsetsPartitionResponse(
-        partition_index=asked.partition_index,
-        error_code=code,
-        timestamp=timestamp,
-        offset=offset,
-        leader_epoch=leader_epoch,
-    )
+async def _look_up(look_ups: list[LookUp], response: ListOffsetsResponse, read_committed: bool) -> ListOffsetsResponse:
+    for log, timestamp, answer in look_ups:
+        try:
+            found = await (log.max_timestamp() if timestamp == MAX_TIMESTAMP else log.offset_for_time(timestamp))
+        except ProtocolError as error:
+            answer.error_code = error.code
+            continue
+        if found is not None and not (read_committed and found.offset >= log.last_stable):
+            answer.timestamp = found.timestamp
+            answer.offset = found.offset
+            answer.leader_epoch = found.leader_epoch
+    return response

@@ -13,6 +13,7 @@ from drave.wire.api import ApiKey
 from drave.wire.messages.k18_api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
 
 SOFTWARE_SINCE: Final = 3
+NODE_UNKNOWN: Final = -1
 SOFTWARE_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 Advertised = Mapping[ApiKey, tuple[int, int]]
@@ -35,7 +36,7 @@ def answer(advertised: Advertised, error: ErrorCode) -> ApiVersionsResponse:
         error_code=error,
         api_keys=[ApiVersion(api_key=key, min_version=low, max_version=high) for key, (low, high) in told.items()],
         throttle_time_ms=0,
-        finalized_features_epoch=0,
+        finalized_features_epoch=0 if error is ErrorCode.NONE else -1,
     )
 
 
@@ -44,8 +45,10 @@ def _refusal(broker: Broker, context: Context, request: ApiVersionsRequest) -> E
         names = (request.client_software_name, request.client_software_version)
         if not all(SOFTWARE_NAME.fullmatch(name) for name in names):
             return ErrorCode.INVALID_REQUEST
-    if request.cluster_id is not None and request.node_id >= 0:  # KIP-1242
-        here = (broker.catalog.cluster_id, broker.node_id)
-        if (request.cluster_id, request.node_id) != here:
-            return ErrorCode.REBOOTSTRAP_REQUIRED
+    if request.cluster_id is not None and (
+        request.cluster_id != broker.catalog.cluster_id or request.node_id not in (NODE_UNKNOWN, broker.node_id)
+    ):
+        return (
+            ErrorCode.REBOOTSTRAP_REQUIRED
+        )  # KIP-1242: the connection was led to another broker than it was meant for
     return ErrorCode.NONE
