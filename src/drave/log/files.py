@@ -13,7 +13,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from drave.model.ids import TopicId, topic_id_text
 from drave.store.disk import Disk, File, read_whole, write_whole
@@ -34,8 +34,6 @@ from drave.store.recovery_points import RecoveryPoint
 from drave.store.segment import FilePool, Segment
 
 logger = logging.getLogger("drave.log")
-
-KEY_MAX: Final = (1 << 63) - 1
 
 
 class FilesChanged(Exception):
@@ -64,8 +62,8 @@ class Sync:
         self._segments = [SegmentSync(segment, segment.file, segment.size) for segment in segments]
         self._indexes = indexes
         self._names_made = owner.names_made
-        self._folder_too = owner.names_made > owner.names_synced
-        self._new_folder = self._folder_too and owner.made_folder
+        self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
+        self._new_folder = owner.made_folder
         for index in indexes:
             index.unsynced = False
 
@@ -174,8 +172,8 @@ class PartitionFiles:
         if not segments or segments[-1].base != point.segment_base or segments[-1].size != point.position:
             raise FilesChanged
         active = segments[-1]
-        active.index.keep_below(point.offset - active.base, active.size)
-        active.time_index.keep_below(KEY_MAX, point.offset - active.base)
+        active.index.keep(point.index_entries)
+        active.time_index.keep(point.time_index_entries)
         active.max_timestamp, active.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
         self._set(segments)
 
@@ -297,3 +295,16 @@ def step_aside(disk: Disk, folder: Path, owner: TopicId | None) -> None:
     logger.warning("%s belongs to topic id %s, which is not this topic's; it is kept as %s", folder, whose, aside.name)
     disk.rename(folder, aside)
     disk.sync_folder(folder.parent)
+
+
+def remove_tree(disk: Disk, folder: Path) -> None:
+    """Remove a folder that has its last name; nothing when it is gone. It holds no folders.
+
+    The name has to be durable first: without its content, nobody could tell whose it was under the old one.
+    """
+    if disk.exists(folder):
+        disk.sync_folder(folder.parent)
+        for name in disk.list_folder(folder):
+            disk.unlink(folder / name)
+        disk.remove_folder(folder)
+        disk.sync_folder(folder.parent)

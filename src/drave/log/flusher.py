@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from drave.log.errors import LogClosed
-from drave.log.files import Sync
+from drave.log.files import Sync, remove_tree
 from drave.model.clock import Clock
 from drave.model.ids import TopicId
 from drave.model.storage_settings import StorageSettings
 from drave.store import journal as journals
 from drave.store.disk import FULL, Disk, replace_file
 from drave.store.journal import Item, Journal, Place
-from drave.store.recovery_points import RecoveryPoint, write_recovery_points
+from drave.store.recovery_points import write_recovery_points
 from drave.store.segment import Segment
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ RECENT: Final = 0.2
 
 class Work(Protocol):
     """Something that may wait for the disk."""
+
+    folder: Path | None
+    """The partition's folder in which it names files, if it does."""
 
     def run(self) -> None:
         """Do it. What is raised ends the broker."""
@@ -71,6 +74,8 @@ class Flusher:
         journal: Journal,
         folder: Path,
         logs: Callable[[], Iterable[PartitionLog]],
+        *,
+        epoch_floor: int,
     ) -> None:
         self.disk = disk
         self.clock = clock
@@ -78,6 +83,8 @@ class Flusher:
         self.journal = journal
         self.folder = folder
         self.logs = logs
+        self.epoch_floor = epoch_floor
+        """The leader epoch of partitions without a recovery point."""
         self.window: list[PartitionLog] = []
         self.wake: Callable[[], None] = _nobody
         """Called when there is something to do after nothing was."""
@@ -95,7 +102,8 @@ class Flusher:
         self._chore: Work | None = None
         self._dirty: dict[PartitionLog, None] = {}
         self._checkpoint: Checkpoint | None = None
-        self._removals: list[Removal] = []
+        self._removals: list[FileRemoval | FolderRemoval] = []
+        self._leaving: list[PartitionLog] = []
         self._forgetting: list[tuple[TopicId, int]] = []
         self._bytes_left = settings.checkpoint_bytes
         self._batches_left = settings.checkpoint_batches
@@ -110,6 +118,10 @@ class Flusher:
         if len(window) == 1:
             self.wake()
 
+    def touched(self, log: PartitionLog) -> None:
+        """`log` has other files than its recovery point says."""
+        self._dirty[log] = None
+
     def written(self, log: PartitionLog, size: int) -> None:
         """`log` has written and is not going to commit: durability = "os"."""
         self._dirty[log] = None
@@ -118,14 +130,20 @@ class Flusher:
         if self._bytes_left <= 0 or self._batches_left <= 0:
             self.wake()
 
-    def remove(self, removal: Removal) -> None:
+    def remove(self, removal: FileRemoval | FolderRemoval) -> None:
         """Files may go."""
         self._removals.append(removal)
         self.wake()
 
     def forget(self, log: PartitionLog) -> None:
-        """A partition was deleted. What it has in the window is still committed, for its writers wait."""
+        """A partition was deleted. What it has in the window is still committed, for its writers wait.
+
+        Its folder gets another name once no chore is about to name a file in it: the next topic may have the same.
+        """
         self._dirty.pop(log, None)
+        self._removals = [removal for removal in self._removals if removal.folder != log.folder]
+        if self.is_busy_with(log.folder) or not log.remove_folder():
+            self._leaving.append(log)
 
     def forget_topic(self, topic_id: TopicId) -> None:
         """Tell `on_forgotten` once neither a file nor the journal has anything of the topic."""
@@ -198,7 +216,7 @@ class Flusher:
             return None
         self._begin_checkpoint_if_due()
         if self._removals:
-            self._chore = self._removals.pop()
+            self._chore = self._removals.pop(0)
         elif self._checkpoint is not None:
             self._chore = self._checkpoint.next_work()
         return self._chore
@@ -206,6 +224,8 @@ class Flusher:
     def chore_done(self) -> None:
         """The chore that was in flight is entered."""
         self._chore = None
+        if self._leaving:
+            self._leaving = [log for log in self._leaving if not log.remove_folder()]
 
     def postpone(self, error: OSError) -> None:
         """A chore found no room, or too many open files: try again a little later."""
@@ -215,9 +235,11 @@ class Flusher:
     def _paused(self) -> bool:
         return self._pause_until > 0.0 and self.clock.monotonic() < self._pause_until
 
-    def busy_with(self, folder: Path) -> bool:
-        """Whether a chore is writing to this folder just now."""
-        return isinstance(self._chore, CheckpointStep) and self._chore.folder == folder
+    def is_busy_with(self, folder: Path) -> bool:
+        """Whether a chore is at work in this folder, or it is about to get another name."""
+        if self._chore is not None and self._chore.folder == folder:
+            return True
+        return any(log.folder == folder for log in self._leaving)
 
     @property
     def paused_s(self) -> float:
@@ -268,13 +290,16 @@ class Flusher:
         self.journal.release()
         for log in checkpoint.covered:
             log.checkpointed()
-        forgotten = [topic_id for topic_id, generation in self._forgetting if generation < checkpoint.generation]
-        self._forgetting = [each for each in self._forgetting if each[1] >= checkpoint.generation]
-        for topic_id in forgotten:
-            self.on_forgotten(topic_id)
+        here = {removal.topic_id for removal in self._removals if isinstance(removal, FolderRemoval)}
+        here |= {log.topic_id for log in self._leaving}
+        for topic_id, generation in list(self._forgetting):
+            if generation < checkpoint.generation and topic_id not in here:
+                self._forgetting.remove((topic_id, generation))
+                self.on_forgotten(topic_id)
         waiting, self._starts_waiting = self._starts_waiting, []
-        for log in waiting:
-            log.join()
+        if not checkpoint.clean:  # nothing may change after that; nobody was told of these
+            for log in waiting:
+                log.join()
 
 
 def _nobody() -> None:
@@ -287,6 +312,8 @@ def _forgotten(topic_id: TopicId) -> None:
 
 class Commit:
     """One window on its way to the disk."""
+
+    folder: Path | None = None
 
     def __init__(self, flusher: Flusher) -> None:
         self._flusher = flusher
@@ -395,6 +422,8 @@ class Commit:
 class Fill:
     """Zeros for the journal, ahead of its use."""
 
+    folder: Path | None = None
+
     def __init__(self, flusher: Flusher, index: int, at: int, size: int) -> None:
         self._flusher = flusher
         self._what = (index, at, size)
@@ -442,7 +471,7 @@ class CheckpointStep:
         self._flusher = flusher
         self._checkpoint = checkpoint
         self._log = log
-        self.folder = log.files.folder
+        self.folder: Path | None = log.folder
         self._sync = log.files.sync(indexes=True)
         self._part = log.checkpoint()
         self._error: OSError | None = None
@@ -460,8 +489,8 @@ class CheckpointStep:
     def finish(self) -> None:
         self._flusher.chore_done()
         if self._log.removed:
-            self._log.remove_files()
-        elif self._error is None:
+            return
+        if self._error is None:
             self._sync.done()
             self._log.checkpoint_made(self._part)
             self._checkpoint.covered.append(self._log)
@@ -475,6 +504,8 @@ class CheckpointStep:
 class PointsWrite:
     """The end of a checkpoint: the new recovery points."""
 
+    folder: Path | None = None
+
     def __init__(self, flusher: Flusher, checkpoint: Checkpoint) -> None:
         self._flusher = flusher
         self._checkpoint = checkpoint
@@ -485,7 +516,12 @@ class PointsWrite:
         flusher, checkpoint = self._flusher, self._checkpoint
         try:
             write_recovery_points(
-                flusher.disk, flusher.folder, checkpoint.generation, clean=checkpoint.clean, points=self._points
+                flusher.disk,
+                flusher.folder,
+                generation=checkpoint.generation,
+                clean=checkpoint.clean,
+                epoch_floor=flusher.epoch_floor,
+                points=self._points,
             )
         except OSError as error:
             self._error = error
@@ -498,40 +534,48 @@ class PointsWrite:
             self._flusher.postpone(self._error)
 
 
-class Removal:
-    """Files, and a folder with all that is in it, that nobody needs any more."""
+class FileRemoval:
+    """Files of a partition that nobody needs any more."""
 
-    def __init__(self, flusher: Flusher, paths: list[Path], folder: Path | None = None) -> None:
+    def __init__(self, flusher: Flusher, log: PartitionLog, paths: list[Path]) -> None:
         self._flusher = flusher
+        self._log = log
         self._paths = paths
-        self._folder = folder
         self._error: OSError | None = None
+        self.folder: Path | None = log.folder
 
     def run(self) -> None:
-        disk = self._flusher.disk
         try:
             for path in self._paths:
-                disk.unlink(path)
-            if self._folder is not None:
-                remove_tree(disk, self._folder)
+                self._flusher.disk.unlink(path)
         except OSError as error:
             self._error = error
 
     def finish(self) -> None:
         self._flusher.chore_done()
-        if self._error is not None:
+        if self._error is not None and not self._log.removed:
             self._flusher.postpone(self._error)
-            self._error = None
-            self._flusher.remove(self)
+            self._flusher.remove(FileRemoval(self._flusher, self._log, self._paths))
 
 
-def remove_tree(disk: Disk, folder: Path) -> None:
-    """Remove a partition's folder; nothing when it is gone. It holds no folders."""
-    if disk.exists(folder):
-        for name in disk.list_folder(folder):
-            disk.unlink(folder / name)
-        disk.remove_folder(folder)
-        disk.sync_folder(folder.parent)
+class FolderRemoval:
+    """The folder of a deleted partition, under the name that no topic can have."""
 
+    def __init__(self, flusher: Flusher, folder: Path, topic_id: TopicId) -> None:
+        self._flusher = flusher
+        self._error: OSError | None = None
+        self.folder: Path | None = folder
+        self.topic_id = topic_id
 
-__all__ = ["Flusher", "RecoveryPoint", "Removal", "Work", "remove_tree"]
+    def run(self) -> None:
+        assert self.folder is not None, "it was given one"
+        try:
+            remove_tree(self._flusher.disk, self.folder)
+        except OSError as error:
+            self._error = error
+
+    def finish(self) -> None:
+        self._flusher.chore_done()
+        if self._error is not None and self.folder is not None:
+            self._flusher.postpone(self._error)
+            self._flusher.remove(FolderRemoval(self._flusher, self.folder, self.topic_id))

@@ -85,7 +85,9 @@ class Logs:
         partitions: dict[tuple[TopicId, int], PartitionLog] = {}
         journal = Journal(disk, folders.journal, generation=generation, bytes_max=settings.journal_bytes_max)
         pool = FilePool(disk, settings.open_segments_max)
-        flusher = Flusher(disk, clock, settings, journal, folders.node, partitions.values)
+        flusher = Flusher(
+            disk, clock, settings, journal, folders.node, partitions.values, epoch_floor=opening.epoch_floor
+        )
         shared = Shared(disk, clock, settings, pool, flusher, folders.topics)
         for topic in topics:
             for index in range(topic.partitions):

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from drave.log.flusher import remove_tree
+from drave.log.files import remove_tree
 from drave.log.recovery import PartitionRecovery, Recovered
 from drave.model.clock import Clock
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
 from drave.store.disk import Disk, read_whole
 from drave.store.journal import GENERATIONS_APART, LOG_START, Entry, read_journal
-from drave.store.names import DELETE, METADATA, STRAY, decode_metadata, partition_folder, partition_of
+from drave.store.names import DELETE, METADATA, STRAY, decode_metadata, doomed_name, partition_folder, partition_of
 from drave.store.recovery_points import RecoveryPoint, read_recovery_points, write_recovery_points
 
 logger = logging.getLogger("drave.log")
@@ -106,6 +106,7 @@ class Opening:
         self._tombstones = frozenset(tombstones)
         self._points: dict[Key, RecoveryPoint] = {}
         self._obsolete: list[Path] = []
+        self.epoch_floor = 0
         self.report = OpenReport()
 
     def run(self) -> tuple[dict[Key, RecoveryPoint], int]:
@@ -114,6 +115,7 @@ class Opening:
         saved = read_recovery_points(self._disk, self._folders.node)
         before: Mapping[Key, RecoveryPoint] = saved.points if saved is not None else {}
         generation = saved.generation if saved is not None else 0
+        self.epoch_floor = saved.epoch_floor if saved is not None else 0
         known = {key: point for key, point in before.items() if self._knows(key)}
         present = self._look_at_folders(known, trusted=saved is not None and saved.clean)
         entries: dict[Key, list[Entry]] = {}
@@ -121,14 +123,22 @@ class Opening:
         if saved is None or not saved.clean:
             found, highest = read_journal(self._disk, self._folders.journal, since=generation)
             entries = self._by_partition(found)
-            self.report.clean = not (highest or before or present)
+            self.report.clean = saved is None and not (highest or present)
+            if not self.report.clean:
+                self.epoch_floor += 1
             for key in dict.fromkeys([*known, *present, *entries]):
                 self._recover(key, known.get(key), entries.get(key, []))
         else:
             self._take_over(known, present)
         generation = max(generation, highest) + GENERATIONS_APART
-        points = (point.encode() for point in self._points.values())
-        write_recovery_points(self._disk, self._folders.node, generation, clean=False, points=points)
+        write_recovery_points(
+            self._disk,
+            self._folders.node,
+            generation=generation,
+            clean=False,
+            epoch_floor=self.epoch_floor,
+            points=[point.encode() for point in self._points.values()],
+        )
         for path in self._obsolete:
             self._disk.unlink(path)
         self.report.partitions = len(self._points)
@@ -165,11 +175,13 @@ class Opening:
                 present[key] = None
                 continue
             owner = decode_metadata(read_whole(self._disk, folder / METADATA)) if place is not None else None
-            if owner in self._tombstones:
-                self._remove(folder)
-            elif key is not None and owner == key[0] and self._knows(key):
-                present[key] = None
-            elif owner is not None or place is None or key is None:
+            if owner is not None and owner in self._tombstones:
+                doomed = folder.with_name(doomed_name(name, owner))
+                self._disk.rename(folder, doomed)
+                self._remove(doomed)
+            elif key is not None and self._knows(key) and owner in (None, key[0]):
+                present[key] = None  # without an owner, recovery finds out whether it is only half made
+            else:
                 self._stranger(folder, name)
         return present
 
@@ -198,7 +210,15 @@ class Opening:
         topic = self._topics[key[0]]
         folder = partition_folder(self._folders.topics, topic.name, key[1])
         recovery = PartitionRecovery(
-            self._disk, folder, key[0], key[1], topic.config, point, entries, now_ms=self._clock.wall_ms()
+            self._disk,
+            folder,
+            key[0],
+            key[1],
+            topic.config,
+            point,
+            entries,
+            epoch_floor=self.epoch_floor,
+            now_ms=self._clock.wall_ms(),
         )
         recovered = recovery.run()
         if recovered is not None:

@@ -28,7 +28,7 @@ from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
 from drave.log.errors import OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
-from drave.log.flusher import Flusher, Removal
+from drave.log.flusher import FileRemoval, Flusher, FolderRemoval
 from drave.log.lookup import TimestampOffset
 from drave.log.producers import Producers
 from drave.log.retention import Kept, new_start
@@ -89,7 +89,7 @@ class Appended:
 
     __slots__ = ("append_time_ms", "base_offset", "duplicate", "end", "log_start")
 
-    def __init__(self, base_offset: int, end: int, log_start: int, append_time_ms: int, duplicate: bool) -> None:
+    def __init__(self, base_offset: int, end: Offset, log_start: int, append_time_ms: int, duplicate: bool) -> None:
         self.base_offset = base_offset
         self.end = end
         """The offset after the batch: it is durable when the high watermark has come here."""
@@ -123,6 +123,7 @@ class PartitionLog:
         "_encoded",
         "_epochs",
         "_flusher",
+        "_has_folder",
         "_index_interval_bytes",
         "_joined",
         "_journal_bytes_max",
@@ -178,7 +179,7 @@ class PartitionLog:
         self.end = Offset(point.offset if point else 0)
         self.high_watermark = self.end
         self.last_stable = self.end
-        self.leader_epoch = point.leader_epoch if point else 0
+        self.leader_epoch = point.leader_epoch if point else shared.flusher.epoch_floor
         self._shared = shared
         self._flusher = shared.flusher
         self._makes_durable = shared.settings.durability == "fsync"
@@ -186,6 +187,7 @@ class PartitionLog:
         self._point = point
         self._encoded = point.encode() if point is not None else None
         self._made: RecoveryPoint | None = None
+        self._has_folder = point is not None
         self._loaded = False
         self._active: Segment | None = None
         self._opened_size = 0
@@ -235,7 +237,7 @@ class PartitionLog:
         if idempotent and header.base_sequence >= 0:
             sent = self._producers.check(header)
             if sent is not None:
-                return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
+                return Appended(sent.base_offset, Offset(sent.last_offset + 1), self.start, -1, True)
         size = len(batch)
         base = self.end
         end = base + header.last_offset_delta + 1
@@ -278,7 +280,7 @@ class PartitionLog:
             self._flusher.written(self, size)
             self._advance(end, active, active.size)
         append_time_ms = header.max_timestamp if header.timestamp_type else -1
-        return Appended(base, end, self.start, append_time_ms, False)
+        return Appended(base, self.end, self.start, append_time_ms, False)
 
     def _refused(self, active: Segment, why: str) -> StorageError:
         active.cut_back()
@@ -290,15 +292,17 @@ class PartitionLog:
         if self.removed:
             raise StorageError(str(self), "the topic was deleted")
         files = self.files
-        folder = self._folder
+        folder = self.folder
         try:
             if files is None or not files.segments:
                 files = PartitionFiles(self._shared.disk, self._shared.pool, folder)
-                if self._flusher.busy_with(folder):
+                if self._flusher.is_busy_with(folder):
                     raise StorageError(str(self), "a deleted topic of this name is still on its way out")
+                self._has_folder = True
                 files.make_folder(self.topic_id)
                 files.roll(self.end)
                 self.files = files
+                self._flusher.touched(self)
         except OSError as error:
             raise StorageError(str(self), f"no files could be made: {error}") from error
         active = files.active
@@ -336,10 +340,12 @@ class PartitionLog:
 
     def _roll(self, active: Segment) -> Segment:
         assert self.files is not None, "an active segment is one of the files"
+        assert active.base < self.end, "the segment is empty, and two cannot have one base"
         try:
             fresh = self.files.roll(self.end)
         except OSError as error:
             raise StorageError(str(self), f"no new segment could be begun: {error}") from error
+        self._flusher.touched(self)
         self._opened_size = 0
         self._use(fresh)
         return fresh
@@ -347,14 +353,14 @@ class PartitionLog:
     # -- opening what an earlier life left
 
     @property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
         return partition_folder(self._shared.topics, self.name, self.index)
 
     def _load(self) -> None:
         """Open the partition, if this life has not done so. Raises StorageError."""
         if self._loaded:
             return
-        shared, folder, point = self._shared, self._folder, self._point
+        shared, folder, point = self._shared, self.folder, self._point
         self._epochs, self._producers = LeaderEpochs(), Producers()
         if point is not None:
             files = PartitionFiles(shared.disk, shared.pool, folder)
@@ -377,6 +383,11 @@ class PartitionLog:
         if self.files is not None:
             return self.files.size_bytes
         return self._point.size_bytes if self._point is not None else 0
+
+    @property
+    def recovery_point(self) -> int:
+        """Everything below it is durable in segments, and recovery knows it."""
+        return self._point.offset if self._point is not None else 0
 
     @property
     def producers(self) -> Producers:
@@ -600,7 +611,7 @@ class PartitionLog:
             return
         paths = self.files.drop(self.start, self._point.offset)
         if paths:
-            self._flusher.remove(Removal(self._flusher, paths))
+            self._flusher.remove(FileRemoval(self._flusher, self, paths))
 
     # -- housekeeping
 
@@ -632,8 +643,9 @@ class PartitionLog:
         kept = [Kept(each.base, each.size, partial(self._retention_time, each)) for each in files.segments]
         start = new_start(kept, self.end, self.high_watermark, self.config, now_ms)
         if start is not None and start > self.start:
-            if start == self.end:
-                self._use(self._roll(self._active or self._begin_writing()))
+            active = self._active or self._begin_writing()
+            if start > active.base:
+                self._roll(active)
             self.move_start(start)
         if files.has_droppable(self.start):
             self._flusher.begin_checkpoint_for(self)
@@ -650,7 +662,7 @@ class PartitionLog:
 
     def checkpoint(self) -> CheckpointPart:
         """What has to be written so that recovery may begin at the present end."""
-        files, folder = self.files, self._folder
+        files, folder = self.files, self.folder
         assert files is not None, "only what has files is checkpointed"
         active = files.active
         assert active is not None, "files have an active segment"
@@ -681,6 +693,8 @@ class PartitionLog:
             timestamp_offset,
             oldest,
             snapshot_at,
+            active.index.flushed(),
+            active.time_index.flushed(),
         )
         return CheckpointPart(point, snapshot, epochs, changes)
 
@@ -709,8 +723,8 @@ class PartitionLog:
         if self.removed:
             return
         if before is not None and before.snapshot not in (-1, point.snapshot):
-            path = self._folder / offset_name(before.snapshot, SNAPSHOT)
-            self._flusher.remove(Removal(self._flusher, [path]))
+            path = self.folder / offset_name(before.snapshot, SNAPSHOT)
+            self._flusher.remove(FileRemoval(self._flusher, self, [path]))
         self.drop_segments()
 
     # -- the end of it
@@ -722,23 +736,19 @@ class PartitionLog:
         if self.files is not None:
             self.files.forget()
         self._flusher.forget(self)
-        if not self._flusher.busy_with(self._folder):
-            self.remove_files()
 
-    def remove_files(self) -> None:
-        """Rename the folder, and have it removed."""
-        if self.files is None and self._point is None:
-            return
-        folder = self._folder
-        doomed = folder.with_name(doomed_name(folder.name, self.topic_id))
+    def remove_folder(self) -> bool:
+        """Rename the folder, and have it removed. False when the disk does not let us now."""
+        doomed = self.folder.with_name(doomed_name(self.folder.name, self.topic_id))
         try:
-            self._shared.disk.rename(folder, doomed)
-        except FileNotFoundError:
-            return
+            if self._has_folder:
+                self._shared.disk.rename(self.folder, doomed)
         except OSError as error:
-            logger.warning("%s could not be removed yet: %s", folder, error)
-            return
-        self._flusher.remove(Removal(self._flusher, [], doomed))
+            logger.warning("%s could not be removed yet: %s", self.folder, error)
+            return isinstance(error, FileNotFoundError)
+        if self._has_folder:
+            self._flusher.remove(FolderRemoval(self._flusher, doomed, self.topic_id))
+        return True
 
 
 class Plan(NamedTuple):

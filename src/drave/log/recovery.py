@@ -26,11 +26,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from drave import records
 from drave.log.epochs import LeaderEpochs
-from drave.log.files import KEY_MAX, segment_paths, snapshot_offsets, step_aside
+from drave.log.files import remove_tree, segment_paths, snapshot_offsets, step_aside
 from drave.log.producers import Producers
 from drave.log.saved import read_epochs, read_producers
 from drave.model.errors import DraveError
@@ -55,6 +55,9 @@ from drave.store.recovery_points import RecoveryPoint
 from drave.store.segment import POSITION_MAX, Segment, peek, walk
 
 logger = logging.getLogger("drave.log")
+
+NO_ENTRY: Final = 1 << 63
+"""Above every offset."""
 
 
 class Found(NamedTuple):
@@ -91,6 +94,7 @@ class PartitionRecovery:
         point: RecoveryPoint | None,
         entries: Sequence[Entry],
         *,
+        epoch_floor: int,
         now_ms: int,
     ) -> None:
         self._disk = disk
@@ -101,6 +105,7 @@ class PartitionRecovery:
         self._known = point
         self._point = point
         self._entries = entries
+        self._epoch_floor = epoch_floor
         self._now_ms = now_ms
         self._gaps_allowed = config.cleanup_compact and point is None
         self._segments: list[Segment] = []
@@ -108,11 +113,11 @@ class PartitionRecovery:
         self._from = 0
         """Where the first scanned segment's scan began."""
         self._end = 0
-        self._first_entry = min((e.offset for e in entries if e.kind == BATCHES), default=KEY_MAX)
+        self._first_entry = min((e.offset for e in entries if e.kind == BATCHES), default=NO_ENTRY)
         self._found: dict[int, Found] = {}
         self._truncated_bytes = 0
         self._replayed = 0
-        self._made_folder = False
+        self._has_folder = False
 
     def run(self) -> Recovered | None:
         """Recover. None when there is nothing: no point, no segment, no entry."""
@@ -128,6 +133,8 @@ class PartitionRecovery:
         if self._end < start:
             self._cut_all(start)
         if self._known is None and not self._segments and self._end == 0:
+            if self._has_folder:
+                remove_tree(self._disk, self._folder)
             return None
         return self._save(start)
 
@@ -136,12 +143,26 @@ class PartitionRecovery:
     def _names(self) -> list[str]:
         if not self._disk.exists(self._folder):
             return []
+        names = self._disk.list_folder(self._folder)
         owner = decode_metadata(read_whole(self._disk, self._folder / METADATA))
         if owner == self._topic_id:
-            return self._disk.list_folder(self._folder)
-        if self._disk.list_folder(self._folder):
+            self._has_folder = True
+            return names
+        if owner is None and self._is_half_made(names):
+            remove_tree(self._disk, self._folder)
+        else:
             step_aside(self._disk, self._folder, owner)
         return []
+
+    def _is_half_made(self, names: Sequence[str]) -> bool:
+        """Whether a folder that does not say whose it is must be our own, lost before it was ever synced.
+
+        Then all that anybody was told of is in the journal. Without a single good batch it is nothing anyway.
+        """
+        if self._known is None and self._first_entry < NO_ENTRY:
+            return True
+        logs = [self._disk.open(self._folder / name) for name in names if name.endswith(LOG)]
+        return not any(True for file in logs for _ in walk(file, 0, file.size()))
 
     def _open_segments(self, names: Sequence[str]) -> list[Segment]:
         segments = []
@@ -175,15 +196,29 @@ class PartitionRecovery:
             if here and here[0].base == point.segment_base and here[0].size >= point.position:
                 self._scanned, self._from, self._end = here, point.position, point.offset
                 return
-            if point.position == 0 or not segments:  # the segment of the point was still empty, and its name is lost
-                self._scanned, self._end = [s for s in here if s.base >= point.offset], point.offset
-                self._segments = below + self._scanned
+            if point.position == 0 or self._start() >= point.offset:  # there was nothing, or it all went lawfully
+                self._scanned, self._end = here, point.offset
+                if self._start() >= point.offset:
+                    self._delete(below)
                 return
             logger.warning("%s does not hold what its recovery point says; it is read from its start", self._folder)
         self._point = None
         self._gaps_allowed = self._config.cleanup_compact
         self._scanned, self._from = list(segments), 0
-        self._end = segments[0].base if segments else 0
+        self._end = self._first_base()
+
+    def _first_base(self) -> int:
+        """Where a log begins of which no point is known.
+
+        One that was never checkpointed begins at 0; when its first segments' names were lost, the rest follows on
+        nothing. One with leader epochs was written by Kafka, or its last point was lost: it begins where it begins.
+        """
+        if not self._segments:
+            return 0
+        base = self._segments[0].base
+        if self._known is None and not self._disk.exists(self._folder / LEADER_EPOCHS):
+            base = 0
+        return min(base, self._first_entry)
 
     def _scan(self) -> None:
         for number, segment in enumerate(self._scanned):
@@ -214,13 +249,16 @@ class PartitionRecovery:
 
     def _delete_from(self, segment: Segment) -> None:
         """Delete a segment and all after it."""
-        at = self._segments.index(segment)
-        for gone in self._segments[at:]:
-            self._truncated_bytes += gone.size
-            for path in segment_paths(self._folder, gone.base):
+        gone = self._segments[self._segments.index(segment) :]
+        self._truncated_bytes += sum(each.size for each in gone)
+        self._delete(gone)
+
+    def _delete(self, gone: Sequence[Segment]) -> None:
+        for segment in gone:
+            for path in segment_paths(self._folder, segment.base):
                 self._disk.unlink(path)
-        del self._segments[at:]
-        self._scanned = [kept for kept in self._scanned if kept in self._segments]
+        self._segments = [kept for kept in self._segments if kept not in gone]
+        self._scanned = [kept for kept in self._scanned if kept not in gone]
 
     # -- 3. the journal
 
@@ -271,7 +309,7 @@ class PartitionRecovery:
         self._replayed += 1
 
     def _begin_segment(self) -> Segment:
-        if not self._disk.exists(self._folder):
+        if not self._has_folder:
             self._make_folder()
         segment = Segment(self._disk, self._folder, self._end)
         self._disk.open(segment.path, create=True).truncate(0)
@@ -284,7 +322,7 @@ class PartitionRecovery:
     def _make_folder(self) -> None:
         self._disk.make_folder(self._folder)
         write_whole(self._disk, self._folder / METADATA, encode_metadata(self._topic_id), sync=False)
-        self._made_folder = True
+        self._has_folder = True
 
     # -- 4. and 5. indexes, producers, epochs, and all of it durable
 
@@ -295,7 +333,8 @@ class PartitionRecovery:
         self._end = start
 
     def _save(self, start: int) -> Recovered:
-        producers, epochs = self._producers(), self._epochs()
+        producers, since = self._producers()
+        epochs = self._epochs()
         for number, segment in enumerate(self._scanned):
             file = self._disk.open(segment.path)
             at = self._from if number == 0 else 0
@@ -303,7 +342,7 @@ class PartitionRecovery:
             for position, header in peek(file, at, segment.size):
                 segment.index_batch(position, header, self._config.index_interval_bytes)
                 epochs.assign(header.leader_epoch, header.base_offset)
-                if header.producer_id >= 0:
+                if header.producer_id >= 0 and header.base_offset >= since:
                     producers.add(header, header.base_offset, self._now_ms)
             if segment is not self._segments[-1]:
                 segment.close_for_writing()
@@ -323,20 +362,24 @@ class PartitionRecovery:
         """Keep what lies below `at`; the rest is built anew."""
         point = self._point
         if point is not None and at > 0:
-            segment.index.keep_below(point.offset - segment.base, at)
-            segment.time_index.keep_below(KEY_MAX, point.offset - segment.base)
+            segment.index.keep(point.index_entries)
+            segment.time_index.keep(point.time_index_entries)
             segment.max_timestamp, segment.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
         else:
             segment.index.clear()
             segment.time_index.clear()
             segment.max_timestamp = -1
 
-    def _producers(self) -> Producers:
-        """The producers at the point. When their snapshot is damaged, all batches have to be looked at."""
-        if self._point is None:
-            return Producers()
+    def _producers(self) -> tuple[Producers, int]:
+        """The producers at the point, and from which offset on batches have to be added to them.
+
+        When their snapshot is damaged, all batches have to be looked at.
+        """
+        known = self._known
+        if known is None or self._end < known.offset:
+            return Producers(), 0
         try:
-            return read_producers(self._disk, self._folder, self._point.snapshot)
+            return read_producers(self._disk, self._folder, known.snapshot), known.offset
         except DraveError as error:
             logger.warning("%s: %s; its producers are looked up in its batches", self._folder, error)
             producers = Producers()
@@ -347,7 +390,7 @@ class PartitionRecovery:
                 for _, header in peek(self._disk.open(segment.path), 0, end):
                     if header.producer_id >= 0:
                         producers.add(header, header.base_offset, self._now_ms)
-            return producers
+            return producers, 0
 
     def _epochs(self) -> LeaderEpochs:
         """The leader epochs at the point."""
@@ -362,7 +405,7 @@ class PartitionRecovery:
 
     def _save_producers(self, producers: Producers) -> tuple[int, list[Path]]:
         """Write their snapshot; its offset, and the snapshots that it replaces."""
-        before = snapshot_offsets(self._disk.list_folder(self._folder)) if self._disk.exists(self._folder) else []
+        before = snapshot_offsets(self._disk.list_folder(self._folder)) if self._has_folder else []
         snapshot = -1
         if len(producers):
             snapshot = self._end
@@ -370,7 +413,7 @@ class PartitionRecovery:
         return snapshot, [self._folder / offset_name(each, SNAPSHOT) for each in before if each != snapshot]
 
     def _sync_names(self, epochs: LeaderEpochs) -> None:
-        if not self._disk.exists(self._folder):
+        if not self._has_folder:
             return
         if epochs.changed:
             replace_file(self._disk, self._folder / LEADER_EPOCHS, epochs.encode())
@@ -386,7 +429,7 @@ class PartitionRecovery:
         return RecoveryPoint(
             self._topic_id,
             self._index,
-            max(known, epochs.latest) + 1,
+            max(known + 1, epochs.latest + 1, self._epoch_floor),
             start if segments else self._end,
             self._end,
             last.base if last is not None else self._end,
@@ -396,6 +439,8 @@ class PartitionRecovery:
             timestamp_offset,
             segments[0].largest_timestamp()[0] if segments else -1,
             snapshot,
+            last.index.flushed() if last is not None else 0,
+            last.time_index.flushed() if last is not None else 0,
         )
 
     def _last_timestamp(self, last: Segment | None) -> tuple[int, int]:

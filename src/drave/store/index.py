@@ -96,32 +96,17 @@ class SparseIndex:
 
     # -- opening what was left by an earlier life
 
-    def keep_below(self, key: int, value: int) -> None:
-        """Drop what a crash may have left behind the log's end: entries from `key` or `value` on, and torn ones."""
+    def keep(self, count: int) -> None:
+        """Keep the first `count` entries, which were synced; what a crash left behind them may be anything."""
         found = self._disk.stat(self.path)
         size = 0 if found is None else found.size
-        self._waiting = _nothing()
-        self.last = None
-        count = size // self._entry.size
-        if count:
-            count = self._sound(count, key, value)
+        count = min(count, size // self._entry.size)
         if count * self._entry.size != size:
             self._disk.open(self.path).truncate(count * self._entry.size)
             self.unsynced = True
+        self._waiting = _nothing()
         self._flushed = count
-
-    def _sound(self, count: int, key: int, value: int) -> int:
-        """How many entries from the first on may stay; sets `last`."""
-        read = self._entries(now=False)
-        while count:
-            entry = read(count - 1)
-            before = read(count - 2) if count > 1 else None
-            rises = before is None or (entry[0] > before[0] and entry[1] >= before[1])
-            if rises and entry[0] < key and entry[1] < value:
-                self.last = entry
-                return count
-            count -= 1
-        return 0
+        self.last = self._entries(now=False)(count - 1) if count else None
 
     def clear(self) -> None:
         """Forget every entry, to be built anew."""

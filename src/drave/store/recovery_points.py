@@ -1,6 +1,6 @@
 """Recovery points: what a broker knows of its partitions without opening any of them.
 
-    magic 8 bytes · journal generation uint64 · clean uint8 · count uint32
+    magic 8 bytes · journal generation uint64 · clean uint8 · epoch floor uint32 · count uint32
     one point for each partition that has files
     crc32c uint32 of all before it
 
@@ -25,8 +25,8 @@ from drave.store.disk import Disk, read_whole, replace_file
 FILE_NAME: Final = "recovery-points"
 
 _MAGIC: Final = b"DRAVERP1"
-_HEADER: Final = struct.Struct(">8sQBxxxI")
-_POINT: Final = struct.Struct(">16sIiqqqIqqqqq")
+_HEADER: Final = struct.Struct(">8sQBxxxII")
+_POINT: Final = struct.Struct(">16sIiqqqIqqqqqII")
 _CRC: Final = struct.Struct(">I")
 
 
@@ -52,6 +52,9 @@ class RecoveryPoint(NamedTuple):
     """The largest timestamp in the first segment: what retention by time asks for; -1 when it is not known."""
     snapshot: int
     """The offset of the newest producer snapshot; -1 for none."""
+    index_entries: int
+    """How many entries of that segment's index are durable, and of its time index."""
+    time_index_entries: int
 
     def encode(self) -> bytes:
         return _POINT.pack(*self)
@@ -64,13 +67,18 @@ class RecoveryPoints(NamedTuple):
     """The first journal generation that recovery needs."""
     clean: bool
     """Whether the broker stopped by itself, with everything at its point."""
+    epoch_floor: int
+    """The leader epoch of partitions that have no point: it rises with every unclean start, for what a crash took
+    from them nobody can tell."""
     points: dict[tuple[TopicId, int], RecoveryPoint]
 
 
-def write_recovery_points(disk: Disk, folder: Path, generation: int, *, clean: bool, points: Iterable[bytes]) -> None:
+def write_recovery_points(
+    disk: Disk, folder: Path, *, generation: int, clean: bool, epoch_floor: int, points: Iterable[bytes]
+) -> None:
     """Replace the file; durable on return. `points` are encoded already."""
     bodies = list(points)
-    data = b"".join([_HEADER.pack(_MAGIC, generation, clean, len(bodies)), *bodies])
+    data = b"".join([_HEADER.pack(_MAGIC, generation, clean, epoch_floor, len(bodies)), *bodies])
     replace_file(disk, folder / FILE_NAME, data + _CRC.pack(crc32c(data)))
 
 
@@ -81,11 +89,11 @@ def read_recovery_points(disk: Disk, folder: Path) -> RecoveryPoints | None:
         return None
     body = data[: -_CRC.size]
     (crc,) = _CRC.unpack_from(data, len(body))
-    magic, generation, clean, count = _HEADER.unpack_from(body)
+    magic, generation, clean, epoch_floor, count = _HEADER.unpack_from(body)
     if magic != _MAGIC or crc32c(body) != crc or len(body) != _HEADER.size + count * _POINT.size:
         return None
     points = {}
     for fields in _POINT.iter_unpack(body[_HEADER.size :]):
         point = RecoveryPoint._make(fields)
         points[point.topic_id, point.partition] = point
-    return RecoveryPoints(generation, bool(clean), points)
+    return RecoveryPoints(generation, bool(clean), epoch_floor, points)
