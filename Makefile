@@ -26,6 +26,14 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
+# A city of its own for half a minute; TRIPS=file.csv replays recorded trips instead, SPEED=60 in their own time.
+demo: $(READY)
+	@$(BIN)/drave demo $(if $(TRIPS),--trips "$(TRIPS)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+# Drave and Apache Kafka in turn; needs Java 17, and Maven or KAFKA_LIB, a folder with Kafka's jars.
+bench: $(READY)
+	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock

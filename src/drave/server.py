@@ -105,7 +105,10 @@ class Server:
             settings=settings.storage,
             topics=self._catalog.topics().values(),
             tombstones=self._catalog.tombstones(),
+            node_id=settings.node_id,
         )
+        for topic_id in self._catalog.tombstones():
+            await self._catalog.forget_tombstone(topic_id)  # opening the logs has removed what it stood for
         self._broker = Broker(
             settings,
             clock=self._clock,

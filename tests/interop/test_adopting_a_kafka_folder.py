@@ -54,7 +54,6 @@ def test_a_folder_that_the_catalog_does_not_know_is_left_alone(written: Written,
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.xfail(strict=True, reason="`drave topic adopt` is not there yet")
 def test_an_adopted_folder_has_every_record_and_takes_new_ones(written: Written, tmp_path: Path) -> None:
     """`drave topic adopt`: offsets, times, keys, headers and codecs as Kafka wrote them."""
     shutil.copytree(written.data / "rides-0", tmp_path / "topics" / "rides-0")

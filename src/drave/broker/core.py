@@ -100,7 +100,9 @@ class Broker:
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         catalog.subscribe(self._catalog_changed)
+        logs.on_forgotten(self._forgotten)
 
     # -- partitions
 
@@ -141,6 +143,11 @@ class Broker:
                         self.fetches.forget(log)
                 self.logs.remove_topic(change.topic.topic_id)
 
+    def _forgotten(self, topic_id: TopicId) -> None:
+        """Nothing on the disk speaks of this deleted topic any more."""
+        if not self._closed:  # the next start forgets it otherwise
+            self.spawn(self.catalog.forget_tombstone(topic_id), name="forgetting a deleted topic")
+
     # -- the address clients are told
 
     def advertised(self, context: Context) -> tuple[str, int]:
@@ -169,5 +176,6 @@ class Broker:
 
     async def close(self) -> None:
         """Wait for what was spawned. Sessions are closed before this, the logs and the catalog after."""
+        self._closed = True
         if self._tasks:
             await asyncio.wait(self._tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -126,3 +127,26 @@ def delete(names: tuple[str, ...], yes: bool, as_json: bool, connection: Connect
         print_json({"deleted": names})
     else:
         click.echo(f"Deleted {', '.join(names)}.")
+
+
+@topic.command()
+@click.argument("name")
+@click.option("--data", metavar="DIR", help="The stopped broker's data folder.  [default: ./drave-data]")
+@json_option
+def adopt(name: str, data: str | None, as_json: bool) -> None:
+    """Take in folders of the topic NAME that the broker does not know.
+
+    Copy them (NAME-0, NAME-1, …), from Apache Kafka's log.dirs for example, to the folder `topics` of the data folder
+    of a broker that is stopped. The topic keeps its id, its offsets and its records.
+    """
+    import asyncio
+
+    from drave.adopt import adopt as take_in  # the catalog: only this command needs it
+    from drave.model.settings import BrokerSettings
+
+    adopted = asyncio.run(take_in(BrokerSettings.load(None, {}, os.environ, data_folder=data), name))
+    if as_json:
+        print_json({"topic": name, "partitions": adopted.topic.partitions, "records": adopted.records})
+    else:
+        what = f"{counted(adopted.topic.partitions, 'partition')} and {counted(adopted.records, 'record')}"
+        click.echo(f"Took in {name} with {what}; the broker can be started.")

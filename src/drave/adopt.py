@@ -1,0 +1,87 @@
+"""Taking in partition folders that the catalog does not know: written by Kafka, or left over from a lost catalog.
+
+    topics/rides-0/partition.metadata ─ topic id ─┐
+    topics/rides-1/partition.metadata ─ topic id ─┴─ one id ──▶ recover ──▶ catalog: rides, its id, 2 partitions
+
+The folders are recovered first, as after a crash. Their producers are known then, and the catalog passes over the ids
+of those: a new producer that was given one of them would be taken for the old one, at the wrong sequence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from drave.catalog import Topic
+from drave.catalog.sqlite import SqliteCatalog
+from drave.log import Logs
+from drave.model.errors import DraveError
+from drave.model.ids import TopicId, topic_id_text
+from drave.model.settings import BrokerSettings
+from drave.model.system import SystemClock, SystemEntropy
+from drave.store.disk import Disk, RealDisk, read_whole
+from drave.store.names import METADATA, decode_metadata, partition_of
+
+
+class CannotAdopt(DraveError):
+    """The folders are not there, or not those of one topic."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Adopted:
+    """The topic as the catalog has it now, and how many offsets its partitions span."""
+
+    topic: Topic
+    records: int
+
+
+async def adopt(settings: BrokerSettings, name: str) -> Adopted:
+    """Enter the topic whose folders lie in the data folder into the catalog. The broker must not be running.
+
+    Raises CannotAdopt, CatalogUnusable or DataFolderInUse when a broker is running, and what creating a topic raises.
+    """
+    disk, entropy = RealDisk(), SystemEntropy()
+    topic_id, partitions = _owner(disk, settings, name)
+    catalog = SqliteCatalog(settings.data_folder / "catalog.sqlite", entropy, topic_defaults=settings.topic_defaults)
+    try:
+        config = catalog.check_new_topic(name, partitions, {})
+        topic = Topic(
+            name=name, topic_id=topic_id, partitions=partitions, configs={}, config=config, internal=False, version=0
+        )
+        logs = Logs.open(
+            settings.data_folder,
+            disk=disk,
+            clock=SystemClock(),
+            settings=settings.storage,
+            topics=[*catalog.topics().values(), topic],
+            tombstones=catalog.tombstones(),
+            node_id=settings.node_id,
+        )
+        mine = [log for log in logs if log.topic_id == topic_id]
+        records = sum(log.end - log.start for log in mine)
+        producer_ids = [producer_id for log in mine for producer_id, _ in log.producers]
+        await logs.close()
+        if producer_ids:
+            await catalog.next_producer_ids(max(producer_ids) + 1)
+        return Adopted(await catalog.create_topic(name, topic_id, partitions, {}), records)
+    finally:
+        catalog.close()
+
+
+def _owner(disk: Disk, settings: BrokerSettings, name: str) -> tuple[TopicId, int]:
+    """The id that the topic's folders agree on, and how many partitions they say it has."""
+    topics = settings.data_folder / "topics"
+    found: dict[int, TopicId] = {}
+    for folder in disk.list_folder(topics) if disk.exists(topics) else ():
+        place = partition_of(folder)
+        if place is None or place[0] != name:
+            continue
+        owner = decode_metadata(read_whole(disk, topics / folder / METADATA))
+        if owner is None:
+            raise CannotAdopt(f"{topics / folder} has no {METADATA} with a topic id, so nobody can say whose it is.")
+        found[place[1]] = owner
+    if not found:
+        raise CannotAdopt(f"There is no folder of a topic {name!r} in {topics}: put {name}-0, {name}-1 … there first.")
+    owners = sorted({topic_id_text(owner) for owner in found.values()})
+    if len(owners) > 1:
+        raise CannotAdopt(f"The folders of {name} belong to different topics ({', '.join(owners)}): keep one's only.")
+    return next(iter(found.values())), max(found) + 1
