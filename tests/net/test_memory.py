@@ -43,5 +43,41 @@ def test_the_session_that_may_pass_the_bound_can_die_without_locking_the_others_
     assert memory.take("b", 10, never)
 
 
+def test_as_many_are_woken_as_can_be_given_what_they_want():
+    """One alone would leave the others waiting for memory that is free."""
+    memory = ReceiveMemory(100)
+    memory.take("a", 100, never)
+    memory.take("big", 200, never)
+    woken: list[str] = []
+    for name, size in (("b", 30), ("c", 30), ("d", 60)):
+        assert not memory.take(name, size, lambda name=name: woken.append(name))
+    memory.give("a", 100)
+    assert woken == [], "big still holds all there is"
+    memory.give("big", 200)
+    assert woken == ["b", "c", "d"], "the last of them may pass the bound"
+
+
+def test_a_session_that_was_woken_and_goes_instead_wakes_the_next_one():
+    memory = ReceiveMemory(100)
+    memory.take("big", 200, never)
+    woken: list[str] = []
+    for name in ("b", "c"):
+        assert not memory.take(name, 150, lambda name=name: woken.append(name))
+    memory.give("big", 200)
+    assert woken == ["b"]
+    memory.leave("b")
+    assert woken == ["b", "c"]
+
+
+def test_memory_is_short_while_somebody_waits_or_has_passed_the_bound():
+    memory = ReceiveMemory(100)
+    memory.take("a", 100, never)
+    assert not memory.is_short
+    memory.take("b", 1, never)
+    assert memory.is_short
+    memory.give("b", 1)
+    assert not memory.is_short
+
+
 def never() -> None:
     raise AssertionError("nobody waits")

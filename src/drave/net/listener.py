@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from drave.broker.core import Broker
 from drave.model.errors import DraveError
@@ -20,6 +21,9 @@ from drave.net.memory import ReceiveMemory
 from drave.net.session import Session
 
 logger = logging.getLogger("drave.net")
+
+REST_AFTER_S: Final = 1.0
+"""A session that was silent for so long keeps only its small buffer."""
 
 
 class CannotListen(DraveError):
@@ -80,16 +84,19 @@ class Sessions:
         idle_s = self.settings.connections_idle_ms_max / 1000
         stalled_s = self.settings.frame_ms_max / 1000
         for session in list(self.open):
-            silent_s = now - session.active_at
-            if session.is_stalled and silent_s > stalled_s:
-                session.abort(f"stopped halfway through a request or a reply for {silent_s:.0f} s")
-            elif silent_s > idle_s and not session.owes:
-                session.close(f"silent for {silent_s:.0f} s (connections.max.idle.ms)")
-            elif silent_s > 1:
+            if session.is_stalled:
+                session.note_progress(now)
+                if now - session.active_at > stalled_s:
+                    session.abort(f"stopped halfway through a request or a reply for {stalled_s:.0f} s")
+            elif now - session.active_at > idle_s and not session.owes:
+                session.close(f"silent for {idle_s:.0f} s (connections.max.idle.ms)")
+            elif now - session.active_at > REST_AFTER_S:
                 session.rest()
 
     async def settle(self, wait_s: float) -> None:
-        """Wait until no reply is owed to anybody, `wait_s` seconds at most."""
+        """Start no more requests, and wait until no reply is owed to anybody, `wait_s` seconds at most."""
+        for session in self.open:
+            session.drain()
         give_up = asyncio.get_running_loop().time() + wait_s
         while any(session.owes for session in self.open) and asyncio.get_running_loop().time() < give_up:
             await asyncio.sleep(0.001)

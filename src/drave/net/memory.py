@@ -19,14 +19,19 @@ class ReceiveMemory:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._privileged: object | None = None
-        self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[object, int, Callable[[], None]]] = deque()
         self.used = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether somebody waits, or has passed the bound: who can do with less gives the rest back."""
+        return bool(self._waiting) or self.used > self._bytes_max
 
     def take(self, who: object, size: int, when_free: Callable[[], None]) -> bool:
         """Whether `who` may hold `size` bytes more. If not, `when_free` is called later, for it to ask again."""
         if self.used + size > self._bytes_max and self._privileged is not who:
             if self._privileged is not None:
-                self._waiting.append((who, when_free))
+                self._waiting.append((who, size, when_free))
                 return False
             self._privileged = who
         self.used += size
@@ -44,9 +49,14 @@ class ReceiveMemory:
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not who)
         if self._privileged is who:
             self._privileged = None
-            self._wake()
+        self._wake()
 
     def _wake(self) -> None:
-        if self._waiting and (self._privileged is None or self.used < self._bytes_max):
-            _, when_free = self._waiting.popleft()
+        """Let as many ask again as can be given what they want; each of them asks, leaves, or gives sooner or later."""
+        room = self._bytes_max - self.used
+        while self._waiting and (self._waiting[0][1] <= room or self._privileged is None):
+            _, size, when_free = self._waiting.popleft()
             when_free()
+            room -= size
+            if room < 0:
+                return

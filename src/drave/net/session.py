@@ -38,10 +38,12 @@ GROWTH: Final = 4
 """A buffer grows by this factor as the bytes of a large frame arrive: a frame that is only announced costs nothing."""
 REPLIES_OWED_MAX: Final = 128
 """So many requests of one connection may wait for their replies before reading pauses."""
+PARTS_HELD_MAX: Final = 256
+"""So many parts of replies are gathered before they are written."""
 FRAME_SIZE_MIN: Final = 8
 """Key, version and correlation id."""
 _LENGTH: Final = struct.Struct(">i")
-_KEY: Final = struct.Struct(">h")
+_KEY_AND_VERSION: Final = struct.Struct(">hh")
 
 
 class Slot:
@@ -59,6 +61,8 @@ class Slot:
     def deliver(self, response: Any) -> None:
         """The reply is here; it leaves when all before it have left."""
         session = self.session
+        if session.is_closing:
+            return
         try:
             self.parts = self.route.encode(self.correlation_id, response)
         except Exception:
@@ -85,7 +89,10 @@ class Session(asyncio.BufferedProtocol):
         self._awaiting = False
         self._writing_paused = False
         self._reading_paused = False
-        self._closing = False
+        self._waits_for_memory = False
+        self._draining = False
+        self._unsent = 0
+        self.is_closing = False
         self.slots: deque[Slot] = deque()
         self.active_at = 0.0
         self.peer = "?"
@@ -102,11 +109,11 @@ class Session(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=self._sessions.settings.reply_backlog_bytes_max)
         self.active_at = self._broker.clock.monotonic()
         if not self._sessions.admit(self):
-            self._closing = True
+            self.is_closing = True
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
+        self.is_closing = True
         self._sessions.gone(self)
         self._give_back()
         self._sessions.memory.leave(self)
@@ -133,28 +140,48 @@ class Session(asyncio.BufferedProtocol):
 
     @property
     def is_stalled(self) -> bool:
-        """Whether the client has stopped halfway: in a request it sends, or in the replies it was sent."""
-        return self._writing_paused or (self._end > self._start and not self._is_held())
+        """Whether it is the client's turn: it has sent half a request, or has not taken all that it was sent."""
+        return self.is_closing or self._writing_paused or (not self._reading_paused and self._holds_half_a_frame())
+
+    def _holds_half_a_frame(self) -> bool:
+        have = self._end - self._start
+        if have < 4:
+            return have > 0
+        size: int = _LENGTH.unpack_from(self._buffer, self._start)[0]
+        return have < size + 4
+
+    def note_progress(self, now: float) -> None:
+        """A client that takes what it was sent, however slowly, is not silent."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self.active_at = now
+        self._unsent = unsent
+
+    def drain(self) -> None:
+        """Start no more requests; what is owed is still sent."""
+        self._draining = self._awaiting = True
 
     def close(self, reason: str) -> None:
         """Close once what was answered so far has been sent."""
-        if not self._closing:
-            self._closing = True
+        if not self.is_closing:
             logger.info("%s: closed: %s", self.peer, reason)
-            self._write_out()
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        self.is_closing = True
+        self._write_out()
+        self._transport.close()
 
     def abort(self, reason: str) -> None:
         """Close now; what is unsent is dropped."""
-        self._closing = True
+        self.is_closing = True
         logger.info("%s: closed: %s", self.peer, reason)
         self._transport.abort()
 
     def fail(self, what: str) -> None:
         """Our own mistake: it costs this connection, and nobody else's. Called while the exception is handled."""
         logger.exception("%s: %s; the connection is closed", self.peer, what)
-        self._closing = True
-        self._transport.abort()
+        self._close()
 
     # -- bytes in
 
@@ -174,11 +201,13 @@ class Session(asyncio.BufferedProtocol):
         try:
             while not self._is_held() and self._take_frame():
                 pass
+        except Exception:
+            self.fail("a request could not be taken")
         finally:
             self._processing = False
         self._tidy()
         self._write_out()
-        if self._closing:
+        if self.is_closing:
             return
         if self._is_held() or self._end == len(self._buffer):
             self._pause_reading()
@@ -186,10 +215,11 @@ class Session(asyncio.BufferedProtocol):
             self._resume_reading()
 
     def _is_held(self) -> bool:
-        return self._closing or self._awaiting or self._writing_paused or len(self.slots) >= REPLIES_OWED_MAX
+        return self.is_closing or self._awaiting or self._writing_paused or len(self.slots) >= REPLIES_OWED_MAX
 
     def _go_on(self) -> None:
-        if not self._closing and (self._end > self._start or self._reading_paused):
+        """Something that held the next request, or its bytes, is over."""
+        if not self.is_closing and (self._end > self._start or self._reading_paused):
             self._process()
 
     def _take_frame(self) -> bool:
@@ -212,11 +242,10 @@ class Session(asyncio.BufferedProtocol):
         return True
 
     def _must_start_alone(self, frame: memoryview) -> bool:
-        key, version = _KEY.unpack_from(frame)[0], _KEY.unpack_from(frame, 2)[0]
         try:
-            return route(key, version).alone
+            return route(*_KEY_AND_VERSION.unpack_from(frame)).alone
         except UnsupportedRequest:
-            return False
+            return True  # it is answered, or ends the connection, after all that was asked before it
 
     def _make_room(self, size: int) -> bool:
         """See to it that the next `size` bytes can be received. Always False: nothing has started."""
@@ -229,17 +258,27 @@ class Session(asyncio.BufferedProtocol):
         return False
 
     def _grow(self, size: int) -> None:
-        if self._sessions.memory.take(self, size - len(self._buffer), self._go_on):
+        if self._waits_for_memory:
+            return
+        if not self._sessions.memory.take(self, size - len(self._buffer), self._memory_is_free):
+            self._waits_for_memory = True
+        else:
             grown = bytearray(size)
             grown[: self._end] = self._view[: self._end]
             self._buffer = grown
             self._view = memoryview(grown)
 
+    def _memory_is_free(self) -> None:
+        """Called by whoever gave it back: our own requests start in a turn of our own."""
+        self._waits_for_memory = False
+        self._broker.scheduler.call_soon(self._go_on)
+
     def _tidy(self) -> None:
-        """An empty buffer starts anew, and a very large one is given back."""
+        """An empty buffer starts anew; a very large one, or one that others wait for, is given back."""
         if self._start == self._end:
             self._start = self._end = 0
-            if len(self._buffer) > KEEP_SIZE:
+            size = len(self._buffer)
+            if size > KEEP_SIZE or (size > BUFFER_SIZE and self._sessions.memory.is_short):
                 self._give_back()
 
     def _give_back(self) -> None:
@@ -295,6 +334,8 @@ class Session(asyncio.BufferedProtocol):
             kind = type(result)
             if kind is not Pending and kind is not CoroutineType and not self.slots:
                 self._out += way.encode(header.correlation_id, result)
+                if way.alone or len(self._out) > PARTS_HELD_MAX:
+                    self._write_out()  # now, so that a client which does not read is noticed before the next one
                 return
         except Exception:
             self.fail(f"{ApiKey(way.key).name} v{way.version} failed")
@@ -316,15 +357,15 @@ class Session(asyncio.BufferedProtocol):
         except Exception:
             self.fail(f"{ApiKey(slot.route.key).name} v{slot.route.version} failed")
             return
-        self._awaiting = False
-        if self._closing:
-            return
+        self._awaiting = self._draining
         if isinstance(response, Pending):
             slot.pending = response
             response.attach(slot.deliver)
-            self._go_on()
+            if self.is_closing:
+                response.cancel()
         else:
             slot.deliver(response)
+        self._go_on()
 
     def _answer_unsupported(self, error: UnsupportedRequest, frame: memoryview) -> None:
         if error.key == ApiKey.API_VERSIONS:
@@ -353,10 +394,8 @@ class Session(asyncio.BufferedProtocol):
         while slots and (parts := slots[0].parts) is not None:
             self._out += parts
             slots.popleft()
-        if self._processing:
-            return
-        self._write_out()
-        if self._end > self._start or self._reading_paused:
+        if not self._processing:
+            self._write_out()
             self._go_on()
 
     def _write_out(self) -> None:
