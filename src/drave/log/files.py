@@ -46,6 +46,7 @@ class SegmentSync(NamedTuple):
     segment: Segment
     file: File | None
     size: int
+    cuts: int
 
 
 class Sync:
@@ -59,7 +60,7 @@ class Sync:
 
     def __init__(self, owner: PartitionFiles, segments: list[Segment], indexes: list[SparseIndex]) -> None:
         self._owner = owner
-        self._segments = [SegmentSync(segment, segment.file, segment.size) for segment in segments]
+        self._segments = [SegmentSync(segment, segment.file, segment.size, segment.cuts) for segment in segments]
         self._indexes = indexes
         self._names_made = owner.names_made
         self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
@@ -76,7 +77,7 @@ class Sync:
                 raise
 
     def _run(self, disk: Disk) -> None:
-        for segment, file, _ in self._segments:
+        for segment, file, _, _ in self._segments:
             self._sync(disk, segment.path, file)
         for index in self._indexes:
             self._sync(disk, index.path, None)
@@ -98,8 +99,9 @@ class Sync:
     def done(self) -> None:
         """It was synced."""
         owner = self._owner
-        for segment, _, size in self._segments:
-            segment.synced_size = max(segment.synced_size, size)
+        for segment, _, size, cuts in self._segments:
+            if cuts == segment.cuts:
+                segment.synced_size = max(segment.synced_size, size)
         still = []
         for segment in owner.unsynced:
             segment.unsynced = segment.size > segment.synced_size

@@ -102,6 +102,8 @@ class Flusher:
         self._chore: Work | None = None
         self._dirty: dict[PartitionLog, None] = {}
         self._checkpoint: Checkpoint | None = None
+        self._checkpoint_wanted = False
+        self._clean_wanted = False
         self._removals: list[FileRemoval | FolderRemoval] = []
         self._leaving: list[PartitionLog] = []
         self._forgetting: list[tuple[TopicId, int]] = []
@@ -205,8 +207,7 @@ class Flusher:
     def start_waits(self, log: PartitionLog) -> None:
         """A new log start found no room in the journal: it waits for the next checkpoint."""
         self._starts_waiting.append(log)
-        if self._checkpoint is None:
-            self._begin_checkpoint()
+        self.begin_checkpoint()
 
     # -- chores
 
@@ -254,31 +255,36 @@ class Flusher:
     # -- checkpoints
 
     def _begin_checkpoint_if_due(self) -> None:
-        if self._checkpoint is None and (self._bytes_left <= 0 or self._batches_left <= 0):
+        """Only between two commits: the journal turns, and what is in flight has its place in the old file."""
+        if self._checkpoint is not None or self._commit is not None:
+            return
+        if self._checkpoint_wanted or self._bytes_left <= 0 or self._batches_left <= 0:
             self._begin_checkpoint()
 
     def begin_checkpoint(self, *, clean: bool = False) -> None:
-        """Make a checkpoint now, when none is being made. `clean`: it is the last thing before a stop."""
+        """Make a checkpoint soon, unless one is being made. `clean`: it is the last thing before a stop."""
         if self._checkpoint is None:
-            self._begin_checkpoint(clean=clean)
+            self._checkpoint_wanted = True
+            self._clean_wanted = clean
+            self.wake()
 
     def begin_checkpoint_for(self, log: PartitionLog) -> None:
         """`log` waits for its next recovery point, to remove segments."""
         self._dirty[log] = None
         self.begin_checkpoint()
-        self.wake()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in flight."""
         return self._commit is None and self._chore is None
 
-    def _begin_checkpoint(self, before: Commit | None = None, *, clean: bool = False) -> None:
+    def _begin_checkpoint(self, before: Commit | None = None) -> None:
         """Partitions that only `before` has written to belong to the next one: their entries come after the turn."""
         if self.journal.can_turn:
             self.journal.turn()
         later = dict.fromkeys(log for log, *_ in before.ends) if before is not None else {}
-        self._checkpoint = Checkpoint(self, list(self._dirty), self.journal.generation, clean=clean)
+        self._checkpoint = Checkpoint(self, list(self._dirty), self.journal.generation, clean=self._clean_wanted)
+        self._checkpoint_wanted = False
         self._dirty = later
         self._bytes_left = self.settings.checkpoint_bytes
         self._batches_left = self.settings.checkpoint_batches

@@ -284,6 +284,9 @@ class PartitionLog:
 
     def _refused(self, active: Segment, why: str) -> StorageError:
         active.cut_back()
+        if not active.unsynced and self.files is not None:
+            self.files.written(active)
+        self._flusher.touched(self)
         return StorageError(str(self), f"the batch was not appended: {why}")
 
     def _begin_writing(self) -> Segment:
@@ -591,7 +594,7 @@ class PartitionLog:
             self.join()
 
     def _start_is_durable(self, start: int) -> None:
-        if start > self.start:
+        if start > self.start and not self.removed:
             self.start = Offset(start)
             self._load()
             self._epochs.cut_start(start)
@@ -600,14 +603,14 @@ class PartitionLog:
                 self._tell(self.on_advance, self)
         waiting, self._start_waiters = self._start_waiters or (), None
         for wanted, moved in waiting:
-            if wanted > self.start:
+            if wanted > self.start and not self.removed:
                 self.when_started(wanted, moved)
             elif not moved.done():
                 moved.set_result(None)
 
     def drop_segments(self) -> None:
         """Remove segments that are wholly below the start, as far as the recovery point lets them go."""
-        if self.files is None or self._point is None:
+        if self.files is None or self._point is None or self.removed:
             return
         paths = self.files.drop(self.start, self._point.offset)
         if paths:

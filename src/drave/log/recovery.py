@@ -173,7 +173,7 @@ class PartitionRecovery:
 
     def _is_untouched(self, point: RecoveryPoint) -> bool:
         """Whether nothing was written since the point, so that the partition need not be looked into."""
-        if any(entry.kind == BATCHES and entry.offset >= point.offset for entry in self._entries):
+        if any(_end_of(entry) > point.offset for entry in self._entries if entry.kind == BATCHES):
             return False
         if not self._segments:
             return point.start == point.offset and self._start() == point.start
@@ -450,6 +450,16 @@ class PartitionRecovery:
         if last.max_timestamp is None and point is not None and point.segment_base == last.base:
             return point.max_timestamp, point.max_timestamp_offset
         return last.largest_timestamp()
+
+
+def _end_of(entry: Entry) -> int:
+    """The offset after the batches of an entry."""
+    header = records.parse_header(entry.payload)
+    at = header.size
+    while at < len(entry.payload):
+        header = records.parse_header(entry.payload, at)
+        at += header.size
+    return header.last_offset + 1
 
 
 def finish_swaps(disk: Disk, folder: Path, names: Sequence[str]) -> list[str]:

@@ -154,10 +154,16 @@ class Journal:
     # -- wherever it may wait for the disk, one call at a time
 
     def write(self, place: Place, items: Sequence[Item]) -> None:
-        """Make entries durable. OSError when there is no room; SyncFailed."""
+        """Make entries durable. OSError when there is no room: then nothing was written. SyncFailed."""
         file = self._file(place.index)
         data = encode(items, generation=place.generation, number=place.number)
-        write_all(file, data, place.at)
+        try:
+            write_all(file, data, place.at)
+        except OSError:
+            file.truncate(place.at)  # some of the entries may be whole, and recovery would believe them
+            file.sync()
+            self.filled[place.index] = min(self.filled[place.index], place.at)
+            raise
         file.sync()
         end = place.at + len(data)
         if end > self.filled[place.index]:

@@ -51,6 +51,7 @@ class Segment:
         "_disk",
         "base",
         "bytes_since_index",
+        "cuts",
         "file",
         "full",
         "hints",
@@ -73,6 +74,8 @@ class Segment:
         self.size = size
         self.synced_size = size
         """Durable up to here, by a sync of this file."""
+        self.cuts = 0
+        """How often a refused write was cut back: a sync that began before the last one does not count."""
         self.unsynced = False
         """Whether it waits in its partition's list of segments to be synced."""
         self.file: File | None = None
@@ -146,7 +149,12 @@ class Segment:
         self.flush_indexes()
 
     def cut_back(self) -> None:
-        """Drop what a refused write left behind `size`. It is no batch, so failing at this does no harm."""
+        """Drop what a refused write left behind `size`. It is no batch, so failing at this does no harm.
+
+        The file has to be synced afterwards, or a crash could bring the remains back.
+        """
+        self.synced_size = -1
+        self.cuts += 1
         try:
             if self.file is not None:
                 self.file.truncate(self.size)

@@ -1,0 +1,505 @@
+"""A broker's logs on a simulated disk, beside a model that knows what they may be after a crash.
+
+    World(seed)   a catalog that survives everything, logs that do not, and for each partition a History
+
+What happens is drawn from the seed: appends (plain and idempotent, small and large, sent again), commits and chores
+that are begun, run and entered at different moments, new log starts, retention, rolls, full disks, topics that come
+and go under one name, clean stops, power cuts and kills in the middle of any disk call, also during recovery.
+
+The model's law: what was acknowledged is there; what is there was sent, with the offset it was given, in order; the
+log starts where it was told to, or a little earlier when nobody was told yet; producers are what the batches say.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from drave import records
+from drave.log import Logs, PartitionLog, StorageError
+from drave.log.flusher import Work
+from drave.log.producers import Producers
+from drave.model.ids import TopicId
+from drave.model.log_config import LogConfig
+from drave.model.storage_settings import StorageSettings
+from drave.store.disk import read_whole
+from drave.store.names import METADATA, decode_metadata
+from drave.testing.disk import PowerCut, SimulatedDisk
+
+T = TypeVar("T")
+Key = tuple[TopicId, int]
+
+ROOT = Path("/data")
+NAMES = ("rides", "cars")
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits: on a simulated disk none does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise AssertionError("it waits for something")
+
+
+class HandClock:
+    """Goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_700_000_000_000
+
+    def wall_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic(self) -> float:
+        return self.now_ms / 1000
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    topic_id: TopicId
+    partitions: int
+    config: LogConfig
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One batch, as it lies on the disk."""
+
+    data: bytes
+    header: records.BatchHeader
+
+    @property
+    def base(self) -> int:
+        return self.header.base_offset
+
+    @property
+    def end(self) -> int:
+        return self.header.last_offset + 1
+
+
+@dataclass
+class History:
+    """What one partition was given."""
+
+    batches: list[Sent] = field(default_factory=list)
+    appended: int = 0
+    """The end of what `append` has returned for."""
+    acknowledged: int = 0
+    start: int = 0
+    start_asked: int = 0
+    checkpointed: int = 0
+    epoch: int = -1
+    known: bytes = Producers().snapshot()
+    """The producers before the first batch."""
+    sequences: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """For each producer its epoch and next sequence."""
+
+    def up_to(self, end: int) -> list[Sent]:
+        return [sent for sent in self.batches if sent.end <= end]
+
+    def cut(self, end: int) -> None:
+        """What came after `end` is gone."""
+        self.batches = self.up_to(end)
+        self.sequences = {
+            producer_id: (producer.epoch, (producer.batches[-1].last_sequence + 1) & 0x7FFFFFFF)
+            for producer_id, producer in self.producers(end)
+            if producer.batches
+        }
+
+    def producers(self, end: int) -> Producers:
+        """What the batches say."""
+        producers = Producers.restore(self.known)
+        for sent in self.up_to(end):
+            if sent.header.producer_id >= 0:
+                producers.add(sent.header, sent.base, 0)
+        return producers
+
+
+def facts(producers: Producers) -> dict[int, Any]:
+    """Producers, without the times at which they were heard of."""
+    return {producer_id: (producer.epoch, list(producer.batches)) for producer_id, producer in producers}
+
+
+def placed(batch: bytes, log: PartitionLog, at: int | None = None) -> Sent:
+    """A batch as it lies in `log` when it is appended at its end, or was `at` another offset."""
+    data = bytearray(batch)
+    records.place(data, log.end if at is None else at, log.leader_epoch)
+    return Sent(bytes(data), records.parse_header(data))
+
+
+class World:
+    """One seed's world."""
+
+    def __init__(self, seed: int, *, durability: str | None = None) -> None:
+        self.seed = seed
+        self.chance = chance = random.Random(seed)
+        self.disk = SimulatedDisk(seed)
+        self.clock = HandClock()
+        self.durability = durability or chance.choice(("fsync", "fsync", "fsync", "os"))
+        self.settings = StorageSettings(
+            durability=self.durability,
+            journal_bytes_max=chance.choice((16, 24, 48)) * 1024,
+            journal_fill_bytes=chance.choice((0, 2048, 8192)),
+            journal_entry_bytes_max=chance.choice((1024, 4096)),
+            direct_bytes_per_file=chance.choice((200, 1500, 1 << 20)),
+            checkpoint_bytes=chance.choice((4096, 16384, 1 << 20)),
+            checkpoint_batches=chance.choice((10, 40, 1000)),
+            open_segments_max=chance.choice((2, 4, 100)),
+        )
+        self.topics: dict[TopicId, Topic] = {}
+        self.tombstones: set[TopicId] = set()
+        self.histories: dict[Key, History] = {}
+        self.logs: Logs | None = None
+        self.flying: list[Work] = []
+        self.lives = 0
+        self._next_id = 0
+        for name in NAMES:
+            self.create_topic(name)
+
+    # -- the catalog: whatever it says has been committed
+
+    def create_topic(self, name: str) -> None:
+        self._next_id += 1
+        chance = self.chance
+        config = LogConfig(
+            segment_bytes=chance.choice((500, 1500, 6000, 1 << 20)),
+            index_interval_bytes=chance.choice((60, 400, 4096)),
+            segment_index_bytes=chance.choice((60, 4096)),
+            segment_ms=chance.choice((20_000, 10_000_000)),
+            retention_ms=chance.choice((-1, 60_000)),
+            retention_bytes=chance.choice((-1, -1, 3000)),
+        )
+        topic = Topic(name, TopicId(self._next_id.to_bytes(16, "big")), chance.randrange(1, 3), config)
+        self.topics[topic.topic_id] = topic
+        for index in range(topic.partitions):
+            self.histories[topic.topic_id, index] = History()
+        if self.logs is not None:
+            self.logs.add_topic(topic)
+
+    def delete_topic(self, topic: Topic) -> None:
+        del self.topics[topic.topic_id]
+        self.tombstones.add(topic.topic_id)
+        for index in range(topic.partitions):
+            del self.histories[topic.topic_id, index]
+        if self.logs is not None:
+            self.logs.remove_topic(topic.topic_id)
+
+    # -- lives
+
+    def open(self) -> None:
+        """Start; raises PowerCut when the power goes meanwhile."""
+        self.flying = []
+        self.logs = None
+        logs = Logs.open(
+            ROOT,
+            disk=self.disk,
+            clock=self.clock,
+            settings=self.settings,
+            topics=self.topics.values(),
+            tombstones=self.tombstones,
+        )
+        self.logs = logs
+        logs.on_forgotten(self.tombstones.discard)
+        self.lives += 1
+
+    def close(self) -> None:
+        assert self.logs is not None
+        while self.flying:
+            self.enter(self.flying.pop(0))
+        finish(self.logs.close())
+        self.note()
+
+    def crash(self, *, kill: bool) -> None:
+        if kill:
+            self.disk.kill()
+        else:
+            self.disk.power_cut()
+
+    # -- what happens
+
+    def log(self, key: Key) -> PartitionLog:
+        assert self.logs is not None
+        log = self.logs.partition(*key)
+        assert log is not None, "the catalog has it"
+        return log
+
+    def any_key(self) -> Key:
+        return self.chance.choice(list(self.histories))
+
+    def append(self) -> None:
+        chance = self.chance
+        key = self.any_key()
+        history, log = self.histories[key], self.log(key)
+        producer_id, epoch, sequence = -1, -1, -1
+        if chance.random() < 0.6:
+            producer_id = chance.randrange(3)
+            epoch, sequence = history.sequences.get(producer_id, (0, 0))
+            if chance.random() < 0.1:
+                epoch, sequence = epoch + 1, 0
+        count = chance.choice((1, 1, 2, 5))
+        size = chance.choice((0, 10, 100, 700, 3000)) // count
+        batch = records.build_batch(
+            [(None, chance.randbytes(chance.randrange(size + 1))) for _ in range(count)],
+            timestamp_ms=self.clock.now_ms + chance.randrange(-3000, 3000),
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            base_sequence=sequence,
+        )
+        header = records.parse_header(batch)
+        sent = placed(batch, log)
+        try:
+            appended = log.append(memoryview(batch), header, now_ms=self.clock.now_ms)
+        except StorageError:
+            return
+        except PowerCut:
+            history.batches.append(sent)  # nobody was told, but it may be there
+            raise
+        assert not appended.duplicate
+        assert (appended.base_offset, appended.end) == (sent.base, sent.end) == (sent.base, log.end)
+        history.batches.append(sent)
+        history.appended = sent.end
+        if producer_id >= 0:
+            history.sequences[producer_id] = (epoch, sequence + count)
+
+    def send_again(self) -> None:
+        """One of a producer's last five batches comes again: it is recognised, and nothing is appended."""
+        key = self.any_key()
+        log = self.log(key)
+        for producer_id, (epoch, batches) in facts(self.histories[key].producers(log.end)).items():
+            sent = self.chance.choice(batches)
+            header = records.BatchHeader(
+                0, 49, -1, 2, 0, 0, sent.last_offset - sent.base_offset, 0, 0, producer_id, epoch, sent.base_sequence,
+                sent.last_offset - sent.base_offset + 1,
+            )  # fmt: skip
+            end = log.end
+            appended = log.append(bytes(61), header, now_ms=self.clock.now_ms)
+            assert appended.duplicate, f"a batch of producer {producer_id} was taken twice"
+            assert (appended.base_offset, log.end) == (sent.base_offset, end)
+
+    def refused_append(self) -> None:
+        """A write that the disk refuses, in the middle or before: it leaves no trace."""
+        key = self.any_key()
+        log = self.log(key)
+        before = log.end
+        batch = records.build_batch([(None, self.chance.randbytes(300))], timestamp_ms=self.clock.now_ms)
+        self.disk.failing_writes = 1
+        try:
+            log.append(batch, records.parse_header(batch), now_ms=self.clock.now_ms)
+        except StorageError:
+            assert log.end == before
+        except PowerCut:
+            self.histories[key].batches.append(placed(batch, log))
+            raise
+        else:  # it was another write that failed, of something that can wait
+            self.histories[key].batches.append(placed(batch, log, at=before))
+            self.histories[key].appended = log.end
+        finally:
+            self.disk.failing_writes = 0
+
+    def work(self) -> None:
+        """Begin a commit or a chore, or let one that was begun run and be entered."""
+        assert self.logs is not None
+        flusher = self.logs.flusher
+        if self.flying and self.chance.random() < 0.6:
+            self.enter(self.flying.pop(self.chance.randrange(len(self.flying))))
+            return
+        next_work = self.chance.choice((flusher.next_commit, flusher.next_chore))
+        if (work := next_work()) is not None:
+            self.flying.append(work)
+
+    def enter(self, work: Work) -> None:
+        work.run()
+        work.finish()
+        self.note()
+
+    def settle(self) -> None:
+        """Everything that waits is done."""
+        assert self.logs is not None
+        while self.flying:
+            self.enter(self.flying.pop(0))
+        self.logs.flush()
+        self.note()
+
+    def note(self) -> None:
+        """What a client could know by now."""
+        assert self.logs is not None
+        for key, history in self.histories.items():
+            log = self.log(key)
+            history.acknowledged = max(history.acknowledged, log.high_watermark)
+            history.start = max(history.start, log.start)
+            history.checkpointed = max(history.checkpointed, log.recovery_point)
+
+    def move_start(self) -> None:
+        key = self.any_key()
+        log, history = self.log(key), self.histories[key]
+        start = self.chance.randrange(log.start, log.high_watermark + 1)
+        if start > log.start:
+            history.start_asked = max(history.start_asked, start)
+            log.move_start(start)
+
+    def keep_house(self) -> None:
+        assert self.logs is not None
+        self.clock.now_ms += self.chance.choice((10, 10_000, 70_000))
+        for key, history in self.histories.items():
+            history.start_asked = max(history.start_asked, self.log(key).high_watermark)
+        self.logs.keep_house(self.clock.now_ms)
+
+    def change_topics(self) -> None:
+        topic = self.chance.choice(list(self.topics.values()))
+        self.delete_topic(topic)
+        self.create_topic(topic.name)
+
+    def fill_disk(self) -> None:
+        self.disk.room_bytes = self.chance.choice((0, 200, 3000))
+
+    def make_room(self) -> None:
+        self.disk.room_bytes = None
+        self.clock.now_ms += 2000
+
+    def step(self) -> None:
+        """One thing happens."""
+        happen = self.chance.choices(
+            (
+                self.append,
+                self.work,
+                self.settle,
+                self.send_again,
+                self.refused_append,
+                self.move_start,
+                self.keep_house,
+                self.change_topics,
+                self.fill_disk,
+                self.make_room,
+                self.read_somewhere,
+                self.reopen,
+            ),
+            weights=(40, 45, 3, 3, 1, 3, 2, 0.7, 0.7, 3, 3, 0.7),
+        )[0]
+        happen()
+
+    def reopen(self) -> None:
+        self.make_room()
+        epochs = {key: self.log(key).leader_epoch for key in self.histories}
+        ends = {key: self.log(key).end for key in self.histories}
+        self.close()
+        self.open()
+        assert {key: self.log(key).leader_epoch for key in self.histories} == epochs, "the stop was clean"
+        assert {key: self.log(key).end for key in self.histories} == ends
+        self.check()
+
+    # -- the judge
+
+    def check(self, *, kill: bool = False) -> None:
+        """The logs, which have just been opened, against the model; the model takes over what was lost lawfully."""
+        assert self.logs is not None
+        for folder in self.logs.report.strangers:
+            owner = decode_metadata(read_whole(self.disk, folder / METADATA))
+            assert owner is None, f"seed {self.seed}: {folder} says whose it is"
+        for key, history in self.histories.items():
+            log = self.log(key)
+            where = f"seed {self.seed}, life {self.lives}, {log!r}"
+            ends = {sent.end for sent in history.batches} | {0}
+            if self.durability == "os" and log.end == log.start and not kill:
+                history.batches = []  # all of it was lost but the news of its start
+                history.known = log.producers.snapshot()
+            held = (
+                history.appended
+                if kill
+                else (history.acknowledged if self.durability == "fsync" else history.checkpointed)
+            )
+            assert log.end >= held, f"{where}: {held} was promised"
+            assert log.end in ends or log.end == log.start, f"{where}: no batch ends there"
+            assert log.high_watermark == log.last_stable == log.end, where
+            assert log.start >= history.start, f"{where}: the start went back from {history.start}"
+            assert log.start <= max(history.start, history.start_asked), f"{where}: nobody asked for that start"
+            assert self.content(key) == [sent.data for sent in history.up_to(log.end) if sent.end > log.start], where
+            assert facts(log.producers) == facts(history.producers(log.end)), where
+            assert log.leader_epoch >= history.epoch, where
+            history.cut(log.end)
+            history.acknowledged = history.appended = log.end
+            history.start = history.start_asked = log.start
+            history.epoch = log.leader_epoch
+
+    def content(self, key: Key) -> list[bytes]:
+        """Every batch of a partition, read from its start to its end."""
+        log = self.log(key)
+        found: list[bytes] = []
+        at = log.start
+        while at < log.high_watermark:
+            batches = log.read_now(
+                at, bytes_max=self.chance.choice((1, 500, 100_000)), limit=log.high_watermark, whole_first=True
+            )
+            assert batches is not None
+            for part in batches.parts:
+                for header, data in records.split(part):
+                    records.check_intact(header, data)
+                    assert header.last_offset >= at
+                    found.append(bytes(data))
+                    at = header.last_offset + 1
+            assert batches.size, f"{log!r}: nothing at {at}"
+        return found
+
+    def read_somewhere(self) -> None:
+        """A read of one offset gives the batch that holds it; a look-up by time gives the record that it should."""
+        key = self.any_key()
+        log, history = self.log(key), self.histories[key]
+        if log.start >= log.high_watermark:
+            return
+        offset = self.chance.randrange(log.start, log.high_watermark)
+        batches = log.read_now(offset, bytes_max=1, limit=log.high_watermark, whole_first=True)
+        assert batches is not None
+        wanted = next(sent for sent in history.batches if sent.end > offset)
+        assert [bytes(part) for part in batches.parts] == [wanted.data]
+        stamps = [
+            (record.timestamp, record.offset)
+            for sent in history.up_to(log.high_watermark)
+            if sent.end > log.start
+            for record in records.read_records(sent.data)
+            if record.offset >= log.start
+        ]
+        timestamp = self.chance.choice(stamps)[0] + self.chance.randrange(-1, 2)
+        expected = next((stamp for stamp in stamps if stamp[0] >= timestamp), None)
+        found = finish(log.offset_for_time(timestamp))
+        assert (None if found is None else (found.timestamp, found.offset)) == expected
+        latest = finish(log.max_timestamp())
+        assert latest is not None
+        best = max(stamp[0] for stamp in stamps)
+        assert (latest.timestamp, latest.offset) == next(stamp for stamp in stamps if stamp[0] == best)
+
+
+def run(seed: int, *, lives: int = 4, steps: int = 60) -> World:
+    """Several lives, each ended by a power cut or a kill somewhere; raises AssertionError when the law is broken."""
+    world = World(seed)
+    world.open()
+    for _ in range(lives):
+        world.disk.cut_at = world.chance.choice((None, world.chance.randrange(1, 40), world.chance.randrange(1, 400)))
+        kill = False
+        try:
+            for _ in range(world.chance.randrange(2 * steps)):
+                world.step()
+        except PowerCut:
+            kill = world.chance.random() < 0.3
+        world.crash(kill=kill)
+        recover(world, kill=kill)
+    return world
+
+
+def recover(world: World, *, kill: bool = False) -> None:
+    """Start again, through more power cuts during recovery, and judge."""
+    world.disk.room_bytes = None
+    chance = world.chance
+    while True:
+        world.disk.cut_at = chance.choice((None, None, chance.randrange(1, 60)))
+        try:
+            world.open()
+            break
+        except PowerCut:
+            world.disk.power_cut()
+            kill = False
+    world.disk.cut_at = None
+    world.check(kill=kill)
