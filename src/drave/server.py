@@ -19,7 +19,7 @@ from typing import Final
 from drave.broker.core import Broker
 from drave.catalog import Catalog
 from drave.catalog.sqlite import SqliteCatalog
-from drave.log import Logs
+from drave.log import Logs, lock_folder
 from drave.model.clock import Clock, Entropy
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
@@ -94,10 +94,14 @@ class Server:
         self._ended = loop.create_future()
         settings = self.settings
         disk = RealDisk()
-        disk.make_folder(settings.data_folder)
-        self._catalog = SqliteCatalog(
-            settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
-        )
+        lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
+        try:
+            self._catalog = SqliteCatalog(
+                settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
+            )
+        except BaseException:
+            lock.release()
+            raise
         self._logs = Logs.open(
             settings.data_folder,
             disk=disk,
@@ -106,6 +110,7 @@ class Server:
             topics=self._catalog.topics().values(),
             tombstones=self._catalog.tombstones(),
             node_id=settings.node_id,
+            lock=lock,
         )
         for topic_id in self._catalog.tombstones():
             await self._catalog.forget_tombstone(topic_id)  # opening the logs has removed what it stood for

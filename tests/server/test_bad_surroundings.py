@@ -64,7 +64,6 @@ def test_a_busy_port_is_named(tmp_path: Path, process: bool) -> None:
     assert str(port) in said
 
 
-@pytest.mark.xfail(strict=True, reason="the catalog's lock is met first, and does not know who holds it")
 def test_a_folder_in_use_is_named_with_who_uses_it(tmp_path: Path) -> None:
     """One broker, one folder: the second says which process has it; the first goes on."""
     with Broker(tmp_path, process=True) as first:
@@ -214,7 +213,6 @@ def test_a_full_disk_refuses_writes_and_nothing_else(limited: Broker) -> None:
         assert client.end("rides") == (ErrorCode.NONE, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="after a failed journal write, `Logs.close` waits for a driver that has stopped")
 def test_a_journal_that_cannot_be_written_ends_the_broker_with_a_sentence(tmp_path: Path) -> None:
     """A failed sync is never retried. What was acknowledged before is there after the next start."""
     if not hasattr(resource, "prlimit"):

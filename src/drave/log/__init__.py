@@ -14,7 +14,7 @@ The law: what is acknowledged is durable, what is readable is durable, offsets h
 """
 
 from drave.log.errors import InvalidProducerEpoch, LogClosed, OffsetOutOfRange, OutOfOrderSequence, StorageError
-from drave.log.logs import Logs
+from drave.log.logs import Logs, lock_folder
 from drave.log.lookup import TimestampOffset
 from drave.log.opening import OpenReport, TopicLike
 from drave.log.partition import Appended, Batches, PartitionLog
@@ -32,4 +32,5 @@ __all__ = [
     "StorageError",
     "TimestampOffset",
     "TopicLike",
+    "lock_folder",
 ]

@@ -170,7 +170,9 @@ class ThreadDriver:
             self._settled.set_result(None)
 
     async def settle(self) -> None:
-        """Until all that can be done now is done."""
+        """Until all that can be done now is done; after a failure that is nothing."""
+        if self._stopped:
+            return
         self._settled = asyncio.get_running_loop().create_future()
         self._wake()
         await self._settled

@@ -30,7 +30,7 @@ from drave.model.clock import Clock
 from drave.model.ids import TopicId
 from drave.model.storage_settings import StorageSettings
 from drave.store import journal as journals
-from drave.store.disk import FULL, Disk, replace_file
+from drave.store.disk import FULL, Disk, SyncFailed, replace_file
 from drave.store.journal import Item, Journal, Place
 from drave.store.recovery_points import write_recovery_points
 from drave.store.segment import Segment
@@ -394,7 +394,7 @@ class Commit:
             flusher.journal.write(self.place, self.items)
         except OSError as error:
             if error.errno not in FULL:
-                raise
+                raise SyncFailed(flusher.folder / "journal", error) from error
             self._no_room = True
         self._seconds = flusher.clock.monotonic() - started
 

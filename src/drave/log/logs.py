@@ -35,6 +35,16 @@ HOUSE_INTERVAL_MS: Final = 5_000
 """How often each partition is looked at. Kafka: `log.retention.check.interval.ms`, five minutes."""
 
 
+def lock_folder(root: Path, *, disk: Disk, node_id: int = 1) -> Lock:
+    """Make this process the one that has the broker's folder. Raises DataFolderInUse or DataFolderUnusable."""
+    folder = Folders.under(root, node_id).node
+    try:
+        disk.make_folder(folder)
+        return disk.lock(folder / LOCK)
+    except OSError as error:
+        raise explain(root, error) from error
+
+
 class Logs:
     """The logs of one broker. Made by `open`."""
 
@@ -60,18 +70,17 @@ class Logs:
         topics: Iterable[TopicLike],
         tombstones: Iterable[TopicId] = (),
         node_id: int = 1,
+        lock: Lock | None = None,
     ) -> Logs:
         """Lock, and recover what a crash left. Blocks until all of it is done.
 
-        `tombstones` are the deleted topics whose files may still be there. Raises DataFolderInUse or
-        DataFolderUnusable.
+        `tombstones` are the deleted topics whose files may still be there; `lock` is what `lock_folder` gave, where
+        something else had to be opened under it first. Raises DataFolderInUse or DataFolderUnusable.
         """
         topics = list(topics)
         folders = Folders.under(root, node_id)
-        lock: Lock | None = None
         try:
-            disk.make_folder(folders.node)
-            lock = disk.lock(folders.node / LOCK)
+            lock = lock or lock_folder(root, disk=disk, node_id=node_id)
             opening = Opening(disk, clock, folders, topics, tombstones)
             points, generation = opening.run()
         except OSError as error:
