@@ -6,8 +6,11 @@ Set DRAVE_TEST_KAFKA=HOST:PORT to hold the commands to another Kafka: they are c
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
@@ -53,3 +56,32 @@ def drave(kafka: str) -> Drave:
         return result
 
     return run
+
+
+Started = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
+
+
+@pytest.fixture
+def started() -> Started:
+    """Runs a command line in a process of its own, which does not outlive the block."""
+
+    @contextmanager
+    def start(*args: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "drave.cli", *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environ},
+        )
+        try:
+            with process:
+                try:
+                    yield process
+                except BaseException:
+                    process.kill()
+                    raise
+        finally:
+            process.kill()
+
+    return start

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -155,29 +153,22 @@ def test_client_properties_reach_the_client(drave, name, codec):
     assert drave(f"consume {name} --from-beginning").stdout == lines
 
 
-def started(kafka: str, line: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "drave.cli", *line.split(), "--bootstrap", kafka]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_following_ends_quietly_when_it_is_told_to(drave, name, kafka, number):
+def test_following_ends_quietly_when_it_is_told_to(drave, name, kafka, started, number):
     drave(f"produce {name}", stdin="a\n")
-    with started(kafka, f"consume {name} --from-beginning --follow --group {name}") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"a\n"
+    line = f"consume {name} --from-beginning --follow --group {name} --bootstrap {kafka}"
+    with started(*line.split()) as process:
+        assert process.stdout.readline() == "a\n"
         process.send_signal(number)
-        assert process.communicate(timeout=30) == (b"", b"")
+        assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0
     assert drave(f"consume {name} --group {name} --no-follow").stdout == ""  # what was printed is committed
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(drave, name, kafka):
+def test_a_reader_that_goes_away_ends_it_quietly(drave, name, kafka, started):
     drave(f"produce {name}", stdin="la drave\n" * 50_000)
-    with started(kafka, f"consume {name} --from-beginning") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    with started("consume", name, "--from-beginning", "--bootstrap", kafka) as process:
         process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert process.stderr.read() == ""
     assert process.returncode == 141

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,24 +15,16 @@ from confluent_kafka.admin import AdminClient
 from drave.cli import main
 
 
-def started(*args: str, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "drave.cli", "serve", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environ},
-    )
-
-
 def ended(process: subprocess.Popen[str]) -> tuple[str, str, int]:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     return out, err, process.returncode
 
 
-def test_the_first_screen_comes_when_clients_can_connect_and_says_all_that_a_newcomer_needs(tmp_path: Path) -> None:
-    with started("--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0") as process:
+def test_the_first_screen_comes_when_clients_can_connect_and_says_all_that_a_newcomer_needs(
+    tmp_path: Path, started: Any
+) -> None:
+    with started("serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0") as process:
         assert process.stdout is not None
         screen = "".join(iter(process.stdout.readline, "Ctrl-C stops.\n"))
         bootstrap = screen.split("--bootstrap ")[1].split()[0]
@@ -47,10 +38,21 @@ def test_the_first_screen_comes_when_clients_can_connect_and_says_all_that_a_new
     assert (out, err, code) == ("Stopped; everything is on the disk.\n", "", 0)
 
 
-def test_programs_are_told_as_json_and_options_win_over_the_environment_and_the_file(tmp_path: Path) -> None:
+def test_programs_are_told_as_json_and_options_win_over_the_environment_and_the_file(
+    tmp_path: Path, started: Any
+) -> None:
     config = tmp_path / "drave.toml"
     config.write_text('durability = "os"\nnum.partitions = 7\n')
-    args = ("--config", str(config), "--json", "--set", f"data_folder={tmp_path / 'set'}", "--listen", "127.0.0.1:0")
+    args = (
+        "serve",
+        "--config",
+        str(config),
+        "--json",
+        "--set",
+        f"data_folder={tmp_path / 'set'}",
+        "--listen",
+        "127.0.0.1:0",
+    )
     with started(*args, DRAVE_NUM_PARTITIONS="5", DRAVE_DATA_FOLDER=str(tmp_path / "environment")) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
@@ -78,8 +80,8 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path, args: tup
     assert result.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, kafka: str) -> None:
-    with started("--data", str(tmp_path), "--listen", kafka) as process:
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, kafka: str, started: Any) -> None:
+    with started("serve", "--data", str(tmp_path), "--listen", kafka) as process:
         out, err = process.communicate(timeout=30)
     assert out == ""
     assert kafka.rpartition(":")[2] in err
