@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.broker.still import StillBroker
 
 from drave.broker.context import Context, Pending
 from drave.broker.core import Broker
@@ -88,6 +89,12 @@ async def answered(pending: Pending) -> Any:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def still() -> StillBroker:
+    """A broker on which nothing happens by itself, as durable as it is by default."""
+    return StillBroker()
 
 
 @pytest.fixture
