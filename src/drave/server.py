@@ -47,6 +47,7 @@ class Server:
         self._sessions: Sessions | None = None
         self._listeners: Listeners | None = None
         self._janitor: asyncio.TimerHandle | None = None
+        self._forget_from = 0.0
         self._ended: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Server:
@@ -127,14 +128,17 @@ class Server:
         self._sessions = Sessions(self._broker, settings)
         self._listeners = Listeners(self._sessions)
         await self._listeners.start(settings.listen)
+        self._forget_from = loop.time() + settings.storage.initial_task_delay_ms / 1000
         self._janitor = loop.call_later(HOUSEKEEPING_INTERVAL_S, self._keep_house)
 
     def _keep_house(self) -> None:
         assert self._sessions is not None
         assert self._logs is not None
+        loop = asyncio.get_running_loop()
         self._sessions.sweep()
-        self._logs.keep_house(self._clock.wall_ms())
-        self._janitor = asyncio.get_running_loop().call_later(HOUSEKEEPING_INTERVAL_S, self._keep_house)
+        if loop.time() >= self._forget_from:
+            self._logs.keep_house(self._clock.wall_ms())
+        self._janitor = loop.call_later(HOUSEKEEPING_INTERVAL_S, self._keep_house)
 
     # -- stopping
 

@@ -31,9 +31,6 @@ LOCK: Final = "lock"
 HOUSE_S_MAX: Final = 0.003
 """How long one round of housekeeping may keep the loop."""
 
-HOUSE_INTERVAL_MS: Final = 5_000
-"""How often each partition is looked at. Kafka: `log.retention.check.interval.ms`, five minutes."""
-
 
 def lock_folder(root: Path, *, disk: Disk, node_id: int = 1) -> Lock:
     """Make this process the one that has the broker's folder. Raises DataFolderInUse or DataFolderUnusable."""
@@ -177,7 +174,7 @@ class Logs:
     def keep_house(self, now_ms: int) -> None:
         """Retention, and producers that are silent for long. Call it about once a second; it never takes long."""
         if now_ms >= self._next_round_ms:
-            self._next_round_ms = now_ms + HOUSE_INTERVAL_MS
+            self._next_round_ms = now_ms + self._shared.settings.retention_check_interval_ms
             self._round = iter(list(self._partitions.values()))
         clock = self._shared.clock
         end = clock.monotonic() + HOUSE_S_MAX

@@ -42,5 +42,11 @@ class StorageSettings:
     producer_id_expiration_ms: int = setting(86_400_000, kafka="producer.id.expiration.ms", low=1)
     """A producer that has sent nothing for so long is forgotten. Kafka: `producer.id.expiration.ms`."""
 
+    retention_check_interval_ms: int = setting(300_000, kafka="log.retention.check.interval.ms", low=1)
+    """How often each partition is looked at for what it may forget. Kafka: `log.retention.check.interval.ms`."""
+
+    initial_task_delay_ms: int = setting(30_000, kafka="log.initial.task.delay.ms", low=0)
+    """How long after a start nothing is forgotten. Kafka: `log.initial.task.delay.ms`."""
+
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -35,10 +35,10 @@ class BrokerDied(DraveError):
 class Broker:
     """A Kafka broker for tests.
 
-    `data` keeps its folder after the block; without it the folder is a temporary one. `port` 0 takes a free one, and
-    `restart` keeps it. Further keyword arguments are settings under our own names (`num_partitions=3`), and `sets` takes
-    them under Kafka's: `Broker(sets={"auto.create.topics.enable": "false"})`. Durability is "os" unless it is asked for:
-    a test that does not cut the power need not wait for the disk.
+    `data` is a folder that stays after the block; without it, a temporary one is used. `port` 0 takes a free port, and
+    `restart` keeps it. Further keyword arguments are settings under our own names (`num_partitions=3`); `sets` takes
+    them under Kafka's (`sets={"auto.create.topics.enable": "false"}`). Durability is "os" unless it is asked for: a
+    test that does not cut the power need not wait for the disk.
 
     Raises BrokerDied when it cannot start.
     """
