@@ -1,6 +1,6 @@
 """A running Kafka, and the commands as functions.
 
-Set DRAVE_TEST_KAFKA=HOST:PORT to hold the commands to another Kafka: they are clients of the protocol.
+Set TEST_KAFKA=HOST:PORT to hold the commands to another Kafka: they are clients of the protocol.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from drave.cli import main
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """`bootstrap.servers` of a broker that the tests of this process share."""
-    other = os.environ.get("DRAVE_TEST_KAFKA")
+    other = os.environ.get("TEST_KAFKA")
     if other:
         yield other
         return

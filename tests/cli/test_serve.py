@@ -73,7 +73,7 @@ def test_programs_are_told_as_json_and_options_win_over_the_environment_and_the_
 )
 def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path, args: tuple[str, ...], complaint: str) -> None:
     result = CliRunner().invoke(main, ["serve", "--data", str(tmp_path), *args])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert complaint in result.stderr
     assert result.stderr.startswith("drave: ")

@@ -27,6 +27,7 @@ from drave.cli.produce import produce
 from drave.cli.serve import serve
 from drave.cli.topic import topic
 from drave.client.errors import BadProperty, NotFound, Unreachable
+from drave.model.config import InvalidConfig
 from drave.model.errors import DraveError
 
 FAILED: Final = 1
@@ -36,7 +37,13 @@ NOT_FOUND: Final = 4
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 
-_CODES: Final = ((BadProperty, USAGE), (Unreachable, UNREACHABLE), (NotFound, NOT_FOUND), (DraveError, FAILED))
+_CODES: Final[tuple[tuple[type[DraveError], int], ...]] = (
+    (BadProperty, USAGE),
+    (InvalidConfig, USAGE),
+    (Unreachable, UNREACHABLE),
+    (NotFound, NOT_FOUND),
+    (DraveError, FAILED),
+)
 
 
 class Root(click.Group):
