@@ -155,7 +155,9 @@ class _Fetch:
     def _look(self, watch: Watch, collected: _Collected) -> PartitionData | None:
         """What there is to say about one partition; None when a client with a session need not hear it now."""
         try:
-            log = watch.log or self._find(watch)
+            log = watch.log
+            if log is None or log.removed:
+                log = self._find(watch)
             check_leader_epoch(log, watch.leader_epoch)
             if watch.last_fetched_epoch >= 0 and (diverging := _diverging(watch, log)) is not None:
                 collected.urgent = True
@@ -305,7 +307,7 @@ class _Fetch:
     async def _read_cold(self, blocked: _WouldBlock) -> None:
         watch, log = blocked.watch, blocked.watch.log
         if log is None:
-            return  # deleted meanwhile
+            return  # the topic was deleted, as the next look will find
         if self._cold is None:
             self._cold = {}
         try:
