@@ -300,7 +300,9 @@ class SimulatedDisk:
         """How many of the bytes are taken. Raises OSError when none are."""
         if self.failing_writes:
             self.failing_writes -= 1
-            node.write(data[: self.chance.randrange(len(data) + 1)], at)
+            node.write(data[: self.chance.choice((self.chance.randrange(len(data) + 1), len(data)))], at)
+            if self.chance.random() < 0.5:
+                node.persist(sorted(node.dirty))
             raise OSError(errno.EIO, "Input/output error")
         if self.room_bytes is None:
             return len(data)
