@@ -5,8 +5,10 @@ They are built to live through anything: they never give up, and tell the histor
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -46,10 +48,13 @@ class Worker:
     def end(self) -> None:
         self._ending.set()
 
-    def join(self) -> None:
-        self._thread.join(2 * PATIENCE_S)
+    def join(self, deadline: float) -> None:
+        """Wait for its end until a moment of the monotonic clock; not to end is a finding, and its stack is shown."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            self._failed(f"{self._thread.name} does not end")
+            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001  # there is no other way to see it
+            where = traceback.extract_stack(frame)[-1] if frame else "nowhere"
+            self._failed(f"{self._thread.name} does not end; it is in {where}")
 
     def _run(self) -> None:
         try:

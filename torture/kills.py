@@ -70,15 +70,9 @@ def run(broker: BrokerProcess, *, kills: int, seed: int, progress: Callable[[str
             _kill_once(broker, kill, chance, history, report)
             progress(f"kill {kill + 1} of {kills}: {len(history.acknowledged):,} records acknowledged")
         _wait_for_load(history, acknowledgements=500, commits=1)
-        for worker in producers:
-            worker.end()
-        for worker in producers:
-            worker.join()
+        _end(producers)
         _let_groups_finish(broker, history)
-        for worker in members:
-            worker.end()
-        for worker in members:
-            worker.join()
+        _end(members)
         broker.restart()
         report.violations = _judge(broker, history)
     except Stuck as stuck:
@@ -87,6 +81,14 @@ def run(broker: BrokerProcess, *, kills: int, seed: int, progress: Callable[[str
         broker.stop()
     report.records, report.commits = len(history.acknowledged), sum(history.commits.values())
     return report
+
+
+def _end(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.end()
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    for worker in workers:
+        worker.join(deadline)
 
 
 def _kill_once(broker: BrokerProcess, kill: int, chance: random.Random, history: History, report: Report) -> None:
@@ -175,7 +177,7 @@ def _read(broker: BrokerProcess, partition: int) -> list[tuple[int, Mark]]:
         {"bootstrap.servers": broker.bootstrap, "group.id": "judge", "enable.auto.commit": False, "log_level": 0}
     )
     where = TopicPartition(TOPIC, partition, 0)
-    end = _end(consumer, where)
+    end = _high_watermark(consumer, where)
     consumer.assign([where])
     records: list[tuple[int, Mark]] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -188,7 +190,7 @@ def _read(broker: BrokerProcess, partition: int) -> list[tuple[int, Mark]]:
     return records
 
 
-def _end(consumer: Consumer, where: TopicPartition) -> int:
+def _high_watermark(consumer: Consumer, where: TopicPartition) -> int:
     """The high watermark; Apache Kafka answers before it leads."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
