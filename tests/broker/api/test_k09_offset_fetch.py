@@ -82,12 +82,25 @@ async def test_since_version_10_topics_are_asked_for_by_id(see, topic_id: bytes)
     assert [topic.topic_id for topic in all_found.topics] == [topic_id]
 
 
-async def test_offsets_in_a_topic_that_was_made_anew_are_not_found_by_its_new_id(asker, see, topic_id: bytes) -> None:
+@pytest.mark.parametrize("version", [7, 9, 10])
+async def test_offsets_of_a_topic_that_was_made_anew_are_not_those_of_the_one_before(
+    asker, see, topic_id: bytes, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a crash came between the deletion of the topic and that of its offsets."""
+    monkeypatch.setattr(asker.broker.catalog, "_listeners", [])
     await asker.broker.catalog.delete_topic(topic_id)
     made = await asker.create_topic("t", 2)
-    asked = OffsetFetchRequestTopics(topic_id=made.topic_id, partition_indexes=[0])
-    response = await see(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=[asked])]), 10)
-    assert response.groups[0].topics[0].partitions[0].committed_offset == -1
+    if version < 8:
+        asked = OffsetFetchRequestTopic(name="t", partition_indexes=[0])
+        topics = (await see(OffsetFetchRequest(group_id="g", topics=[asked]), version)).topics
+    else:
+        name = {"topic_id": made.topic_id} if version >= 10 else {"name": "t"}
+        some = OffsetFetchRequestTopics(partition_indexes=[0], **name)
+        groups = [OffsetFetchRequestGroup(group_id="g", topics=topics) for topics in ([some], None)]
+        found, everything = (await see(OffsetFetchRequest(groups=groups), version)).groups
+        assert everything.topics == []
+        topics = found.topics
+    assert [each.committed_offset for topic in topics for each in topic.partitions] == [-1]
 
 
 async def test_asking_makes_no_groups_topic(asker, see) -> None:

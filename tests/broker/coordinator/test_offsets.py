@@ -115,13 +115,14 @@ def test_where_nothing_is_committed_the_offset_is_minus_one() -> None:
     assert (found.committed_offset, found.committed_leader_epoch, found.metadata, found.error_code) == (-1, -1, "", 0)
 
 
-def test_an_offset_of_an_older_topic_of_the_same_name_is_not_found_by_id() -> None:
-    """KIP-848: with topic ids a topic made anew starts without offsets."""
+def test_an_offset_of_an_older_topic_of_the_same_name_is_not_found() -> None:
+    """A topic made anew starts without offsets."""
     groups = VirtualGroups()
     groups.commit({("t", 0): 5}, topic_id=ID)
     assert groups.fetch("t", 0, topic_id=ID).committed_offset == 5
     assert groups.fetch("t", 0, topic_id=OTHER_ID).committed_offset == -1
-    assert groups.fetch("t", 0).committed_offset == 5
+    groups.commit({("t", 0): 6})
+    assert groups.fetch("t", 0, topic_id=OTHER_ID).committed_offset == 6
 
 
 def test_a_commit_that_the_log_refuses_changes_nothing() -> None:

@@ -229,16 +229,19 @@ class VirtualGroups:
 
     def committed(self, *, group: str = "g") -> dict[tuple[str, int], int]:
         """All that the group has committed."""
-        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=None))
+        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=None), lambda *_: True)
         return {
             (topic.name, partition.partition_index): partition.committed_offset
             for topic in found.topics
             for partition in topic.partitions
         }
 
-    def fetch(self, topic: str, index: int, *, group: str = "g", topic_id: bytes = bytes(16)) -> Any:
-        asked = OffsetFetchRequestTopics(name=topic, topic_id=topic_id, partition_indexes=[index])
-        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=[asked]))
+    def fetch(self, topic: str, index: int, *, group: str = "g", topic_id: bytes | None = None) -> Any:
+        """What is committed in one partition, where the topic has this id now."""
+        asked = OffsetFetchRequestTopics(name=topic, partition_indexes=[index])
+        found = self.shard.fetch(
+            OffsetFetchRequestGroup(group_id=group, topics=[asked]), lambda _, each: topic_id in (None, each)
+        )
         return found.topics[0].partitions[0]
 
     def delete_offsets(self, topic: str, *indexes: int, group: str = "g") -> OffsetDeleteResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from drave.broker.context import Context
@@ -55,17 +56,23 @@ def _fetch(broker: Broker, group: OffsetFetchRequestGroup, version: int) -> Offs
     shard = broker.groups.shard(group.group_id)
     if isinstance(shard, ErrorCode):
         return OffsetFetchResponseGroup(group_id=group.group_id, topics=[], error_code=shard)
+    is_current = partial(_is_current, broker)
     if version < _TOPIC_IDS_SINCE:
-        return shard.fetch(group)
+        return shard.fetch(group, is_current)
     if group.topics is None:
-        everything = shard.fetch(group)
+        everything = shard.fetch(group, is_current)
         everything.topics = [topic for topic in everything.topics if _add_id(broker, topic)]
         return everything
     unknown = [topic for topic in group.topics if not _add_name(broker, topic)]
     group.topics = [topic for topic in group.topics if topic.name]
-    found = shard.fetch(group)
+    found = shard.fetch(group, is_current)
     found.topics += [_unknown(topic) for topic in unknown]
     return found
+
+
+def _is_current(broker: Broker, name: str, topic_id: bytes) -> bool:
+    known = broker.catalog.topic(name)
+    return known is None or known.topic_id == topic_id
 
 
 def _add_id(broker: Broker, topic: OffsetFetchResponseTopics) -> bool:

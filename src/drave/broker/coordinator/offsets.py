@@ -33,6 +33,10 @@ NO_NOTE: Final = ""
 Place = tuple[str, int]
 """Topic and partition."""
 
+IsCurrent = Callable[[str, bytes], bool]
+"""Whether the topic of this name still has this id: an offset in a topic that was deleted says nothing about the next
+one of its name."""
+
 
 class GroupOffsets:
     """One group's offsets."""
@@ -61,44 +65,37 @@ class GroupOffsets:
 
     # -- reading
 
-    def fetch(self, topics: list[OffsetFetchRequestTopics]) -> list[OffsetFetchResponseTopics]:
+    def fetch(self, topics: list[OffsetFetchRequestTopics], is_current: IsCurrent) -> list[OffsetFetchResponseTopics]:
         """What is committed in these partitions; -1 where nothing is, or only for an older topic of that name."""
         return [
             OffsetFetchResponseTopics(
                 name=topic.name,
                 topic_id=topic.topic_id,
                 partitions=[
-                    self._fetched(index, self._current((topic.name, index), topic.topic_id))
-                    for index in topic.partition_indexes
+                    _fetched(index, self._current((topic.name, index), is_current)) for index in topic.partition_indexes
                 ],
             )
             for topic in topics
         ]
 
-    def fetch_all(self) -> list[OffsetFetchResponseTopics]:
+    def fetch_all(self, is_current: IsCurrent) -> list[OffsetFetchResponseTopics]:
         """Everything that is committed, by topic."""
         topics: dict[str, OffsetFetchResponseTopics] = {}
-        for (name, index), committed in self._committed.items():
-            topic = topics.get(name)
-            if topic is None:
-                topics[name] = topic = OffsetFetchResponseTopics(name=name, topic_id=ZERO_TOPIC_ID, partitions=[])
-            topic.partitions.append(self._fetched(index, committed))
+        for place in self._committed:
+            committed = self._current(place, is_current)
+            if committed is not None:
+                name, index = place
+                topic = topics.get(name)
+                if topic is None:
+                    topics[name] = topic = OffsetFetchResponseTopics(name=name, partitions=[])
+                topic.partitions.append(_fetched(index, committed))
         return list(topics.values())
 
-    def _current(self, place: Place, topic_id: bytes) -> OffsetCommitValue | None:
+    def _current(self, place: Place, is_current: IsCurrent) -> OffsetCommitValue | None:
         committed = self._committed.get(place)
-        if committed is None or ZERO_TOPIC_ID in (topic_id, committed.topic_id) or topic_id == committed.topic_id:
+        if committed is None or committed.topic_id == ZERO_TOPIC_ID or is_current(place[0], committed.topic_id):
             return committed
         return None
-
-    @staticmethod
-    def _fetched(index: int, committed: OffsetCommitValue | None) -> OffsetFetchResponsePartitions:
-        return OffsetFetchResponsePartitions(
-            partition_index=index,
-            committed_offset=NO_OFFSET if committed is None else committed.offset,
-            committed_leader_epoch=NO_EPOCH if committed is None else committed.leader_epoch,
-            metadata=NO_NOTE if committed is None else committed.metadata,
-        )
 
     # -- taking back
 
@@ -133,6 +130,15 @@ class GroupOffsets:
 
     def _tombstone(self, place: Place) -> KeyValue:
         return offset_key(self._group_id, *place), None
+
+
+def _fetched(index: int, committed: OffsetCommitValue | None) -> OffsetFetchResponsePartitions:
+    return OffsetFetchResponsePartitions(
+        partition_index=index,
+        committed_offset=NO_OFFSET if committed is None else committed.offset,
+        committed_leader_epoch=NO_EPOCH if committed is None else committed.leader_epoch,
+        metadata=NO_NOTE if committed is None else committed.metadata,
+    )
 
 
 def commit_offsets(

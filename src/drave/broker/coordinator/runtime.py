@@ -58,13 +58,17 @@ class Groups:
     async def start(self) -> None:
         """Load what is in the log. A small one is loaded when this returns."""
         self._expiry = self._broker.scheduler.call_later(self._check_interval_s, self._expire)
-        if self._topic is None:
-            return
+        await asyncio.wait([self._begin_loading()], timeout=LOAD_WAIT_S)
+
+    def _begin_loading(self) -> asyncio.Future[None]:
+        """Load the partitions that have records; the future says when that is done."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = [self._partition(index) for index in range(self._count) if self._has_records(index)]
         if waiting:
-            loading = asyncio.get_running_loop().create_future()
-            self._broker.spawn(self._load(waiting, loading), name="loading the groups")
-            await asyncio.wait([loading], timeout=LOAD_WAIT_S)
+            self._broker.spawn(self._load(waiting, done), name="loading the groups")
+        else:
+            done.set_result(None)
+        return done
 
     async def _load(self, partitions: list[Partition], done: asyncio.Future[None]) -> None:
         for partition in partitions:
@@ -72,8 +76,7 @@ class Groups:
                 await partition.load()
             except DraveError:
                 logger.exception("a partition of %s could not be loaded; its groups are not served", CONSUMER_OFFSETS)
-        if not done.done():
-            done.set_result(None)
+        done.set_result(None)
 
     def _has_records(self, index: int) -> bool:
         log = None if self._topic is None else self._broker.logs.partition(self._topic.topic_id, index)
@@ -122,6 +125,7 @@ class Groups:
         self._topic = topic
         self._count = topic.partitions
         self._partitions.clear()
+        self._begin_loading()
 
     def _partition(self, index: int) -> Partition:
         partition = self._partitions.get(index)

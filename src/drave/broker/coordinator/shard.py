@@ -15,7 +15,7 @@ from typing import Final
 from drave.broker.coordinator.classic import JOIN, NO_MEMBER_ID, SYNC, ClassicGroup
 from drave.broker.coordinator.kinds import GroupLimits, GroupState, Join, Joiner
 from drave.broker.coordinator.members import SESSION
-from drave.broker.coordinator.offsets import GroupOffsets, commit_offsets
+from drave.broker.coordinator.offsets import GroupOffsets, IsCurrent, commit_offsets
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import commit_refused, refused, sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import OffsetKey, group_key, parse_group, parse_key, parse_offset
@@ -153,10 +153,10 @@ class GroupShard:
             return ErrorCode.GROUP_ID_NOT_FOUND if known else ErrorCode.ILLEGAL_GENERATION
         return group.may_commit(request.member_id, request.group_instance_id, generation, out)
 
-    def fetch(self, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
+    def fetch(self, asked: OffsetFetchRequestGroup, is_current: IsCurrent) -> OffsetFetchResponseGroup:
         """What a group has committed: in the topics that are named, or everywhere."""
         found = self._offsets.get(asked.group_id) or GroupOffsets(asked.group_id)
-        topics = found.fetch_all() if asked.topics is None else found.fetch(asked.topics)
+        topics = found.fetch_all(is_current) if asked.topics is None else found.fetch(asked.topics, is_current)
         return OffsetFetchResponseGroup(group_id=asked.group_id, topics=topics)
 
     def delete_offsets(self, request: OffsetDeleteRequest, token: Token) -> Outcome:
