@@ -494,6 +494,8 @@ class World:
         expected = next((stamp for stamp in stamps if stamp[0] >= timestamp), None)
         found = finish(log.offset_for_time(timestamp))
         assert (None if found is None else (found.timestamp, found.offset)) == expected
+        if log.high_watermark < log.end:
+            return
         latest = finish(log.max_timestamp())
         assert latest is not None
         best = max(stamp[0] for stamp in stamps)

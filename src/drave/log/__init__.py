@@ -1,8 +1,9 @@
 """A partition's log: append, read, watermarks, durability, recovery.
 
     logs.py        all partitions of a broker
-    partition.py   one of them: append, read, high watermark
+    partition.py   one of them: append, read, high watermark; reading.py, loading.py, waiting.py are parts of it
     files.py       its segments, and which of them have to be synced
+    points.py      what recovery knows of it
     producers.py   its idempotent producers (KIP-98)
     epochs.py      its leader epochs (KIP-101)
     lookup.py      offsets by timestamp
@@ -17,7 +18,8 @@ from drave.log.errors import InvalidProducerEpoch, LogClosed, OffsetOutOfRange, 
 from drave.log.logs import Logs, lock_folder
 from drave.log.lookup import TimestampOffset
 from drave.log.opening import OpenReport, TopicLike
-from drave.log.partition import Appended, Batches, PartitionLog
+from drave.log.partition import Appended, PartitionLog
+from drave.log.reading import Batches
 
 __all__ = [
     "Appended",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
 from drave.store.disk import Disk, File, read_whole, write_whole
 from drave.store.index import SparseIndex
@@ -36,8 +37,15 @@ from drave.store.segment import FilePool, Segment
 logger = logging.getLogger("drave.log")
 
 
-class FilesChanged(Exception):
+class FilesChanged(DraveError):
     """The folder does not hold what the last clean stop left there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        return f"{self.folder} does not hold what the broker left there"
 
 
 class SegmentSync(NamedTuple):
@@ -172,7 +180,7 @@ class PartitionFiles:
             segments.append(Segment(self._disk, self.folder, base, stat.size if stat else 0))
             segments[-1].synced_size = segments[-1].size
         if not segments or segments[-1].base != point.segment_base or segments[-1].size != point.position:
-            raise FilesChanged
+            raise FilesChanged(self.folder)
         active = segments[-1]
         active.index.keep(point.index_entries)
         active.time_index.keep(point.time_index_entries)

@@ -44,6 +44,9 @@ FILL_SLICE_BYTES: Final = 256 * 1024
 CHORE_PAUSE_S: Final = 1.0
 """How long a chore waits that found the disk full."""
 
+ALONE: Final = 4
+"""A partition that is alone in its window is synced directly from so much less on."""
+
 RECENT: Final = 0.2
 """The weight of the newest sync in the average of recent ones."""
 
@@ -182,7 +185,7 @@ class Flusher:
         commit = Commit(self)
         for log in window:
             self._dirty[log] = None
-            commit.add(log)
+            commit.add(log, window)
         if commit.items and not self._find_place(commit):
             commit.go_direct()
         self._bytes_left -= commit.direct_bytes
@@ -338,7 +341,7 @@ class Commit:
         """Whether it is one small write and nothing else."""
         return self.batches == 1 and len(self.items) == 1 and not self._syncs
 
-    def add(self, log: PartitionLog) -> None:
+    def add(self, log: PartitionLog, window: list[PartitionLog]) -> None:
         """Take what `log` has for this window."""
         settings = self._flusher.settings
         pending, size, start = log.take_pending()
@@ -352,6 +355,8 @@ class Commit:
         assert files is not None, "what was appended has files"
         self.batches += max(1, len(pending))
         per_file = settings.direct_bytes_per_file * max(1, len(files.unsynced))
+        if len(window) == 1:  # either way is one sync, and this one writes the bytes only once
+            per_file //= ALONE
         if size > settings.journal_entry_bytes_max or size > per_file:
             self._syncs.append(files.sync())
             self.direct_bytes += size

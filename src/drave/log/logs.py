@@ -17,7 +17,8 @@ from typing import Final
 from drave.log.driver import ThreadDriver, drain
 from drave.log.flusher import Flusher
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
-from drave.log.partition import PartitionLog, Shared
+from drave.log.partition import PartitionLog
+from drave.log.shared import Shared
 from drave.model.clock import Clock, Scheduler
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
@@ -90,7 +91,7 @@ class Logs:
             raise
         partitions: dict[tuple[TopicId, int], PartitionLog] = {}
         journal = Journal(disk, folders.journal, generation=generation, bytes_max=settings.journal_bytes_max)
-        pool = FilePool(disk, settings.open_segments_max)
+        pool = FilePool(disk, min(settings.open_segments_max, disk.open_files_max // 2))
         flusher = Flusher(
             disk, clock, settings, journal, folders.node, partitions.values, epoch_floor=opening.epoch_floor
         )
@@ -131,6 +132,8 @@ class Logs:
             self.flush()
             flusher.begin_checkpoint(clean=True)
             self.flush()
+        for log in self:
+            log.close()
         self._lock.release()
         self._lock = None
 

@@ -64,32 +64,28 @@ def latest(disk: Disk, segments: Sequence[Segment], start: int, limit: int) -> T
         if ends_before or timestamp < 0 or (best is not None and timestamp <= best.timestamp):
             continue
         file = disk.open(segment.path)
-        at = 0 if offset < start or offset >= limit else segment.locate(file, offset, now=False)
-        found = _largest(_within(file, at, segment, start, limit, only_first=at > 0))
+        at = segment.locate(file, offset, now=False) if start <= offset < limit else 0
+        found = _latest_in(file, peek(file, at, segment.size), start, limit, only_first=at > 0)
         if found is not None and (best is None or found.timestamp > best.timestamp):
             best = found
     return best
 
 
-def _within(
-    file: File, at: int, segment: Segment, start: int, limit: int, *, only_first: bool
-) -> Iterable[tuple[Record, int]]:
-    for position, header in peek(file, at, segment.size):
-        if header.base_offset >= limit:
-            return
-        if header.last_offset >= start:
-            for record in _records(file, position, header):
-                if start <= record.offset < limit:
-                    yield record, header.leader_epoch
-        if only_first:
-            return
-
-
-def _largest(found: Iterable[tuple[Record, int]]) -> TimestampOffset | None:
+def _latest_in(
+    file: File, batches: Iterable[tuple[int, BatchHeader]], start: int, limit: int, *, only_first: bool
+) -> TimestampOffset | None:
+    """The same among some batches. One is parsed only if its maximum promises more than what was found."""
     best: TimestampOffset | None = None
-    for record, leader_epoch in found:
-        if record.timestamp >= 0 and (best is None or record.timestamp > best.timestamp):
-            best = TimestampOffset(record.timestamp, record.offset, leader_epoch)
+    for at, header in batches:
+        if header.base_offset >= limit:
+            break
+        if header.last_offset >= start and header.max_timestamp > (best.timestamp if best is not None else -1):
+            for record in _records(file, at, header):
+                better = record.timestamp > (best.timestamp if best is not None else -1)
+                if better and start <= record.offset < limit:
+                    best = TimestampOffset(record.timestamp, record.offset, header.leader_epoch)
+        if only_first:
+            break
     return best
 
 

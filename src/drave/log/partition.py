@@ -17,33 +17,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
-from drave.log.errors import OffsetOutOfRange, StorageError
+from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
-from drave.log.flusher import FileRemoval, Flusher, FolderRemoval
+from drave.log.flusher import FileRemoval, FolderRemoval
+from drave.log.loading import load
 from drave.log.lookup import TimestampOffset
+from drave.log.points import CheckpointPart, PartitionPoints, State
 from drave.log.producers import Producers
-from drave.log.retention import Kept, new_start
-from drave.log.saved import read_epochs, read_producers
-from drave.model.clock import Clock
-from drave.model.errors import DraveError
+from drave.log.reading import NO_BATCHES, Batches, Plan, read_batches
+from drave.log.retention import Kept, may_be_due, new_start
+from drave.log.shared import Shared
+from drave.log.waiting import Waiting
 from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
-from drave.model.storage_settings import StorageSettings
 from drave.records import BatchHeader
-from drave.store.disk import Buffer, Disk, File, WouldBlock
+from drave.store.disk import Buffer, WouldBlock
 from drave.store.index import TIME_ENTRY
-from drave.store.names import LEADER_EPOCHS, SNAPSHOT, doomed_name, offset_name, partition_folder
+from drave.store.names import SNAPSHOT, doomed_name, offset_name, partition_folder
 from drave.store.recovery_points import RecoveryPoint
-from drave.store.segment import POSITION_MAX, FilePool, Segment
+from drave.store.segment import POSITION_MAX, Segment
 
 logger = logging.getLogger("drave.log")
 
@@ -63,27 +63,6 @@ _NO_PRODUCERS: Final = Producers()
 _NO_EPOCHS: Final = LeaderEpochs()
 
 
-class Shared(NamedTuple):
-    """What all partitions of a broker have in common."""
-
-    disk: Disk
-    clock: Clock
-    settings: StorageSettings
-    pool: FilePool
-    flusher: Flusher
-    topics: Path
-    """The folder of all partitions' folders."""
-
-
-class CheckpointPart(NamedTuple):
-    """What one partition contributes to a checkpoint: its point, and files to be written first."""
-
-    point: RecoveryPoint
-    snapshot: tuple[Path, bytes] | None
-    epochs: tuple[Path, bytes] | None
-    producer_changes: int
-
-
 class Appended:
     """Where a batch went."""
 
@@ -100,27 +79,11 @@ class Appended:
         """Whether the batch was here before, and these are the offsets that it had then."""
 
 
-class Batches:
-    """Whole record batches, as they lie on disk."""
-
-    __slots__ = ("more", "parts", "size")
-
-    def __init__(self, parts: list[memoryview], size: int, more: bool) -> None:
-        self.parts = parts
-        self.size = size
-        self.more = more
-        """Whether there is more below the limit: the bound, or the end of a segment, cut it short."""
-
-
-NO_BATCHES: Final = Batches([], 0, False)
-
-
 class PartitionLog:
     """The log of one partition. One without records is an object and nothing on disk."""
 
     __slots__ = (
         "_active",
-        "_encoded",
         "_epochs",
         "_flusher",
         "_has_folder",
@@ -128,22 +91,19 @@ class PartitionLog:
         "_joined",
         "_journal_bytes_max",
         "_loaded",
-        "_made",
         "_makes_durable",
         "_opened_size",
         "_pending",
         "_pending_bytes",
         "_pending_start",
-        "_point",
+        "_points",
         "_producers",
         "_roll_above",
         "_segment_bytes",
         "_shared",
-        "_snapshot_changes",
         "_stable_position",
         "_stable_segment",
-        "_start_waiters",
-        "_waiters",
+        "_waiting",
         "config",
         "end",
         "files",
@@ -184,9 +144,7 @@ class PartitionLog:
         self._flusher = shared.flusher
         self._makes_durable = shared.settings.durability == "fsync"
         self._journal_bytes_max = shared.settings.journal_entry_bytes_max if self._makes_durable else -1
-        self._point = point
-        self._encoded = point.encode() if point is not None else None
-        self._made: RecoveryPoint | None = None
+        self._points = PartitionPoints(point)
         self._has_folder = point is not None
         self._loaded = False
         self._active: Segment | None = None
@@ -196,13 +154,11 @@ class PartitionLog:
         self._stable_position = 0
         self._producers = _NO_PRODUCERS
         self._epochs = _NO_EPOCHS
-        self._snapshot_changes = 0
         self._joined = False
         self._pending: list[bytearray] = []
         self._pending_bytes = 0
         self._pending_start = -1
-        self._waiters: deque[tuple[int, Callable[[], None]]] | None = None
-        self._start_waiters: list[tuple[int, asyncio.Future[None]]] | None = None
+        self._waiting = Waiting()
         self.configure(config)
 
     def __repr__(self) -> str:
@@ -363,34 +319,36 @@ class PartitionLog:
         """Open the partition, if this life has not done so. Raises StorageError."""
         if self._loaded:
             return
-        shared, folder, point = self._shared, self.folder, self._point
         self._epochs, self._producers = LeaderEpochs(), Producers()
+        point = self._points.durable
         if point is not None:
-            files = PartitionFiles(shared.disk, shared.pool, folder)
-            try:
-                files.load(point)
-                self._epochs = read_epochs(shared.disk, folder)
-                self._producers = read_producers(shared.disk, folder, point.snapshot)
-            except (OSError, DraveError) as error:
-                raise StorageError(str(self), f"{folder} was changed while the broker was stopped: {error}") from error
-            if files.segments:
-                self.files = files
-                self._stable_segment = files.active
-                self._stable_position = files.active.size if files.active is not None else 0
-            self._snapshot_changes = self._producers.changes
+            loaded = load(self._shared, self.folder, self.config, point)
+            self._producers, self._epochs = loaded.producers, loaded.epochs
+            if loaded.point is not point:
+                self._begin_at(loaded.point)
+            if loaded.files.active is not None:
+                self.files = loaded.files
+                self._stable_segment, self._stable_position = loaded.files.active, loaded.files.active.size
         self._loaded = True
+
+    def _begin_at(self, point: RecoveryPoint) -> None:
+        self._points = PartitionPoints(point)
+        self.leader_epoch = point.leader_epoch
+        self.start = Offset(point.start)
+        self.end = self.high_watermark = self.last_stable = Offset(point.offset)
 
     @property
     def size_bytes(self) -> int:
         """Of all segments."""
         if self.files is not None:
             return self.files.size_bytes
-        return self._point.size_bytes if self._point is not None else 0
+        point = self._points.durable
+        return point.size_bytes if point is not None else 0
 
     @property
     def recovery_point(self) -> int:
         """Everything below it is durable in segments, and recovery knows it."""
-        return self._point.offset if self._point is not None else 0
+        return self._points.offset
 
     @property
     def producers(self) -> Producers:
@@ -431,9 +389,9 @@ class PartitionLog:
         self._stable_position = position
         unstable = self._producers.first_unstable(end)
         self.last_stable = Offset(end if unstable is None else unstable)
-        waiters = self._waiters
-        while waiters and waiters[0][0] <= end:
-            self._tell(waiters.popleft()[1])
+        waiting = self._waiting.ends
+        while waiting and waiting[0][0] <= end:
+            self._tell(waiting.popleft()[1])
         if self.on_advance is not None:
             self._tell(self.on_advance, self)
 
@@ -449,17 +407,7 @@ class PartitionLog:
         if end <= self.high_watermark:
             callback()
             return
-        if self._waiters is None:
-            self._waiters = deque()
-        waiters = self._waiters
-        if waiters and waiters[-1][0] > end:  # an older, parked duplicate: keep them in the order of their ends
-            later = [waiters.pop()]
-            while waiters and waiters[-1][0] > end:
-                later.append(waiters.pop())
-            waiters.append((end, callback))
-            waiters.extend(reversed(later))
-        else:
-            waiters.append((end, callback))
+        self._waiting.for_end(end, callback)
 
     # -- reading
 
@@ -478,7 +426,7 @@ class PartitionLog:
         try:
             plan = self._plan(start, limit)
             while plan is not None:
-                batches = _read(plan, bytes_max, whole_first=whole_first, now=True)
+                batches = read_batches(plan, bytes_max, whole_first=whole_first, now=True)
                 if batches is not None:
                     return batches
                 plan = self._plan(start, limit, after=plan)
@@ -497,7 +445,7 @@ class PartitionLog:
         try:
             plan = self._plan(start, limit)
             while plan is not None:
-                work = partial(_read, plan, bytes_max, whole_first=whole_first, now=False)
+                work = partial(read_batches, plan, bytes_max, whole_first=whole_first, now=False)
                 batches = await self._shared.disk.run(work)
                 if batches is not None:
                     return batches
@@ -539,7 +487,14 @@ class PartitionLog:
         return await self._look_up(lookup.first_since, timestamp_ms)
 
     async def max_timestamp(self) -> TimestampOffset | None:
-        """The first of the records with the largest timestamp, below the high watermark. Raises StorageError."""
+        """The first of the records with the largest timestamp. Raises StorageError.
+
+        What was appended already is waited for, so that a pending write does not hide it.
+        """
+        if self.high_watermark < self.end:
+            durable = asyncio.get_running_loop().create_future()
+            self.when_durable(self.end, partial(durable.set_result, None))
+            await durable
         return await self._look_up(lookup.latest)
 
     async def _look_up(self, find: Callable[..., TimestampOffset | None], *args: int) -> TimestampOffset | None:
@@ -566,6 +521,10 @@ class PartitionLog:
         found, end = self._epochs.end_of(epoch, current=self.leader_epoch, end=self.end)
         return found, Offset(end)
 
+    def close(self) -> None:
+        """The broker has stopped, and everything that can be durable is."""
+        self._waiting.give_up(LogClosed(str(self), "the broker is stopping"))
+
     # -- a new start
 
     async def delete_records(self, before: Offset) -> Offset:
@@ -574,16 +533,10 @@ class PartitionLog:
             raise OffsetOutOfRange(str(self), before, self.start, self.high_watermark)
         if before > self.start:
             moved = asyncio.get_running_loop().create_future()
-            self.when_started(before, moved)
+            self._waiting.for_start(before, moved)
+            self.move_start(before)
             await moved
         return self.start
-
-    def when_started(self, start: int, moved: asyncio.Future[None]) -> None:
-        """Move the start, and tell `moved` when that is durable."""
-        if self._start_waiters is None:
-            self._start_waiters = []
-        self._start_waiters.append((start, moved))
-        self.move_start(start)
 
     def move_start(self, start: int) -> None:
         """Let the log begin at `start`, which no read sees before it is durable."""
@@ -601,18 +554,15 @@ class PartitionLog:
             self.drop_segments()
             if self.on_advance is not None:
                 self._tell(self.on_advance, self)
-        waiting, self._start_waiters = self._start_waiters or (), None
-        for wanted, moved in waiting:
-            if wanted > self.start and not self.removed:
-                self.when_started(wanted, moved)
-            elif not moved.done():
-                moved.set_result(None)
+        wanted = self._waiting.started(self.start)
+        if wanted >= 0 and not self.removed:
+            self.move_start(wanted)
 
     def drop_segments(self) -> None:
         """Remove segments that are wholly below the start, as far as the recovery point lets them go."""
-        if self.files is None or self._point is None or self.removed:
+        if self.files is None or self.removed:
             return
-        paths = self.files.drop(self.start, self._point.offset)
+        paths = self.files.drop(self.start, self._points.offset)
         if paths:
             self._flusher.remove(FileRemoval(self._flusher, self, paths))
 
@@ -620,7 +570,7 @@ class PartitionLog:
 
     def keep_house(self, now_ms: int) -> None:
         """Retention, and producers that have been silent for long. Quick where nothing is due."""
-        if self.files is None and not self._may_be_due(now_ms):
+        if self.files is None and not may_be_due(self._points.durable, self.config, now_ms):
             return
         try:
             self._load()
@@ -630,20 +580,11 @@ class PartitionLog:
         if len(self._producers):
             self._producers.expire(now_ms, self._shared.settings.producer_id_expiration_ms)
 
-    def _may_be_due(self, now_ms: int) -> bool:
-        """Whether a partition that nobody has opened yet should be, by what is known of it."""
-        point, config = self._point, self.config
-        if point is None or not point.size_bytes or not config.cleanup_delete:
-            return False
-        return 0 <= config.retention_ms < now_ms - point.oldest_timestamp or (
-            0 <= config.retention_bytes < point.size_bytes
-        )
-
     def _keep_segments(self, now_ms: int) -> None:
         files = self.files
         if files is None:
             return
-        kept = [Kept(each.base, each.size, partial(self._retention_time, each)) for each in files.segments]
+        kept = [Kept.of(segment, self._shared.disk) for segment in files.segments]
         start = new_start(kept, self.end, self.high_watermark, self.config, now_ms)
         if start is not None and start > self.start:
             active = self._active or self._begin_writing()
@@ -653,58 +594,17 @@ class PartitionLog:
         if files.has_droppable(self.start):
             self._flusher.begin_checkpoint_for(self)
 
-    def _retention_time(self, segment: Segment) -> int:
-        """The largest timestamp of a segment; where it has none, when it was last written."""
-        timestamp = segment.largest_timestamp()[0]
-        if timestamp >= 0:
-            return timestamp
-        stat = self._shared.disk.stat(segment.path)
-        return stat.modified_ms if stat is not None else 0
-
     # -- checkpoints
 
     def checkpoint(self) -> CheckpointPart:
         """What has to be written so that recovery may begin at the present end."""
-        files, folder = self.files, self.folder
-        assert files is not None, "only what has files is checkpointed"
-        active = files.active
-        assert active is not None, "files have an active segment"
-        snapshot = epochs = None
-        snapshot_at = self._point.snapshot if self._made is None and self._point else -1
-        if self._made is not None:
-            snapshot_at = self._made.snapshot
-        changes = self._producers.changes
-        if changes != self._snapshot_changes:
-            snapshot_at = self.end if len(self._producers) else -1
-            if snapshot_at >= 0:
-                snapshot = (folder / offset_name(self.end, SNAPSHOT), self._producers.snapshot())
-        if self._epochs.changed:
-            epochs = (folder / LEADER_EPOCHS, self._epochs.encode())
-            self._epochs.changed = False
-        timestamp, timestamp_offset = active.largest_timestamp()
-        oldest = files.segments[0].largest_timestamp()[0]
-        point = RecoveryPoint(
-            self.topic_id,
-            self.index,
-            self.leader_epoch,
-            self.start,
-            self.end,
-            active.base,
-            active.size,
-            files.size_bytes,
-            timestamp,
-            timestamp_offset,
-            oldest,
-            snapshot_at,
-            active.index.flushed(),
-            active.time_index.flushed(),
-        )
-        return CheckpointPart(point, snapshot, epochs, changes)
+        assert self.files is not None, "only what has files is checkpointed"
+        state = State(self.topic_id, self.index, self.leader_epoch, self.start, self.end)
+        return self._points.prepare(state, self.files, self._producers, self._epochs)
 
     def checkpoint_made(self, part: CheckpointPart) -> None:
         """It was written and synced; it counts once the recovery points say so."""
-        self._made = part.point
-        self._snapshot_changes = part.producer_changes
+        self._points.made(part)
 
     def checkpoint_failed(self, part: CheckpointPart) -> None:
         """It could not be written."""
@@ -713,20 +613,15 @@ class PartitionLog:
 
     def encoded_point(self) -> bytes | None:
         """What the recovery points should say of this partition; None when it has no files to speak of."""
-        if self._made is not None:
-            return self._made._replace(start=max(self.start, self._made.start)).encode()
-        return self._encoded
+        return self._points.encoded(self.start)
 
     def checkpointed(self) -> None:
         """The recovery points say what `checkpoint_made` was told."""
-        before, point = self._point, self._made
-        if point is None:
-            return
-        self._point, self._made, self._encoded = point, None, point.encode()
+        obsolete = self._points.take_effect()
         if self.removed:
             return
-        if before is not None and before.snapshot not in (-1, point.snapshot):
-            path = self.folder / offset_name(before.snapshot, SNAPSHOT)
+        if obsolete >= 0:
+            path = self.folder / offset_name(obsolete, SNAPSHOT)
             self._flusher.remove(FileRemoval(self._flusher, self, [path]))
         self.drop_segments()
 
@@ -752,36 +647,6 @@ class PartitionLog:
         if self._has_folder:
             self._flusher.remove(FolderRemoval(self._flusher, doomed, self.topic_id))
         return True
-
-
-class Plan(NamedTuple):
-    """What to read from one segment."""
-
-    segment: Segment
-    file: File
-    start: int
-    limit: int
-    end: int
-    """Where the batches below `limit` end; -1: that has to be looked up."""
-    recent: int
-    """What lies from here on is in memory."""
-    is_last: bool
-    """Whether no later segment has anything below `limit`."""
-
-
-def _read(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) -> Batches | None:
-    """Read as planned; None when this segment has nothing from the start on, but the next may."""
-    segment, file, start, limit, end, recent, is_last = plan
-    at = segment.locate(file, start, now=now)
-    if end < 0:
-        end = segment.locate(file, limit, now=now)
-    if at >= end:
-        return None
-    data = segment.read(file, at, end, bytes_max, whole_first=whole_first, now=now and at < recent)
-    is_all = len(data) == end - at
-    if is_all:
-        segment.hint(limit, end)
-    return Batches([data], len(data), not (is_all and is_last))
 
 
 def _index_entries_max(config: LogConfig) -> int:

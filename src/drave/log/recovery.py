@@ -96,6 +96,7 @@ class PartitionRecovery:
         *,
         epoch_floor: int,
         now_ms: int,
+        looks_closely: bool = False,
     ) -> None:
         self._disk = disk
         self._folder = folder
@@ -105,6 +106,7 @@ class PartitionRecovery:
         self._known = point
         self._point = point
         self._entries = entries
+        self._looks_closely = looks_closely
         self._epoch_floor = epoch_floor
         self._now_ms = now_ms
         self._gaps_allowed = config.cleanup_compact and point is None
@@ -123,7 +125,7 @@ class PartitionRecovery:
         """Recover. None when there is nothing: no point, no segment, no entry."""
         names = self._names()
         self._segments = self._open_segments(finish_swaps(self._disk, self._folder, names))
-        if self._known is not None and self._is_untouched(self._known):
+        if self._known is not None and not self._looks_closely and self._is_untouched(self._known):
             epoch = self._known.leader_epoch + 1
             return Recovered(self._known._replace(leader_epoch=epoch, start=self._start()), looked_into=False)
         self._choose_scan()

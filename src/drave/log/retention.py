@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from drave.model.log_config import LogConfig
+from drave.store.disk import Disk
+from drave.store.recovery_points import RecoveryPoint
+from drave.store.segment import Segment
 
 
 class Kept(NamedTuple):
@@ -23,6 +26,27 @@ class Kept(NamedTuple):
     size: int
     timestamp: Callable[[], int]
     """The largest timestamp in it, in milliseconds since 1970; asked for only where it matters."""
+
+    @classmethod
+    def of(cls, segment: Segment, disk: Disk) -> Kept:
+        """A segment. Where no record has a timestamp, it counts when it was last written."""
+
+        def timestamp() -> int:
+            largest, _ = segment.largest_timestamp()
+            if largest >= 0:
+                return largest
+            stat = disk.stat(segment.path)
+            return stat.modified_ms if stat is not None else 0
+
+        return cls(segment.base, segment.size, timestamp)
+
+
+def may_be_due(point: RecoveryPoint | None, config: LogConfig, now_ms: int) -> bool:
+    """Whether a partition that nobody has opened yet should be, by what is known of it."""
+    if point is None or not point.size_bytes or not config.cleanup_delete:
+        return False
+    too_old = 0 <= config.retention_ms < now_ms - point.oldest_timestamp
+    return too_old or 0 <= config.retention_bytes < point.size_bytes
 
 
 def new_start(segments: Sequence[Kept], end: int, durable: int, config: LogConfig, now_ms: int) -> int | None:

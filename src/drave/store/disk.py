@@ -16,6 +16,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -169,6 +170,11 @@ class Disk(Protocol):
 
     def free_bytes(self, path: Path) -> int: ...
 
+    @property
+    def open_files_max(self) -> int:
+        """How many files this process may have open."""
+        ...
+
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that may wait for the disk, where it does not stop the caller's loop."""
         ...
@@ -315,6 +321,11 @@ class RealDisk:
     def free_bytes(self, path: Path) -> int:
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
+
+    @property
+    def open_files_max(self) -> int:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return soft if soft != resource.RLIM_INFINITY else sys.maxsize
 
     async def run(self, work: Callable[[], T]) -> T:
         if self._threads is None:

@@ -399,6 +399,10 @@ class SimulatedDisk:
     def free_bytes(self, path: Path) -> int:
         return 1 << 40 if self.room_bytes is None else self.room_bytes
 
+    @property
+    def open_files_max(self) -> int:
+        return 1 << 20
+
     async def run(self, work: Callable[[], T]) -> T:
         return work()
 
