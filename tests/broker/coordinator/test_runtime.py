@@ -15,7 +15,7 @@ from drave.broker.coordinator.runtime import gathered
 from drave.broker.core import Broker
 from drave.catalog.memory import MemoryCatalog
 from drave.log import Logs
-from drave.model.errors import ErrorCode
+from drave.model.errors import DraveError, ErrorCode
 from drave.model.settings import BrokerSettings
 from drave.model.system import SystemEntropy
 from drave.store.disk import RealDisk
@@ -137,6 +137,18 @@ async def test_requests_that_come_together_make_the_topic_once(life: Life) -> No
     codes = await asyncio.gather(*(life.commit(f"group {number}", number) for number in range(10)))
     assert set(codes) == {ErrorCode.NONE}
     assert await life.committed("group 7") == [7]
+
+
+async def test_where_the_topic_cannot_be_made_a_client_is_told_to_try_later(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise DraveError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(life.catalog, "create_topic", refuse)
+        assert await life.commit("g", 1) == ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert await life.commit("g", 1) == ErrorCode.NONE
 
 
 async def test_a_topic_that_was_there_already_counts_with_its_partitions(life: Life) -> None:

@@ -1,0 +1,17 @@
+"""Coordinators: state that changes with traffic, kept as records in internal topics.
+
+outcome.py        what a step returns: records, replies, timers               ┐
+kinds.py          what the parts below pass to one another                    │
+members.py        who is in a group                                           │ pure: given requests, times
+classic.py        the rounds of one classic group                             │ and records, they return
+offsets.py        what one group has committed                                │ what to do
+shard.py          all groups of one partition of `__consumer_offsets`         │
+refusals.py       answers that say only: not done, and why                    │
+subscription.py   the one thing that is read in a consumer's metadata         │
+loading.py        which records of a log count                                │
+hashing.py        which partition a group lives in                            │
+schemas/          the records, in Kafka's formats                             ┘
+timers.py         many deadlines on one timer
+partition.py      a machine and its log: append, replay, reply when durable, load, compact
+runtime.py        all of them: topic, routing, expiry; what handlers call
+"""

@@ -170,7 +170,11 @@ class Groups:
         return answer
 
     async def _submit_later(self, group_id: str, step: Step[GroupShard], refuse: Refuse) -> Any:
-        await self.ensure_topic()
+        try:
+            await self.ensure_topic()
+        except DraveError as error:
+            logger.error("%s could not be created: %s", CONSUMER_OFFSETS, error)
+            return refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         answer = self.submit(group_id, step, refuse)
         return await _answer(answer) if isinstance(answer, Pending) else answer
 
