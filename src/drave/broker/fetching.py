@@ -208,7 +208,9 @@ class FetchHub:
         return session
 
     def close(self, session: FetchSession) -> None:
-        """The session is over: what it watched is let go, and its id is nobody's."""
+        """The session is over: what it watched is let go, its id is nobody's, and who waits in it is told so."""
+        if session.waiting is not None:
+            self.scheduler.call_soon(session.waiting.expire)
         self._sessions.pop(session.id, None)
         session.id = NO_SESSION
         self.unfollow_all(session)
