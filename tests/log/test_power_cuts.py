@@ -1,7 +1,7 @@
 """Power cuts and kills at any moment: nothing acknowledged is lost, and nothing is there that nobody sent.
 
-`SEEDS=5000 pytest tests/log/test_power_cuts.py` makes a long run of it. A failing seed is its own reproduction:
-`run(seed)`.
+`SEEDS=5000 FIRST_SEED=300 pytest tests/log/test_power_cuts.py` makes a long run of it. A failing seed is its own
+reproduction: `run(seed)`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,41 @@ from __future__ import annotations
 import os
 
 import pytest
-from tests.log.world import run
+from tests.log.world import World, recover, run
+
+from drave.testing.disk import PowerCut
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
 FIRST = int(os.environ.get("FIRST_SEED", "0"))
 CHUNK = 50
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
-@pytest.mark.slow
-@pytest.mark.timeout(0)
+
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
 def test_what_was_acknowledged_survives(first: int) -> None:
-    """STORAGE: the high watermark is the end of what is durable; recovery finds no less, and invents nothing."""
+    """Several lives, each ended somewhere, and recoveries that are interrupted too."""
     for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
         run(seed)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["power cut", "kill"])
+@pytest.mark.parametrize("seed", [4, 11])
+def test_a_crash_at_every_single_write_sync_and_rename_is_survived(seed: int, kill: bool) -> None:
+    """One life, ended in the middle of its first call, its second, its third, …"""
+    call = 0
+    crashed = True
+    while crashed:
+        call += 1
+        world = World(seed, durability="fsync")
+        world.disk.cut_at = call
+        crashed = False
+        try:
+            world.open()
+            for _ in range(150):
+                world.step()
+        except PowerCut:
+            crashed = True
+        world.crash(kill=kill)
+        recover(world, kill=kill)
+    assert call > 100, "the life was long enough to mean something"
