@@ -34,6 +34,10 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
+# Power cuts in the simulated disk (SEEDS), and kill -9 of a real broker under load from real clients (KILLS).
+torture: $(READY)
+	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
