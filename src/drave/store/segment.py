@@ -362,7 +362,6 @@ class FilePool:
     def open(self, segment: Segment, *, create: bool = False) -> File:
         """The segment's file, opened if it is not. FileNotFoundError unless `create`."""
         file = segment.file
-        segment.recent = True
         if file is None:
             file = segment.file = self._disk.open(segment.path, create=create)
             self._open.append(segment)
