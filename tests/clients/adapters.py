@@ -330,7 +330,8 @@ class KafkaPython:
 
     @staticmethod
     def _take(consumer: Any, count: int) -> list[Got]:
-        polled = consumer.poll(timeout_ms=100, max_records=count)
+        # Patient, for a poll of kafka-python 3.0 that times out while it rejoins its group forgets the assignment.
+        polled = consumer.poll(timeout_ms=5_000, max_records=count)
         return [
             Got(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
             for records in polled.values()
