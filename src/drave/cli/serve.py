@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,8 @@ def serve(
     Every setting can stand in a --config file, in the environment (DRAVE_DATA_FOLDER, DRAVE_NUM_PARTITIONS, …) or after
     --set, under Kafka's name or ours; the command line wins, then the environment.
     """
+    if sys.platform == "win32":
+        raise click.ClickException("The broker does not run on Windows yet; it does in WSL 2. Clients may be anywhere.")
     from drave.model.settings import BrokerSettings
 
     settings = BrokerSettings.load(
