@@ -1,6 +1,6 @@
 """Power cuts and kills at any moment: nothing acknowledged is lost, and nothing is there that nobody sent.
 
-`SEEDS=5000 FIRST_SEED=300 pytest tests/log/test_power_cuts.py` makes a long run of it. A failing seed is its own
+`SEEDS=5000 FIRST_SEED=500 pytest tests/log/test_power_cuts.py` makes a long run of it. A failing seed is its own
 reproduction: `run(seed)`.
 """
 
@@ -13,7 +13,7 @@ from tests.log.world import World, recover, run
 
 from drave.testing.disk import PowerCut
 
-SEEDS = int(os.environ.get("SEEDS", "300"))
+SEEDS = int(os.environ.get("SEEDS", "500"))
 FIRST = int(os.environ.get("FIRST_SEED", "0"))
 CHUNK = 50
 

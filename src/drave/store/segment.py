@@ -363,10 +363,10 @@ class FilePool:
         """The segment's file, opened if it is not. FileNotFoundError unless `create`."""
         file = segment.file
         if file is None:
+            if len(self._open) >= self._open_max:
+                self._close_some()
             file = segment.file = self._disk.open(segment.path, create=create)
             self._open.append(segment)
-            if len(self._open) > self._open_max:
-                self._close_some()
         return file
 
     def forget(self, segment: Segment) -> None:
@@ -377,7 +377,7 @@ class FilePool:
         """Second chance: who was used since the last round stays for another."""
         waiting = self._open
         for _ in range(2 * len(waiting)):
-            if len(waiting) <= self._open_max:
+            if len(waiting) < self._open_max:
                 return
             segment = waiting.popleft()
             if segment.file is None:
