@@ -106,6 +106,7 @@ class _Fetch:
         "_read_committed",
         "_session",
         "_wait_ms",
+        "_waiting",
     )
 
     def __init__(
@@ -123,6 +124,7 @@ class _Fetch:
         self._cold: dict[Watch, Batches | ProtocolError] | None = None
         """What was read from a cold disk for this fetch, or why not."""
         self._pending: Pending | None = None
+        self._waiting: Waiting | None = None
 
     def start(self) -> FetchResponse | Pending:
         """Answer now, or return the reply that comes later."""
@@ -258,17 +260,17 @@ class _Fetch:
 
     def _park(self) -> Pending:
         fetches = self._broker.fetches
-        waiting = Waiting(fetches, self._session, self._try)
-
-        def abandon() -> None:
-            waiting.stop()
-            self._end()
-
-        pending = self._pending = Pending(on_cancel=abandon)
+        self._waiting = Waiting(fetches, self._session, self._try)
+        self._pending = Pending(on_cancel=self._abandon)
         if self._session.id == NO_SESSION:
             fetches.follow_all(self._session)
-        waiting.start(self._wait_ms / 1000)
-        return pending
+        self._waiting.start(self._wait_ms / 1000)
+        return self._pending
+
+    def _abandon(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+        self._end()
 
     def _try(self, must_answer: bool) -> bool:
         assert self._pending is not None, "only a parked fetch is tried again"
@@ -286,7 +288,7 @@ class _Fetch:
     def _read_apart(self, blocked: _WouldBlock) -> Pending:
         if self._pending is None:
             self._pending = Pending()
-        self._pending.on_cancel = self._end
+        self._pending.on_cancel = self._abandon
         self._broker.spawn(self._finish_apart(self._pending, blocked), name="a fetch from a cold disk")
         return self._pending
 
