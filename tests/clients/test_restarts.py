@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import Final
 
 import confluent_kafka
 import pytest
@@ -21,21 +21,17 @@ def _kill_and_start(broker: Restartable) -> None:
     broker.start()
 
 
-@pytest.fixture(params=[_stop_and_start, _kill_and_start], ids=["restarted", "killed"])
-def interrupt(request: pytest.FixtureRequest) -> Callable[[Restartable], None]:
-    """A clean end and kill -9: what was acknowledged must not tell them apart."""
-    return request.param
+INTERRUPTIONS: Final = (_stop_and_start, _kill_and_start)
+"""A clean end and kill -9: what was acknowledged must not tell them apart."""
 
 
-def test_topics_records_and_configs_survive(
-    restartable: Restartable, kind: type[Client], interrupt: Callable[[Restartable], None]
-) -> None:
+def test_topics_records_and_configs_survive(restartable: Restartable, kind: type[Client]) -> None:
     client = kind(restartable.bootstrap)
     client.create("rides", partitions=3, message_timestamp_type="LogAppendTime")
     sent = [Send(b"%d" % number, b"k", (("h", b"v"),)) for number in range(500)]
     client.produce("rides", sent, partition=2, codec="gzip")
     before = client.consume("rides", 500, partition=2)
-    for _ in range(2):
+    for interrupt in INTERRUPTIONS:
         interrupt(restartable)
         assert client.topics()["rides"] == 3
         assert client.consume("rides", 500, partition=2) == before
@@ -44,22 +40,18 @@ def test_topics_records_and_configs_survive(
     assert [client.ends("rides", partition) for partition in range(3)] == [(0, 0), (0, 0), (0, 501)]
 
 
-def test_a_group_goes_on_where_it_committed(
-    restartable: Restartable, kind: type[Client], interrupt: Callable[[Restartable], None]
-) -> None:
+def test_a_group_goes_on_where_it_committed(restartable: Restartable, kind: type[Client]) -> None:
     client = kind(restartable.bootstrap)
     client.create("rides")
     client.produce("rides", [Send(b"%d" % number) for number in range(30)])
     assert [record.offset for record in client.consume_in_group("rides", 10, group="pricing")] == list(range(10))
-    interrupt(restartable)
+    _kill_and_start(restartable)
     assert [record.offset for record in client.consume_in_group("rides", 10, group="pricing")] == list(range(10, 20))
-    interrupt(restartable)
+    _stop_and_start(restartable)
     assert [record.offset for record in client.consume_in_group("rides", 10, group="pricing")] == list(range(20, 30))
 
 
-def test_an_idempotent_producer_that_lives_through_it_loses_and_doubles_nothing(
-    restartable: Restartable, interrupt: Callable[[Restartable], None]
-) -> None:
+def test_an_idempotent_producer_that_lives_through_it_loses_and_doubles_nothing(restartable: Restartable) -> None:
     """Its sequences continue: what it sends again after the interruption is recognised."""
     CLIENTS[0](restartable.bootstrap).create("rides")
     failures: list[str] = []
@@ -81,14 +73,14 @@ def test_an_idempotent_producer_that_lives_through_it_loses_and_doubles_nothing(
         producer.produce("rides", b"%d" % number, on_delivery=delivered)
         producer.poll(0)
         if number % 1000 == 500:
-            interrupt(restartable)
+            INTERRUPTIONS[number // 1000 % 2](restartable)
     assert producer.flush(DEADLINE_S) == 0
     producer.close()
     assert failures == []
     assert _read_all(restartable.bootstrap, "rides") == [b"%d" % number for number in range(3000)]
 
 
-def test_an_open_consumer_goes_on_by_itself(restartable: Restartable, interrupt: Callable[[Restartable], None]) -> None:
+def test_an_open_consumer_goes_on_by_itself(restartable: Restartable) -> None:
     """A connection that breaks under a long poll is the client's to open again."""
     client = CLIENTS[0](restartable.bootstrap)
     client.create("rides")
@@ -102,10 +94,12 @@ def test_an_open_consumer_goes_on_by_itself(restartable: Restartable, interrupt:
         }
     )
     consumer.assign([confluent_kafka.TopicPartition("rides", 0, 0)])
-    for number in range(3):
-        client.produce("rides", [Send(b"%d" % number)])
-        assert _next(consumer) == b"%d" % number
+    for number, interrupt in enumerate(INTERRUPTIONS):
+        client.produce("rides", [Send(b"%d before" % number)])
+        assert _next(consumer) == b"%d before" % number
         interrupt(restartable)
+        client.produce("rides", [Send(b"%d after" % number)])
+        assert _next(consumer) == b"%d after" % number
     consumer.close()
 
 
