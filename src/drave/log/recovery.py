@@ -9,7 +9,7 @@
 
 1. Finish `.swap`, drop `.cleaned`.
 2. From the recovery point, accept batches with a good length, magic and CRC whose base offset is exactly the next.
-   Cut at the first that fails, and delete every later segment.
+   Cut at the first that fails, and delete every later segment, unless the next one begins just there.
 3. Take the journal's entries in order. Below the end: skip it when the batch there is the same, else cut there and
    append it, for the journal is right. At the end: append. Above: drop it and all that follow; nobody was told of them.
 4. Build index entries past the point; producers are the last snapshot and what follows it; end = max(end, log start).
@@ -223,7 +223,10 @@ class PartitionRecovery:
         return min(base, self._first_entry)
 
     def _scan(self) -> None:
-        for number, segment in enumerate(self._scanned):
+        """A segment ends where the next one begins: what a refused write left behind that is nothing, however good."""
+        scanned = self._scanned
+        ends = [segment.base for segment in scanned[1:]] + [NO_ENTRY]
+        for number, (segment, next_base) in enumerate(zip(scanned, ends, strict=False)):
             at = self._from if number == 0 else 0
             if at == 0 and segment.base != self._end:
                 if not (self._gaps_allowed and segment.base > self._end):
@@ -232,7 +235,8 @@ class PartitionRecovery:
                 self._end = segment.base
             file = self._disk.open(segment.path)
             for position, header, _ in walk(file, at, segment.size):
-                if header.base_offset != self._end and not (self._gaps_allowed and header.base_offset > self._end):
+                follows = header.base_offset == self._end or (self._gaps_allowed and header.base_offset > self._end)
+                if not follows or header.base_offset >= next_base:
                     break
                 if header.base_offset >= self._first_entry:
                     self._found[header.base_offset] = Found(segment, position, header.size, header.crc)
@@ -240,9 +244,10 @@ class PartitionRecovery:
                 self._end = header.last_offset + 1
             if at < segment.size:
                 self._truncate(segment, file, at)
-                if number + 1 < len(self._scanned):
-                    self._delete_from(self._scanned[number + 1])
-                return
+                if self._end != next_base:
+                    if number + 1 < len(scanned):
+                        self._delete_from(scanned[number + 1])
+                    return
 
     def _truncate(self, segment: Segment, file: File, size: int) -> None:
         self._truncated_bytes += segment.size - size
