@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,16 +25,23 @@ from drave.testing import Broker, BrokerDied
 RECORDS = 50
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a broker was killed after it had acknowledged some records."""
-    with Broker(tmp_path, process=True, durability="fsync") as running:
+    folder = tmp_path_factory.mktemp("killed")
+    with Broker(folder, process=True, durability="fsync") as running:
         with Connection(running.port) as client:
             assert client.create("rides") == ErrorCode.NONE
             for number in range(RECORDS):
                 assert client.produce("rides", good_batch(b"%d" % number)) == (ErrorCode.NONE, number)
         running.kill()
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def data(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return shutil.copytree(killed, tmp_path / "data")
 
 
 def _has_everything(folder: Path) -> None:
@@ -62,6 +70,18 @@ def test_a_busy_port_is_named(tmp_path: Path, process: bool) -> None:
         port = holder.getsockname()[1]
         said = _refusal(data=tmp_path, port=port, process=process)
     assert str(port) in said
+
+
+def test_serve_says_it_in_one_sentence_and_ends_with_an_exit_code(tmp_path: Path) -> None:
+    """What a person sees: no traceback, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        command = [sys.executable, "-m", "drave.cli", "serve", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode not in (0, -signal.SIGKILL)
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
 def test_a_folder_in_use_is_named_with_who_uses_it(tmp_path: Path) -> None:
@@ -217,7 +237,8 @@ def test_a_journal_that_cannot_be_written_ends_the_broker_with_a_sentence(tmp_pa
     """A failed sync is never retried. What was acknowledged before is there after the next start."""
     if not hasattr(resource, "prlimit"):
         pytest.skip("a process's limits can be set from outside on Linux only")
-    given = json.dumps({"sets": {}, "given": {"data_folder": str(tmp_path), "listen": [["127.0.0.1", 0]]}})
+    own = {"data_folder": str(tmp_path), "listen": [["127.0.0.1", 0]], "shutdown_ms_max": 200}
+    given = json.dumps({"sets": {}, "given": own})
     command = [sys.executable, "-m", "drave.testing.process", given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
