@@ -203,6 +203,10 @@ class PartitionRecovery:
                 if self._start() >= point.offset:
                     self._delete(below)
                 return
+            if not segments:
+                logger.warning("the files of %s are gone; it goes on, empty, at %d", self._folder, point.offset)
+                self._end = point.offset
+                return
             logger.warning("%s does not hold what its recovery point says; it is read from its start", self._folder)
         self._point = None
         self._gaps_allowed = self._config.cleanup_compact

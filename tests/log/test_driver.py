@@ -1,0 +1,190 @@
+"""The flusher with threads, on a real disk and a real loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.log.still import RIDES, batch
+from tests.log.world import Topic
+
+from drave import records
+from drave.log import Logs, PartitionLog, StorageError
+from drave.model.log_config import LogConfig
+from drave.model.storage_settings import StorageSettings
+from drave.model.system import SystemClock
+from drave.store.disk import File, RealDisk, SyncFailed
+
+
+class Gate:
+    """Stands in front of every sync of the journal: it counts them, and holds or fails them on demand."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.threads: set[str] = set()
+        self.open = threading.Event()
+        self.open.set()
+        self.error: OSError | None = None
+
+    def wait(self) -> None:
+        self.open.wait(10)
+        self.syncs += 1
+        self.threads.add(threading.current_thread().name)
+        if self.error is not None:
+            raise SyncFailed("journal", self.error)
+
+
+class GatedFile:
+    def __init__(self, file: File, gate: Gate) -> None:
+        self._file = file
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def sync(self) -> None:
+        self._gate.wait()
+        self._file.sync()
+
+
+class GatedDisk(RealDisk):
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def open(self, path: Path, *, create: bool = False) -> Any:
+        file = super().open(path, create=create)
+        return GatedFile(file, self._gate) if path.suffix == ".journal" else file
+
+
+class Broker:
+    """Running logs with one partition."""
+
+    def __init__(self, folder: Path, gate: Gate, **settings: Any) -> None:
+        self.gate = gate
+        self.failures: list[BaseException] = []
+        self.logs = Logs.open(
+            folder,
+            disk=GatedDisk(gate),
+            clock=SystemClock(),
+            settings=StorageSettings(**{"journal_fill_bytes": 0, **settings}),
+            topics=[Topic("rides", RIDES, 1, LogConfig())],
+        )
+        self.logs.start(asyncio.get_running_loop(), self.failures.append)
+
+    @property
+    def log(self) -> PartitionLog:
+        log = self.logs.partition(RIDES, 0)
+        assert log is not None
+        return log
+
+    def append(self) -> asyncio.Future[None]:
+        """Append one batch; the future is done when it is durable."""
+        data = batch()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        appended = self.log.append(data, records.parse_header(data), now_ms=0)
+        self.log.when_durable(appended.end, lambda: done.set_result(None))
+        return done
+
+
+Run = Callable[..., Broker]
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[Run]:
+    running: list[Broker] = []
+
+    def start(**settings: Any) -> Broker:
+        running.append(Broker(tmp_path, Gate(), **settings))
+        return running[-1]
+
+    yield start
+    for broker in running:
+        broker.gate.open.set()
+        await broker.logs.close()
+
+
+async def test_what_arrives_while_a_commit_is_in_flight_is_durable_with_one_more(run: Run) -> None:
+    """Group commit."""
+    broker = run(inline_sync_us_max=0)
+    broker.gate.open.clear()
+    first = broker.append()
+    while not broker.logs.flusher._commit:
+        await asyncio.sleep(0)
+    others = [broker.append() for _ in range(100)]
+    broker.gate.open.set()
+    await asyncio.gather(first, *others)
+    assert broker.gate.syncs == 2
+
+
+async def test_writes_of_one_turn_of_the_loop_share_a_commit(run: Run) -> None:
+    broker = run()
+    await asyncio.gather(*[broker.append() for _ in range(50)])
+    assert broker.gate.syncs == 1
+
+
+async def test_a_write_that_comes_alone_is_committed_without_another_thread_while_the_disk_is_quick(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    for _ in range(5):
+        await broker.append()
+    assert broker.gate.threads == {threading.current_thread().name}
+
+
+async def test_a_slow_disk_never_keeps_the_loop_waiting(run: Run) -> None:
+    broker = run(inline_sync_us_max=0)
+    for _ in range(5):
+        await broker.append()
+    assert broker.gate.threads == {"drave-commit"}
+
+
+async def test_a_failed_sync_is_told_once_and_whoever_waits_hears_nothing(run: Run) -> None:
+    broker = run()
+    await broker.append()
+    broker.gate.error = OSError(5, "Input/output error")
+    waiting = [broker.append() for _ in range(3)]
+    while not broker.failures:
+        await asyncio.sleep(0)
+    with pytest.raises(StorageError, match="the broker stops"):
+        broker.append()
+    await broker.logs.close()
+    assert [type(error) for error in broker.failures] == [SyncFailed]
+    assert not any(future.done() for future in waiting)
+    assert "Check the disk" in str(broker.failures[0])
+
+
+async def test_closing_makes_durable_what_was_appended_and_leaves_nothing_to_recover(run: Run) -> None:
+    broker = run()
+    waiting = [broker.append() for _ in range(20)]
+    await broker.logs.close()
+    assert all(future.done() for future in waiting)
+    again = run()
+    assert again.logs.report.clean
+    assert again.log.end == 20
+
+
+async def test_closing_twice_is_closing_once(run: Run) -> None:
+    broker = run()
+    await broker.append()
+    await broker.logs.close()
+    await broker.logs.close()
+
+
+async def test_the_journal_is_filled_ahead_of_use_while_nothing_else_is_to_do(run: Run, tmp_path: Path) -> None:
+    broker = run(journal_fill_bytes=1 << 20)
+    await broker.append()
+    await broker.logs._driver.settle()  # type: ignore[union-attr]
+    (journal,) = tmp_path.glob("nodes/1/journal/*.journal")
+    assert journal.stat().st_size >= 1 << 20
+
+
+async def test_checkpoints_and_commits_go_on_side_by_side(run: Run, tmp_path: Path) -> None:
+    broker = run(journal_bytes_max=32 * 1024, direct_bytes_per_file=1 << 30)
+    for _ in range(40):
+        await asyncio.gather(*[broker.append() for _ in range(20)])
+    assert len(list(tmp_path.glob("nodes/1/journal/*.journal"))) == 2
+    await broker.logs.close()
+    assert run().log.end == 800
