@@ -19,6 +19,8 @@ import aiokafka.errors
 import confluent_kafka
 import confluent_kafka.admin
 
+from drave.model.errors import ErrorCode
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its schemas in a way that Python calls old
     import kafka
@@ -218,11 +220,22 @@ class ConfluentKafka:
     def ends(self, topic: str, partition: int = 0) -> tuple[int, int]:
         consumer = self._consumer()
         try:
-            where = confluent_kafka.TopicPartition(topic, partition)
-            ends: tuple[int, int] = consumer.get_watermark_offsets(where, timeout=DEADLINE_S)
-            return ends
+            return self._ends(consumer, confluent_kafka.TopicPartition(topic, partition))
         finally:
             consumer.close()
+
+    @staticmethod
+    def _ends(consumer: confluent_kafka.Consumer, where: confluent_kafka.TopicPartition) -> tuple[int, int]:
+        """The other clients ask again by themselves while a broker that has just started does not lead yet."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                ends: tuple[int, int] = consumer.get_watermark_offsets(where, timeout=DEADLINE_S)
+            except confluent_kafka.KafkaException as error:
+                if error.args[0].code() != ErrorCode.NOT_LEADER_OR_FOLLOWER or time.monotonic() > deadline:
+                    raise
+            else:
+                return ends
 
     def offset_for_time(self, topic: str, timestamp_ms: int, partition: int = 0) -> int | None:
         consumer = self._consumer()
