@@ -127,17 +127,33 @@ def test_sessions_can_be_switched_off() -> None:
 # -- marks
 
 
-def test_a_log_that_moves_marks_whoever_watches_it_once(world: World) -> None:
+def test_a_log_that_moves_marks_whoever_watches_it(world: World) -> None:
     session, other = world.begin(), world.begin()
     busy, idle = Log(), Log()
     first, second = world.watch(session, busy), world.watch(session, idle)
     third = world.watch(other, busy)
-    for _ in range(3):
-        busy.advance()
+    busy.advance()
     assert list(session.marked) == [first]
     assert list(other.marked) == [third]
     idle.advance()
     assert list(session.marked) == [first, second]
+
+
+def test_a_session_that_nobody_uses_any_more_costs_a_busy_log_nothing(world: World) -> None:
+    """What is marked follows its log no more, until it is looked at; a parked fetch follows on."""
+    log = Log()
+    left, parked = world.begin(), world.begin()
+    watch = world.watch(left, log)
+    world.watch(parked, log)
+    attempts = park(world, parked)
+    for _ in range(3):
+        log.advance()
+        world.scheduler.run()
+    assert attempts.tries == [False, False, False]
+    assert watch not in world.hub._watching[log]  # type: ignore[index]  # as good as a log here
+    world.hub.unmark(watch)
+    log.advance()
+    assert list(left.marked) == [watch]
 
 
 def test_who_was_served_goes_to_the_end_of_the_line(world: World) -> None:

@@ -7,6 +7,9 @@ fetch offset, a watermark or log start that the client has not heard of, an erro
 so an idle partition costs nothing, and a long poll is woken once, however many partitions move. A watch that was
 served goes to the end of the line, so that a busy partition does not starve its neighbours.
 
+The law: a watch is marked, or follows its log. What is marked hears no more of its log until it is looked at, so a
+session that nobody uses any more costs a busy partition nothing; only a parked fetch follows what it has marked, too.
+
 A fetch without a session uses one all the same. It ends with its answer, and follows its logs only while it is parked.
 
 Nothing here knows the protocol's messages or waits for anything: the Fetch handler asks, and completes.
@@ -220,7 +223,7 @@ class FetchHub:
     # -- watches
 
     def follow(self, watch: Watch) -> None:
-        """Hear of it from now on when the watch's log moves."""
+        """Hear of it when the watch's log moves."""
         log = watch.log
         if log is not None:
             watching = self._watching.get(log)
@@ -229,38 +232,48 @@ class FetchHub:
                 log.on_advance = self.advanced
             watching[watch] = None
 
-    def follow_all(self, session: FetchSession) -> None:
-        """Follow every log of a session."""
-        for watch in session.watches.values():
-            self.follow(watch)
+    def unfollow(self, watch: Watch) -> None:
+        """Hear no more of it."""
+        log = watch.log
+        watching = self._watching.get(log) if log is not None else None
+        if log is not None and watching is not None:
+            watching.pop(watch, None)
+            if not watching:
+                self._let_go(log)
+
+    def _let_go(self, log: PartitionLog) -> None:
+        del self._watching[log]
+        log.on_advance = None
 
     def unfollow_all(self, session: FetchSession) -> None:
-        """Follow none of them any more."""
+        """Follow none of a session's logs any more."""
         for watch in session.watches.values():
-            self._unfollow(watch)
+            self.unfollow(watch)
 
     def unwatch(self, session: FetchSession, key: WatchKey) -> None:
         """The client has forgotten this partition."""
         watch = session.watches.pop(key, None)
         if watch is not None:
             session.marked.pop(watch, None)
-            self._unfollow(watch)
+            self.unfollow(watch)
 
-    def _unfollow(self, watch: Watch) -> None:
-        log = watch.log
-        watching = self._watching.get(log) if log is not None else None
-        if log is not None and watching is not None:
-            watching.pop(watch, None)
-            if not watching:
-                del self._watching[log]
-                log.on_advance = None
+    def unmark(self, watch: Watch) -> None:
+        """The client knows all there is to know of this partition, until its log moves."""
+        watch.session.marked.pop(watch, None)
+        self.follow(watch)
 
     # -- what moves
 
     def advanced(self, log: PartitionLog) -> None:
         """The log's high watermark, last stable offset or start has moved."""
-        for watch in self._watching.get(log, ()):
-            watch.session.mark(watch)
+        watching = self._watching[log]
+        for watch in tuple(watching):
+            session = watch.session
+            session.mark(watch)
+            if session.waiting is None:
+                del watching[watch]
+        if not watching:
+            self._let_go(log)
 
     def forget(self, log: PartitionLog) -> None:
         """The log is going away: whoever watches it is told at the next look, and whoever waits for it at once."""

@@ -479,6 +479,16 @@ def test_an_idle_session_waits_and_is_woken_by_any_of_its_partitions(consumer: C
     assert seen(call.response) == [(1, [4])]
 
 
+def test_a_session_that_waits_for_more_hears_of_more_in_the_same_partition(consumer: Consumer, rides: Topic) -> None:
+    consumer.ask((rides, [part(0, 10), part(1, 4)]))
+    consumer.still.append(rides, b"some")
+    call = consumer.send(wait_ms=500, bytes_min=3 * len(batch_of(b"some")))
+    for _ in range(2):
+        assert not call.is_answered
+        consumer.still.append(rides, b"more")
+    assert seen(call.response) == [(0, [10, 11, 12])]
+
+
 def test_a_new_log_start_is_news_which_do_not_end_the_wait(consumer: Consumer, rides: Topic) -> None:
     """It was lost when the fetch was tried again before it was answered."""
     still = consumer.still

@@ -180,7 +180,7 @@ class _Fetch:
         if self._all or watch.sent_watermark != log.high_watermark or watch.sent_log_start != log.start:
             return self._data(watch, log, [], None)
         if watch.offset >= limit:
-            self._session.marked.pop(watch, None)
+            self._broker.fetches.unmark(watch)
         return None
 
     def _find(self, watch: Watch) -> PartitionLog:
@@ -188,8 +188,6 @@ class _Fetch:
         name, index = watch.key
         topic = broker.topic_by_id(name) if isinstance(name, bytes) else broker.topic(name)
         log = watch.log = broker.partition(topic, index)
-        if self._session.id != NO_SESSION:
-            broker.fetches.follow(watch)
         return log
 
     def _read(self, watch: Watch, log: PartitionLog, limit: Offset, collected: _Collected) -> Batches | None:
@@ -249,7 +247,7 @@ class _Fetch:
         elif not data.error_code:
             limit = data.last_stable_offset if self._read_committed else data.high_watermark
             if watch.offset >= limit:
-                self._session.marked.pop(watch, None)
+                self._broker.fetches.unmark(watch)
 
     def _end(self) -> None:
         """What was only for this request goes with it."""
@@ -259,11 +257,11 @@ class _Fetch:
     # -- waiting
 
     def _park(self) -> Pending:
-        fetches = self._broker.fetches
-        self._waiting = Waiting(fetches, self._session, self._try)
+        fetches, session = self._broker.fetches, self._session
+        self._waiting = Waiting(fetches, session, self._try)
         self._pending = Pending(on_cancel=self._abandon)
-        if self._session.id == NO_SESSION:
-            fetches.follow_all(self._session)
+        for watch in session.watches.values() if self._all else session.marked:
+            fetches.follow(watch)
         self._waiting.start(self._wait_ms / 1000)
         return self._pending
 
