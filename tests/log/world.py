@@ -451,7 +451,6 @@ class World:
         assert found[: len(promised)] == promised, f"{where}: something else than what was acknowledged"
         first = held[0].base if held else log.start
         history.batches = [batch for batch in history.batches if batch.end <= first] + held
-        history.refused = []
 
     def content(self, key: Key) -> list[bytes]:
         """Every batch of a partition, read from its start to its end."""

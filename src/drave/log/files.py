@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
-from drave.store.disk import Disk, File, read_whole, write_whole
+from drave.store.disk import Disk, File, read_whole, write_aside, write_whole
 from drave.store.index import SparseIndex
 from drave.store.names import (
     INDEX,
@@ -60,21 +60,30 @@ class SegmentSync(NamedTuple):
 class Sync:
     """What has to reach the disk before a partition's bytes are durable in its segments.
 
+    When the folder is new, its own name has to be synced besides: once for many partitions, by whoever calls `run`.
+
     `run` where it may wait; before it and after it, on the thread that owns the log: the constructor, then `done` or
     `undone`.
     """
 
-    __slots__ = ("_folder_too", "_indexes", "_names_made", "_new_folder", "_owner", "_segments")
+    __slots__ = ("_folder_too", "_indexes", "_names_made", "_owner", "_replacements", "_segments", "new_folder")
 
     def __init__(self, owner: PartitionFiles, segments: list[Segment], indexes: list[SparseIndex]) -> None:
         self._owner = owner
         self._segments = [SegmentSync(segment, segment.file, segment.size, segment.cuts) for segment in segments]
         self._indexes = indexes
+        self._replacements: list[tuple[Path, bytes]] = []
         self._names_made = owner.names_made
         self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
-        self._new_folder = owner.made_folder
+        self.new_folder = owner.made_folder
+        """Whether the folder of all partitions has to be synced too."""
         for index in indexes:
             index.unsynced = False
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Have a file of the folder replaced on the way."""
+        self._replacements.append((path, data))
+        self._folder_too = True
 
     def run(self, disk: Disk) -> None:
         """Raises SyncFailed; OSError when a file cannot be opened."""
@@ -89,13 +98,13 @@ class Sync:
             self._sync(disk, segment.path, file)
         for index in self._indexes:
             self._sync(disk, index.path, None)
+        for path, data in self._replacements:
+            write_aside(disk, path, data)
         folder = self._owner.folder
-        if self._new_folder:
+        if self.new_folder:
             self._sync(disk, folder / METADATA, None)
         if self._folder_too:
             disk.sync_folder(folder)
-        if self._new_folder:
-            disk.sync_folder(folder.parent)
 
     def _sync(self, disk: Disk, path: Path, file: File | None) -> None:
         try:
@@ -119,8 +128,11 @@ class Sync:
         if self._indexes:
             owner.rolled = [segment for segment in owner.rolled if segment.indexes_unsynced]
         owner.names_synced = max(owner.names_synced, self._names_made)
-        if self._new_folder:
-            owner.made_folder = False
+
+    def folder_is_named(self) -> None:
+        """The folder of all partitions was synced afterwards."""
+        if self.new_folder:
+            self._owner.made_folder = False
 
     def undone(self) -> None:
         """It could not even be tried."""
@@ -160,7 +172,7 @@ class PartitionFiles:
         self.names_made = 0
         self.names_synced = 0
         self.made_folder = False
-        """Whether this life has created the folder."""
+        """Whether this life has created the folder, and its name may not be durable."""
         self.removed = False
 
     # -- coming to life

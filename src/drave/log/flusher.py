@@ -30,7 +30,7 @@ from drave.model.clock import Clock
 from drave.model.ids import TopicId
 from drave.model.storage_settings import StorageSettings
 from drave.store import journal as journals
-from drave.store.disk import FULL, Disk, SyncFailed, replace_file
+from drave.store.disk import FULL, Disk, SyncFailed
 from drave.store.journal import Item, Journal, Place
 from drave.store.recovery_points import write_recovery_points
 from drave.store.segment import Segment
@@ -76,6 +76,7 @@ class Flusher:
         settings: StorageSettings,
         journal: Journal,
         folder: Path,
+        topics: Path,
         logs: Callable[[], Iterable[PartitionLog]],
         *,
         epoch_floor: int,
@@ -85,6 +86,9 @@ class Flusher:
         self.settings = settings
         self.journal = journal
         self.folder = folder
+        """The node's: recovery points."""
+        self.topics = topics
+        """That of all partitions' folders."""
         self.logs = logs
         self.epoch_floor = epoch_floor
         """The leader epoch of partitions without a recovery point."""
@@ -298,6 +302,8 @@ class Flusher:
         self.stopped_cleanly = checkpoint.clean
         self.journal.release()
         for log in checkpoint.covered:
+            if log.files is not None:
+                log.files.made_folder = False
             log.checkpointed()
         here = {removal.topic_id for removal in self._removals if isinstance(removal, FolderRemoval)}
         here |= {log.topic_id for log in self._leaving}
@@ -392,6 +398,8 @@ class Commit:
         flusher = self._flusher
         for sync in self._syncs:
             sync.run(flusher.disk)
+        if any(sync.new_folder for sync in self._syncs):
+            flusher.disk.sync_folder(flusher.topics)
         if self.place is None:
             return
         started = flusher.clock.monotonic()
@@ -408,6 +416,7 @@ class Commit:
         flusher.committed()
         for sync in self._syncs:
             sync.done()
+            sync.folder_is_named()
         self._syncs = []
         if self._no_room:
             self._commit_directly()
@@ -461,6 +470,8 @@ class Checkpoint:
         self.generation = generation
         self.clean = clean
         self.covered: list[PartitionLog] = []
+        self.new_folders = False
+        """Whether the folder of all partitions has names that are not durable yet."""
 
     def next_work(self) -> Work:
         while self._waiting:
@@ -485,15 +496,15 @@ class CheckpointStep:
         self.folder: Path | None = log.folder
         self._sync = log.files.sync(indexes=True)
         self._part = log.checkpoint()
+        for replacement in (self._part.snapshot, self._part.epochs):
+            if replacement is not None:
+                self._sync.replace(*replacement)
+        checkpoint.new_folders |= self._sync.new_folder
         self._error: OSError | None = None
 
     def run(self) -> None:
-        disk = self._flusher.disk
         try:
-            self._sync.run(disk)
-            for replacement in (self._part.snapshot, self._part.epochs):
-                if replacement is not None:
-                    replace_file(disk, *replacement)
+            self._sync.run(self._flusher.disk)
         except OSError as error:
             self._error = error
 
@@ -526,6 +537,8 @@ class PointsWrite:
     def run(self) -> None:
         flusher, checkpoint = self._flusher, self._checkpoint
         try:
+            if checkpoint.new_folders:
+                flusher.disk.sync_folder(flusher.topics)
             write_recovery_points(
                 flusher.disk,
                 flusher.folder,

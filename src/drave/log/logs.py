@@ -93,7 +93,14 @@ class Logs:
         journal = Journal(disk, folders.journal, generation=generation, bytes_max=settings.journal_bytes_max)
         pool = FilePool(disk, min(settings.open_segments_max, disk.open_files_max // 2))
         flusher = Flusher(
-            disk, clock, settings, journal, folders.node, partitions.values, epoch_floor=opening.epoch_floor
+            disk,
+            clock,
+            settings,
+            journal,
+            folders.node,
+            folders.topics,
+            partitions.values,
+            epoch_floor=opening.epoch_floor,
         )
         shared = Shared(disk, clock, settings, pool, flusher, folders.topics)
         for topic in topics:

@@ -117,7 +117,7 @@ class Opening:
         generation = saved.generation if saved is not None else 0
         self.epoch_floor = saved.epoch_floor if saved is not None else 0
         known = {key: point for key, point in before.items() if self._knows(key)}
-        present = self._look_at_folders(known, trusted=saved is not None and saved.clean)
+        present = self._look_at_folders(known)
         entries: dict[Key, list[Entry]] = {}
         highest = 0
         if saved is None or not saved.clean:
@@ -128,6 +128,7 @@ class Opening:
                 self.epoch_floor += 1
             for key in dict.fromkeys([*known, *present, *entries]):
                 self._recover(key, known.get(key), entries.get(key, []))
+            self._disk.sync_folder(self._folders.topics)
         else:
             self._take_over(known, present)
         generation = max(generation, highest) + GENERATIONS_APART
@@ -160,8 +161,8 @@ class Opening:
         topic = self._topics.get(key[0])
         return topic is not None and 0 <= key[1] < topic.partitions
 
-    def _look_at_folders(self, known: Mapping[Key, RecoveryPoint], *, trusted: bool) -> dict[Key, None]:
-        """The known partitions that have a folder. With `trusted`, those that have a point are not looked into."""
+    def _look_at_folders(self, known: Mapping[Key, RecoveryPoint]) -> dict[Key, None]:
+        """The known partitions that have a folder. Those that have a point are not looked into."""
         present: dict[Key, None] = {}
         for name in sorted(self._disk.list_folder(self._folders.topics)):
             folder = self._folders.topics / name
@@ -171,7 +172,7 @@ class Opening:
             place = partition_of(name)
             topic_id = self._ids.get(place[0]) if place is not None else None
             key = (topic_id, place[1]) if topic_id is not None and place is not None else None
-            if key is not None and trusted and key in known:
+            if key is not None and key in known:  # it was that topic's at the last checkpoint
                 present[key] = None
                 continue
             owner = decode_metadata(read_whole(self._disk, folder / METADATA)) if place is not None else None
@@ -242,6 +243,7 @@ class Opening:
         for key in present:
             if key not in known:
                 self._recover(key, None, [])
+                self._disk.sync_folder(self._folders.topics)
 
     def _tell(self) -> None:
         report = self.report

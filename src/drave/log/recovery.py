@@ -22,29 +22,25 @@ the old recovery point needs (older producer snapshots) is named, to be removed 
 from __future__ import annotations
 
 import logging
+import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from drave import records
-from drave.log.epochs import LeaderEpochs
-from drave.log.files import remove_tree, segment_paths, snapshot_offsets, step_aside
-from drave.log.producers import Producers
-from drave.log.saved import read_epochs, read_producers
-from drave.model.errors import DraveError
+from drave.log.derived import Derived
+from drave.log.files import remove_tree, segment_paths, step_aside
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
-from drave.records import BatchHeader
-from drave.store.disk import Disk, File, read_whole, replace_file, write_all, write_whole
+from drave.store.disk import Disk, File, read_whole, write_all, write_whole
 from drave.store.journal import BATCHES, LOG_START, Entry
 from drave.store.names import (
     LEADER_EPOCHS,
     LEFTOVERS,
     LOG,
     METADATA,
-    SNAPSHOT,
     SWAP,
     decode_metadata,
     encode_metadata,
@@ -59,14 +55,9 @@ logger = logging.getLogger("drave.log")
 NO_ENTRY: Final = 1 << 63
 """Above every offset."""
 
-
-class Found(NamedTuple):
-    """A batch that lies in a segment."""
-
-    segment: Segment
-    position: int
-    size: int
-    crc: int
+_LENGTH_END: Final = 12
+_OUTLINE: Final = struct.Struct(">qi5xI")
+"""Base offset, length and CRC of a batch."""
 
 
 @dataclass(slots=True)
@@ -116,10 +107,14 @@ class PartitionRecovery:
         """Where the first scanned segment's scan began."""
         self._end = 0
         self._first_entry = min((e.offset for e in entries if e.kind == BATCHES), default=NO_ENTRY)
-        self._found: dict[int, Found] = {}
+        self._found: dict[int, tuple[int, int]] = {}
+        """CRC and length of every batch that an entry may speak of."""
+        self._derived: Derived | None = None
         self._truncated_bytes = 0
         self._replayed = 0
         self._has_folder = False
+        self._names_changed = False
+        """Whether the folder has to be synced."""
 
     def run(self) -> Recovered | None:
         """Recover. None when there is nothing: no point, no segment, no entry."""
@@ -129,6 +124,8 @@ class PartitionRecovery:
             epoch = self._known.leader_epoch + 1
             return Recovered(self._known._replace(leader_epoch=epoch, start=self._start()), looked_into=False)
         self._choose_scan()
+        if self._point is self._known:
+            self._derived = self._begin_derived(self._end)
         self._scan()
         self._replay()
         start = self._start()
@@ -146,6 +143,10 @@ class PartitionRecovery:
         if not self._disk.exists(self._folder):
             return []
         names = self._disk.list_folder(self._folder)
+        if self._known is not None:  # it was ours at the last checkpoint, and then its name was durable
+            self._has_folder = True
+            return names
+        self._names_changed = True
         owner = decode_metadata(read_whole(self._disk, self._folder / METADATA))
         if owner == self._topic_id:
             self._has_folder = True
@@ -238,20 +239,34 @@ class PartitionRecovery:
                     return
                 self._end = segment.base
             file = self._disk.open(segment.path)
-            for position, header, _ in walk(file, at, segment.size):
-                follows = header.base_offset == self._end or (self._gaps_allowed and header.base_offset > self._end)
-                if not follows or header.base_offset >= next_base:
-                    break
-                if header.base_offset >= self._first_entry:
-                    self._found[header.base_offset] = Found(segment, position, header.size, header.crc)
-                at = position + header.size
-                self._end = header.last_offset + 1
+            at = self._accept(segment, file, at, next_base)
             if at < segment.size:
                 self._truncate(segment, file, at)
                 if self._end != next_base:
                     if number + 1 < len(scanned):
                         self._delete_from(scanned[number + 1])
                     return
+
+    def _accept(self, segment: Segment, file: File, at: int, next_base: int) -> int:
+        """Take the good batches of one segment from `at` on; returns where they end."""
+        derived, found, first_entry = self._derived, self._found, self._first_entry
+        if derived is not None:
+            derived.enter(segment, at)
+        end = self._end
+        for position, header, _ in walk(file, at, segment.size):
+            base = header.base_offset
+            if base != end and not (self._gaps_allowed and base > end):
+                break
+            if base >= next_base:
+                break
+            if base >= first_entry:
+                found[base] = header.crc, header.length
+            if derived is not None:
+                derived.take(segment, position, header)
+            at = position + header.size
+            end = header.last_offset + 1
+        self._end = end
+        return at
 
     def _truncate(self, segment: Segment, file: File, size: int) -> None:
         self._truncated_bytes += segment.size - size
@@ -265,6 +280,7 @@ class PartitionRecovery:
         self._delete(gone)
 
     def _delete(self, gone: Sequence[Segment]) -> None:
+        self._names_changed = True
         for segment in gone:
             for path in segment_paths(self._folder, segment.base):
                 self._disk.unlink(path)
@@ -275,46 +291,51 @@ class PartitionRecovery:
 
     def _replay(self) -> None:
         floor = self._point.offset if self._point is not None else 0
+        found = self._found
         for entry in self._entries:
             if entry.kind != BATCHES:
                 continue
-            for header, batch in records.split(entry.payload):
-                if header.base_offset < floor:
+            payload, at, size = entry.payload, 0, len(entry.payload)
+            while at < size:
+                base, length, crc = _OUTLINE.unpack_from(payload, at)
+                begin, at = at, at + _LENGTH_END + length
+                if base < floor or (base < self._end and found.get(base) == (crc, length)):
                     continue
-                if header.base_offset < self._end and not self._is_there(header):
-                    self._cut(header.base_offset)
-                if header.base_offset > self._end:
+                if base < self._end:
+                    self._cut(base)
+                if base > self._end:
                     return
-                if header.base_offset == self._end:
-                    self._append(header, batch)
-
-    def _is_there(self, header: BatchHeader) -> bool:
-        found = self._found.get(header.base_offset)
-        return found is not None and found.crc == header.crc and found.size == header.size
+                self._append(payload[begin:at])
 
     def _cut(self, offset: int) -> None:
-        """Cut at the batch that holds `offset`."""
-        bases = sorted(self._found)
-        base = bases[max(0, bisect_right(bases, offset) - 1)]
-        segment, position, _, _ = self._found[base]
-        later = self._segments.index(segment) + 1
-        if later < len(self._segments):
-            self._delete_from(self._segments[later])
-        self._truncate(segment, self._disk.open(segment.path), position)
-        for gone in bases:
-            if gone >= base:
-                del self._found[gone]
-        self._end = base
+        """Cut at the batch that holds `offset`. What follows from it is built anew at the end."""
+        self._derived = None
+        number = max(0, bisect_right([segment.base for segment in self._segments], offset) - 1)
+        segment = self._segments[number]
+        if number + 1 < len(self._segments):
+            self._delete_from(self._segments[number + 1])
+        file = self._disk.open(segment.path)
+        for position, header in peek(file, self._start_of(segment), segment.size):
+            if header.last_offset >= offset:
+                self._truncate(segment, file, position)
+                self._end = header.base_offset
+                break
+        self._found = {base: each for base, each in self._found.items() if base < self._end}
 
-    def _append(self, header: BatchHeader, batch: memoryview) -> None:
+    def _start_of(self, segment: Segment) -> int:
+        """Where the scan of a segment began."""
+        return self._from if self._scanned and segment is self._scanned[0] else 0
+
+    def _append(self, batch: memoryview) -> None:
+        header = records.parse_header(batch)
         segment = self._segments[-1] if self._segments else None
         full = min(self._config.segment_bytes, POSITION_MAX)
         if segment is None or (segment.size and segment.size + header.size > full):
             segment = self._begin_segment()
-        elif segment not in self._scanned:  # the point's own segment, which had nothing past it
-            self._scanned.append(segment)
         write_all(self._disk.open(segment.path), batch, segment.size)
-        self._found[header.base_offset] = Found(segment, segment.size, header.size, header.crc)
+        if self._derived is not None:
+            self._derived.take(segment, segment.size, header)
+        self._found[header.base_offset] = header.crc, header.length
         segment.size += header.size
         self._end = header.last_offset + 1
         self._replayed += 1
@@ -328,9 +349,13 @@ class PartitionRecovery:
             self._from = 0
         self._segments.append(segment)
         self._scanned.append(segment)
+        self._names_changed = True
+        if self._derived is not None:
+            self._derived.enter(segment, 0)
         return segment
 
     def _make_folder(self) -> None:
+        self._names_changed = True
         self._disk.make_folder(self._folder)
         write_whole(self._disk, self._folder / METADATA, encode_metadata(self._topic_id), sync=False)
         self._has_folder = True
@@ -342,97 +367,53 @@ class PartitionRecovery:
         if self._segments:
             self._delete_from(self._segments[0])
         self._end = start
+        self._derived = None
+
+    def _begin_derived(self, end: int) -> Derived:
+        derived = Derived(
+            self._disk,
+            self._folder,
+            self._point,
+            index_interval_bytes=self._config.index_interval_bytes,
+            now_ms=self._now_ms,
+        )
+        derived.know_producers(self._known, end)
+        if derived.lacks_producers:
+            for segment in self._segments:
+                here = segment in self._scanned
+                derived.take_producers(segment, self._start_of(segment) if here else segment.size)
+        return derived
+
+    def _derive_anew(self) -> Derived:
+        """From all that was scanned, after a cut."""
+        derived = self._begin_derived(self._end)
+        for segment in self._scanned:
+            at = self._start_of(segment)
+            derived.enter(segment, at)
+            for position, header in peek(self._disk.open(segment.path), at, segment.size):
+                derived.take(segment, position, header)
+        return derived
 
     def _save(self, start: int) -> Recovered:
-        producers, since = self._producers()
-        epochs = self._epochs()
-        for number, segment in enumerate(self._scanned):
-            file = self._disk.open(segment.path)
-            at = self._from if number == 0 else 0
-            self._restart_indexes(segment, at)
-            for position, header in peek(file, at, segment.size):
-                segment.index_batch(position, header, self._config.index_interval_bytes)
-                epochs.assign(header.leader_epoch, header.base_offset)
-                if header.producer_id >= 0 and header.base_offset >= since:
-                    producers.add(header, header.base_offset, self._now_ms)
-            if segment is not self._segments[-1]:
-                segment.close_for_writing()
-            segment.flush_indexes()
-            file.sync()
-            for index in (segment.index, segment.time_index):
-                if index.unsynced:
-                    self._disk.open(index.path).sync()
-        epochs.cut_start(start)
-        snapshot, obsolete = self._save_producers(producers)
-        self._sync_names(epochs)
-        return Recovered(
-            self._new_point(start, epochs, snapshot), True, self._truncated_bytes, self._replayed, obsolete
-        )
-
-    def _restart_indexes(self, segment: Segment, at: int) -> None:
-        """Keep what lies below `at`; the rest is built anew."""
-        point = self._point
-        if point is not None and at > 0:
-            segment.index.keep(point.index_entries)
-            segment.time_index.keep(point.time_index_entries)
-            segment.max_timestamp, segment.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
-        else:
-            segment.index.clear()
-            segment.time_index.clear()
-            segment.max_timestamp = -1
-
-    def _producers(self) -> tuple[Producers, int]:
-        """The producers at the point, and from which offset on batches have to be added to them.
-
-        When their snapshot is damaged, all batches have to be looked at.
-        """
-        known = self._known
-        if known is None or self._end < known.offset:
-            return Producers(), 0
-        try:
-            return read_producers(self._disk, self._folder, known.snapshot), known.offset
-        except DraveError as error:
-            logger.warning("%s: %s; its producers are looked up in its batches", self._folder, error)
-            producers = Producers()
-            for segment in self._segments:
-                end = segment.size
-                if segment in self._scanned:
-                    end = self._from if segment is self._scanned[0] else 0
-                for _, header in peek(self._disk.open(segment.path), 0, end):
-                    if header.producer_id >= 0:
-                        producers.add(header, header.base_offset, self._now_ms)
-            return producers, 0
-
-    def _epochs(self) -> LeaderEpochs:
-        """The leader epochs at the point."""
-        try:
-            epochs = read_epochs(self._disk, self._folder)
-        except DraveError as error:
-            logger.warning("%s: %s", self._folder, error)
-            epochs = LeaderEpochs()
-            epochs.changed = True
-        epochs.cut_end(self._point.offset if self._point is not None else 0)
-        return epochs
-
-    def _save_producers(self, producers: Producers) -> tuple[int, list[Path]]:
-        """Write their snapshot; its offset, and the snapshots that it replaces."""
-        before = snapshot_offsets(self._disk.list_folder(self._folder)) if self._has_folder else []
-        snapshot = -1
-        if len(producers):
-            snapshot = self._end
-            replace_file(self._disk, self._folder / offset_name(snapshot, SNAPSHOT), producers.snapshot())
-        return snapshot, [self._folder / offset_name(each, SNAPSHOT) for each in before if each != snapshot]
-
-    def _sync_names(self, epochs: LeaderEpochs) -> None:
+        derived = self._derived or self._derive_anew()
+        for segment in self._scanned:
+            self._disk.open(segment.path).sync()
         if not self._has_folder:
-            return
-        if epochs.changed:
-            replace_file(self._disk, self._folder / LEADER_EPOCHS, epochs.encode())
-        self._disk.open(self._folder / METADATA).sync()
-        self._disk.sync_folder(self._folder)
-        self._disk.sync_folder(self._folder.parent)
+            return Recovered(self._new_point(start, derived, -1), True, self._truncated_bytes, self._replayed)
+        last = self._segments[-1] if self._segments else None
+        snapshot, renamed = derived.save(self._scanned, last, start=start, end=self._end)
+        if self._known is None:
+            self._disk.open(self._folder / METADATA).sync()
+        if renamed or self._names_changed or not self._only_grew():
+            self._disk.sync_folder(self._folder)
+        point = self._new_point(start, derived, snapshot)
+        return Recovered(point, True, self._truncated_bytes, self._replayed, derived.obsolete(snapshot))
 
-    def _new_point(self, start: int, epochs: LeaderEpochs, snapshot: int) -> RecoveryPoint:
+    def _only_grew(self) -> bool:
+        """Whether the segment of the point is the only one that was written since."""
+        return len(self._scanned) == 1 and self._from > 0
+
+    def _new_point(self, start: int, derived: Derived, snapshot: int) -> RecoveryPoint:
         known = self._known.leader_epoch if self._known is not None else -1
         segments = self._segments
         last = segments[-1] if segments else None
@@ -440,7 +421,7 @@ class PartitionRecovery:
         return RecoveryPoint(
             self._topic_id,
             self._index,
-            max(known + 1, epochs.latest + 1, self._epoch_floor),
+            max(known + 1, derived.epochs.latest + 1, self._epoch_floor),
             start if segments else self._end,
             self._end,
             last.base if last is not None else self._end,

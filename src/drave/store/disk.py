@@ -352,11 +352,17 @@ def write_all(file: File, data: Buffer, at: int) -> None:
         taken += more
 
 
-def replace_file(disk: Disk, path: Path, data: Buffer) -> None:
-    """Replace a file so that a crash leaves the old content or the new, never a mixture; durable on return."""
+def write_aside(disk: Disk, path: Path, data: Buffer) -> None:
+    """Replace a file so that a crash leaves the old content or the new, never a mixture. It is durable once the folder
+    is synced."""
     temporary = path.with_name(path.name + ".tmp")
     write_whole(disk, temporary, data)
     disk.rename(temporary, path)
+
+
+def replace_file(disk: Disk, path: Path, data: Buffer) -> None:
+    """`write_aside`, durable on return."""
+    write_aside(disk, path, data)
     disk.sync_folder(path.parent)
 
 
@@ -403,5 +409,6 @@ __all__ = [
     "read_whole",
     "replace_file",
     "write_all",
+    "write_aside",
     "write_whole",
 ]

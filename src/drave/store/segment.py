@@ -316,24 +316,25 @@ class Segment:
 
 def walk(file: File, at: int, end: int) -> Iterator[tuple[int, BatchHeader, memoryview]]:
     """Position, header and bytes of every batch from `at` on, up to the first that is not whole and intact."""
-    held = EMPTY
-    start = at  # where `held` was read
+    held, start, held_end = EMPTY, at, at
     while at + records.HEADER_SIZE <= end:
         try:
-            if at + records.HEADER_SIZE > start + len(held):
+            if at + records.HEADER_SIZE > held_end:
                 held, start = memoryview(file.pread(min(WALK_BYTES, end - at), at)), at
+                held_end = start + len(held)
             header = records.parse_header(held, at - start)
-            size = header.size
-            if at + size > end:
+            after = at + header.size
+            if after > end:
                 return
-            if at + size > start + len(held):
-                held, start = memoryview(file.pread(min(max(WALK_BYTES, size), end - at), at)), at
-            batch = held[at - start : at - start + size]
+            if after > held_end:
+                held, start = memoryview(file.pread(min(max(WALK_BYTES, after - at), end - at), at)), at
+                held_end = start + len(held)
+            batch = held[at - start : after - start]
             records.check_intact(header, batch)
         except ProtocolError:
             return
         yield at, header, batch
-        at += size
+        at = after
 
 
 def peek(file: File, at: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
