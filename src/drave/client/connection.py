@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -25,6 +26,7 @@ DEFAULT_BOOTSTRAP: Final = "localhost:9092"
 DEFAULT_PORT: Final = 9092
 ANSWER_TIMEOUT_S: Final = 15.0
 DELIVERY_TIMEOUT_MS: Final = 30_000
+_PORT_MAX: Final = 65535
 _CONNECT_TIMEOUT_S: Final = 5.0
 _RETRY_PAUSE_S: Final = 0.1
 _IDEMPOTENCE_SPEAKS: Final = {"enable.idempotence", "acks", "request.required.acks", "transactional.id"}
@@ -42,7 +44,7 @@ class Connection:
     properties: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
-        """That one of the addresses takes a connection. Raises Unreachable."""
+        """That one of the addresses takes a connection. Raises Unreachable, and BadProperty for what is no address."""
         addresses = self.properties.get("bootstrap.servers", self.bootstrap).split(",")
         reasons = []
         for address in addresses:
@@ -86,6 +88,18 @@ class Connection:
             raise BadProperty(f"a client property is not right: {error.args[0].str()}") from None
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A block that calls librdkafka, and in which Ctrl-C stays a KeyboardInterrupt.
+
+    confluent-kafka (2.16) loses the one that comes up inside a callback, and raises SystemError in its place.
+    """
+    try:
+        yield
+    except SystemError:
+        raise KeyboardInterrupt from None
+
+
 def result(future: Future[Any], doing: str) -> Any:
     """What an admin request came to. `doing` completes "cannot …". Raises ClientError."""
     from drave.client.librdkafka import KafkaException
@@ -114,4 +128,6 @@ def _host_and_port(address: str) -> tuple[str, int]:
     host, colon, port = address.strip().rpartition("://")[2].rpartition(":")
     if not colon or port.endswith("]"):
         host, port = address.strip(), str(DEFAULT_PORT)
-    return host.strip("[]"), int(port) if port.isdigit() else DEFAULT_PORT
+    if not (port.isascii() and port.isdigit() and int(port[:6]) <= _PORT_MAX):
+        raise BadProperty(f"{address.strip()} is not HOST:PORT: {port!r} is no port")
+    return host.strip("[]"), int(port)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from drave.client.connection import Connection
+from drave.client.connection import Connection, interruptible
 from drave.client.errors import ClientError, Unreachable, told
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Publisher:
             return
         if self._failure is not None:
             self._producer.purge()
-        self._producer.flush(_FAREWELL_S)
+        self._flush(_FAREWELL_S)
 
     def send(
         self,
@@ -77,15 +77,21 @@ class Publisher:
 
     def wait(self, seconds: float) -> None:
         """Let acknowledgements come in for so long. Raises the ClientError of a record that was refused."""
-        self._producer.poll(seconds)
+        with interruptible():
+            self._producer.poll(seconds)
         if self._failure is not None:
             raise self._failure
 
     def finish(self) -> None:
         """Wait until every record is acknowledged. Raises the ClientError of one that was refused."""
-        while self._producer.flush(_FLUSH_STEP_S):
+        while self._flush(_FLUSH_STEP_S):
             self.wait(0)
         self.wait(0)
+
+    def _flush(self, seconds: float) -> int:
+        """How many records are still on their way after at most so long."""
+        with interruptible():
+            return self._producer.flush(seconds)
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from drave.client.connection import Connection
+from drave.client.connection import Connection, interruptible
 from drave.client.errors import ClientError, NotFound, Unreachable, told
 from drave.client.topics import TopicPartitionId, Topics
 
@@ -117,7 +117,8 @@ class Reader:
         silent_s = 0.0
         while not self._at_the_end():
             self._idle()
-            first = self._consumer.poll(_WAIT_S)
+            with interruptible():
+                first = self._consumer.poll(_WAIT_S)
             if first is None:
                 silent_s += _WAIT_S
                 self._mind_silence(silent_s)
