@@ -58,13 +58,22 @@ class Root(click.Group):
             click.echo(f"drave: {error}", err=True)
             ctx.exit(next(code for kind, code in _CODES if isinstance(error, kind)))
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it exits
+            _forget_output()
             ctx.exit(READER_GONE)
+        except OSError as error:  # a full disk, mostly: what a command reads it opens with an error of its own
+            _forget_output()
+            click.echo(f"drave: {error}", err=True)
+            ctx.exit(FAILED)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         finally:
             signal.signal(signal.SIGTERM, before)
         return result
+
+
+def _forget_output() -> None:
+    """Let what standard output still holds go nowhere, or Python complains about it as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
