@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,6 +104,7 @@ def _document(settings: BrokerSettings, addresses: Sequence[Address]) -> dict[st
 def _print_welcome(settings: BrokerSettings, addresses: Sequence[Address]) -> None:
     bootstrap = _bootstrap(settings, addresses)
     option = "" if bootstrap == DEFAULT_BOOTSTRAP else f" --bootstrap {bootstrap}"
+    drave = _name()
     click.secho("Drave is ready.", bold=True)
     click.echo(f"""
   listens on  {", ".join(map(str, addresses))}
@@ -111,8 +113,8 @@ def _print_welcome(settings: BrokerSettings, addresses: Sequence[Address]) -> No
 """)
     click.secho("Send a first record, and read it:", bold=True)
     click.echo(f"""
-  echo hello | drave produce greetings{option}
-  drave consume greetings --from-beginning{option}
+  echo hello | {drave} produce greetings{option}
+  {drave} consume greetings --from-beginning{option}
 """)
     click.secho("The same in Python, with any Kafka client:", bold=True)
     click.echo(f"""
@@ -123,6 +125,12 @@ def _print_welcome(settings: BrokerSettings, addresses: Sequence[Address]) -> No
   consumer.subscribe(["greetings"]), print(consumer.poll(10).value())
 
 Ctrl-C stops.""")
+
+
+def _name() -> str:
+    """What starts a command of ours: the path that was typed, where the name alone would not be found."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "drave" and shutil.which("drave") is None else "drave"
 
 
 def _bootstrap(settings: BrokerSettings, addresses: Sequence[Address]) -> str:
