@@ -16,7 +16,7 @@ from drave.cli.options import AS_FAST_AS_IT_CAN, KEY_VALUE, SPEED, connection_op
 from drave.cli.output import counted, is_terminal, note, print_json
 from drave.cli.records import parse_record
 from drave.client.connection import Connection
-from drave.client.errors import ClientError
+from drave.client.errors import ClientError, NotFound
 from drave.client.publishing import Headers, Publisher
 from drave.client.recordings import Format, Pace, Recording, Row, open_recording
 from drave.client.times import time_text
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 0.1
 """The longest wait at a time, so that Ctrl-C and refusals are heard."""
+
+_USUAL_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
+"""How long Kafka keeps a topic's records when nobody has said anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,12 +209,23 @@ def _warn_of_retention(connection: Connection, topic: str, rows: list[Row]) -> N
     """Say so when the broker would delete the records as soon as it looks."""
     from drave.client.topics import Topics
 
+    oldest_ms = rows[0].time_ms if rows else None
+    if oldest_ms is None:
+        return
+    age_ms = time.time() * 1000 - oldest_ms
     try:
         retention_ms = int(Topics(connection).config(topic, "retention.ms") or -1)
+    except NotFound:
+        if age_ms > _USUAL_RETENTION_MS:
+            note(
+                f"Note: {topic} does not exist yet, and these begin at {time_text(oldest_ms)}: a broker that makes it "
+                f"by itself may delete them. `drave topic create {topic} --config retention.ms=-1` makes one that "
+                "keeps them."
+            )
+        return
     except (ClientError, ValueError):
-        return  # no such topic yet, or not for us to read
-    oldest_ms = rows[0].time_ms if rows else None
-    if oldest_ms is not None and 0 <= retention_ms < time.time() * 1000 - oldest_ms:
+        return  # not for us to read
+    if 0 <= retention_ms < age_ms:
         note(
             f"Note: {topic} keeps records for {retention_ms / 86_400_000:g} days, and these begin at "
             f"{time_text(oldest_ms)}: the broker may delete them. A topic with retention.ms=-1 keeps them."
