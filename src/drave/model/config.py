@@ -119,7 +119,9 @@ def _whole_number(key: str, type_: ConfigType, text: str, bare: str) -> int:
         number = int(bare) if len(bare) <= 32 and "_" not in bare else None
     except ValueError:
         number = None
-    if number is None or not -bound <= number < bound:
+    if number is None:
+        raise InvalidConfig(key, text, "must be a whole number")
+    if not -bound <= number < bound:
         raise InvalidConfig(key, text, f"must be a whole number from {-bound} to {bound - 1}")
     return number
 
