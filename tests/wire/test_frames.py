@@ -69,6 +69,12 @@ def test_a_request_header_is_version_2_where_the_request_is_flexible(
     assert decode_request(memoryview(frame)) == (RequestHeader(12, version, -7, client_id), HEARTBEAT)
 
 
+def test_a_client_id_that_is_not_utf_8_is_read_as_well_as_it_can_be() -> None:
+    header, at = parse_request_header(struct.pack(">hhih", 12, 0, 7, 2) + b"\xc3(")
+    assert header == RequestHeader(12, 0, 7, "\ufffd(")
+    assert at == 12
+
+
 def test_tags_in_a_request_header_are_passed_over() -> None:
     frame = struct.pack(">hhih", 12, 4, 1, 1) + b"c" + b"\x02" + b"\x00\x03abc" + b"\x81\x01\x00" + b"body"
     header, at = parse_request_header(frame)

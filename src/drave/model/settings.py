@@ -101,7 +101,8 @@ class BrokerSettings:
     """A connection on which nothing has been asked for so long is closed. Kafka: `connections.max.idle.ms`."""
 
     frame_ms_max: int = setting(60_000, low=1000)
-    """A request that has begun to arrive must have arrived whole after this time, or its connection is closed."""
+    """A connection is closed whose client has stopped for so long halfway: in a request that it sends, or in the
+    replies that it was sent. One that goes on, however slowly, is not."""
 
     listen_backlog: int = setting(1024, kafka="socket.listen.backlog.size", low=1)
     """Connections that the kernel may hold before they are accepted. Kafka: `socket.listen.backlog.size` (50 there)."""

@@ -53,13 +53,11 @@ def parse_request_header(frame: Buffer) -> tuple[RequestHeader, int]:
         client_id = None
         if length >= 0:
             at += length
-            client_id = str(frame[10:at], "utf-8")
+            client_id = str(frame[10:at], "utf-8", "replace")  # as Kafka reads it: it is only a name for people
         if version in _FLEXIBLE.get(key, ()):
             at = at + 1 if frame[at] == 0 else _skip_tags(frame, at)
     except (IndexError, struct.error):
         raise SchemaError("RequestHeader", 2, "ends too early") from None
-    except UnicodeDecodeError:
-        raise SchemaError("RequestHeader", 2, "holds a client id that is not UTF-8") from None
     except OverlongVarint:
         raise SchemaError("RequestHeader", 2, "holds a varint of more than five bytes") from None
     if at > len(frame):
