@@ -104,7 +104,7 @@ def test_a_checkpoint_lets_recovery_begin_at_the_end() -> None:
     for sequence in range(5):
         still.append(batch(producer=7, epoch=0, sequence=sequence))
     still.checkpoint()
-    assert still.log.recovery_point == 5
+    assert still.log.points.offset == 5
     still.power_cut()
     assert still.logs.report.replayed_batches == 0
     assert still.log.end == 5
@@ -116,7 +116,7 @@ def test_a_checkpoint_is_made_when_a_journal_file_is_full() -> None:
     for _ in range(100):
         still.append(batch(bytes(200)))
         still.logs.flush()
-    assert still.log.recovery_point > 0
+    assert still.log.points.offset > 0
     journals = [path for path in still.disk.files() if path.suffix == ".journal"]
     assert len(journals) == 2
     assert all(len(still.disk.files()[path]) <= 16 * 1024 for path in journals)
@@ -131,7 +131,7 @@ def test_a_checkpoint_is_made_after_so_much_that_recovery_would_have_to_read(
     for _ in range(120):
         still.append(batch(bytes(300)))
         still.logs.flush()
-    assert still.log.recovery_point > 50
+    assert still.log.points.offset > 50
 
 
 def test_only_the_newest_producer_snapshot_is_kept() -> None:
@@ -260,13 +260,13 @@ def test_a_checkpoint_that_finds_no_room_is_made_later() -> None:
     still.disk.room_bytes = 0
     still.logs.flusher.begin_checkpoint()
     still.logs.flush()
-    assert still.log.recovery_point == 0
+    assert still.log.points.offset == 0
     still.disk.room_bytes = None
     still.logs.flush()
-    assert still.log.recovery_point == 0, "it rests a little"
+    assert still.log.points.offset == 0, "it rests a little"
     still.clock.now_ms += 2000
     still.logs.flush()
-    assert still.log.recovery_point == 1
+    assert still.log.points.offset == 1
 
 
 # -- a failing disk

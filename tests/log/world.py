@@ -356,7 +356,7 @@ class World:
             log = self.log(key)
             history.acknowledged = max(history.acknowledged, log.high_watermark)
             history.start = max(history.start, log.start)
-            history.checkpointed = max(history.checkpointed, log.recovery_point)
+            history.checkpointed = max(history.checkpointed, log.points.offset)
             history.epoch = log.leader_epoch
 
     def move_start(self) -> None:

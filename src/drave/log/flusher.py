@@ -514,7 +514,7 @@ class CheckpointStep:
             return
         if self._error is None:
             self._sync.done()
-            self._log.checkpoint_made(self._part)
+            self._log.points.made(self._part)
             self._checkpoint.covered.append(self._log)
         else:
             self._sync.undone()
@@ -531,7 +531,7 @@ class PointsWrite:
     def __init__(self, flusher: Flusher, checkpoint: Checkpoint) -> None:
         self._flusher = flusher
         self._checkpoint = checkpoint
-        self._points = [point for log in flusher.logs() if (point := log.encoded_point()) is not None]
+        self._points = [point for log in flusher.logs() if (point := log.points.encoded(log.start)) is not None]
         self._error: OSError | None = None
 
     def run(self) -> None:

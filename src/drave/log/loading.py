@@ -34,7 +34,7 @@ class Loaded(NamedTuple):
     """The one that was given, or a new one when the partition had to be recovered."""
 
 
-def load(shared: Shared, folder: Path, config: LogConfig, point: RecoveryPoint) -> Loaded:
+def load_partition(shared: Shared, folder: Path, config: LogConfig, point: RecoveryPoint) -> Loaded:
     """Open what `point` speaks of. Raises StorageError."""
     try:
         try:

@@ -16,6 +16,7 @@ from typing import Final
 
 from drave.log.driver import ThreadDriver, drain
 from drave.log.flusher import Flusher
+from drave.log.housekeeping import keep_house
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
 from drave.log.partition import PartitionLog
 from drave.log.shared import Shared
@@ -189,6 +190,6 @@ class Logs:
         clock = self._shared.clock
         end = clock.monotonic() + HOUSE_S_MAX
         for log in self._round:
-            log.keep_house(now_ms)
+            keep_house(log, self._shared, now_ms)
             if clock.monotonic() >= end:
                 break

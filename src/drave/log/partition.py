@@ -21,26 +21,24 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
 from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
 from drave.log.flusher import FileRemoval, FolderRemoval
-from drave.log.loading import load
+from drave.log.loading import load_partition
 from drave.log.lookup import TimestampOffset
 from drave.log.points import CheckpointPart, PartitionPoints, State
 from drave.log.producers import Producers
 from drave.log.reading import NO_BATCHES, Batches, Plan, read_batches
-from drave.log.retention import Kept, may_be_due, new_start
+from drave.log.rolling import FOREVER, NOTHING_YET, index_entries_max, roll_after
 from drave.log.shared import Shared
 from drave.log.waiting import Waiting
 from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
 from drave.records import BatchHeader
 from drave.store.disk import Buffer, WouldBlock
-from drave.store.index import TIME_ENTRY
 from drave.store.names import SNAPSHOT, doomed_name, offset_name, partition_folder
 from drave.store.recovery_points import RecoveryPoint
 from drave.store.segment import POSITION_MAX, Segment
@@ -52,10 +50,6 @@ COPY_BYTES_MAX: Final = 64 * 1024
 
 RECENT_BYTES: Final = 8 * 1024 * 1024
 """What was written so lately is in memory: reading it cannot wait for the disk."""
-
-FOREVER: Final = 1 << 63
-NOTHING_YET: Final = -2
-"""Below every timestamp: the first batch of a segment says when it is full."""
 
 _PLACE: Final = struct.Struct(">qii")  # base offset, length, leader epoch
 _HEAD_SIZE: Final = _PLACE.size
@@ -96,7 +90,6 @@ class PartitionLog:
         "_pending",
         "_pending_bytes",
         "_pending_start",
-        "_points",
         "_producers",
         "_roll_above",
         "_segment_bytes",
@@ -113,6 +106,7 @@ class PartitionLog:
         "leader_epoch",
         "name",
         "on_advance",
+        "points",
         "removed",
         "start",
         "topic_id",
@@ -144,7 +138,7 @@ class PartitionLog:
         self._flusher = shared.flusher
         self._makes_durable = shared.settings.durability == "fsync"
         self._journal_bytes_max = shared.settings.journal_entry_bytes_max if self._makes_durable else -1
-        self._points = PartitionPoints(point)
+        self.points = PartitionPoints(point)
         self._has_folder = point is not None
         self._loaded = False
         self._active: Segment | None = None
@@ -173,7 +167,7 @@ class PartitionLog:
         self._segment_bytes = min(config.segment_bytes, POSITION_MAX)
         self._index_interval_bytes = config.index_interval_bytes
         if self._active is not None:
-            self._active.index_entries_max = _index_entries_max(config)
+            self._active.index_entries_max = index_entries_max(config)
             self._set_roll_time(self._active)
 
     # -- appending
@@ -247,7 +241,7 @@ class PartitionLog:
 
     def _begin_writing(self) -> Segment:
         """Files, if there are none, and a segment to write to."""
-        self._load()
+        self.load()
         if self.removed:
             raise StorageError(str(self), "the topic was deleted")
         files = self.files
@@ -275,27 +269,23 @@ class PartitionLog:
         assert self.files is not None, "an active segment is one of the files"
         self.files.file(active)
         self._active = active
-        active.index_entries_max = _index_entries_max(self.config)
+        active.index_entries_max = index_entries_max(self.config)
         self._set_roll_time(active)
 
     def _set_roll_time(self, active: Segment) -> None:
         first = active.first_timestamp() if active.size else NOTHING_YET
-        self._roll_above = first if first == NOTHING_YET else self._roll_after(active, first)
-
-    def _roll_after(self, active: Segment, timestamp: int) -> int:
-        """Past which timestamp a segment that began with this one is full: as in Kafka, records tell the time."""
-        if timestamp < 0:
-            return FOREVER
-        jitter_max = min(self.config.segment_jitter_ms, self.config.segment_ms)
-        jitter = crc32(self.topic_id, active.base + self.index) % (jitter_max + 1) if jitter_max else 0
-        return timestamp + self.config.segment_ms - jitter
+        self._roll_above = first if first == NOTHING_YET else roll_after(self, active.base, first)
 
     def _roll_for(self, active: Segment, timestamp: int) -> Segment:
         """A segment for the next batch: a new one, unless this one is still empty."""
         if active.size:
             active = self._roll(active)
-        self._roll_above = self._roll_after(active, timestamp)
+        self._roll_above = roll_after(self, active.base, timestamp)
         return active
+
+    def roll(self) -> None:
+        """Begin a new segment, which the active one must not be empty for. Raises StorageError."""
+        self._roll(self._active or self._begin_writing())
 
     def _roll(self, active: Segment) -> Segment:
         assert self.files is not None, "an active segment is one of the files"
@@ -315,14 +305,14 @@ class PartitionLog:
     def folder(self) -> Path:
         return partition_folder(self._shared.topics, self.name, self.index)
 
-    def _load(self) -> None:
+    def load(self) -> None:
         """Open the partition, if this life has not done so. Raises StorageError."""
         if self._loaded:
             return
         self._epochs, self._producers = LeaderEpochs(), Producers()
-        point = self._points.durable
+        point = self.points.durable
         if point is not None:
-            loaded = load(self._shared, self.folder, self.config, point)
+            loaded = load_partition(self._shared, self.folder, self.config, point)
             self._producers, self._epochs = loaded.producers, loaded.epochs
             if loaded.point is not point:
                 self._begin_at(loaded.point)
@@ -332,7 +322,7 @@ class PartitionLog:
         self._loaded = True
 
     def _begin_at(self, point: RecoveryPoint) -> None:
-        self._points = PartitionPoints(point)
+        self.points = PartitionPoints(point)
         self.leader_epoch = point.leader_epoch
         self.start = Offset(point.start)
         self.end = self.high_watermark = self.last_stable = Offset(point.offset)
@@ -342,18 +332,13 @@ class PartitionLog:
         """Of all segments."""
         if self.files is not None:
             return self.files.size_bytes
-        point = self._points.durable
+        point = self.points.durable
         return point.size_bytes if point is not None else 0
-
-    @property
-    def recovery_point(self) -> int:
-        """Everything below it is durable in segments, and recovery knows it."""
-        return self._points.offset
 
     @property
     def producers(self) -> Producers:
         """The producers that are known here."""
-        self._load()
+        self.load()
         return self._producers
 
     # -- becoming durable
@@ -457,7 +442,7 @@ class PartitionLog:
     def _plan(self, start: int, limit: int, after: Plan | None = None) -> Plan | None:
         """Which segment to read, and how far; None when there is none with anything below `limit`."""
         if not self._loaded:
-            self._load()
+            self.load()
         files = self.files
         if files is None:
             return None
@@ -498,7 +483,7 @@ class PartitionLog:
         return await self._look_up(lookup.latest)
 
     async def _look_up(self, find: Callable[..., TimestampOffset | None], *args: int) -> TimestampOffset | None:
-        self._load()
+        self.load()
         files = self.files
         if files is None:
             return None
@@ -512,12 +497,12 @@ class PartitionLog:
 
     def epoch_at(self, offset: Offset) -> int:
         """The leader epoch that wrote `offset`, or that will; -1 when it is not known."""
-        self._load()
+        self.load()
         return self.leader_epoch if offset >= self.end else self._epochs.epoch_at(offset)
 
     def end_offset_for_epoch(self, epoch: int) -> tuple[int, Offset]:
         """The largest leader epoch up to `epoch` and where its writes end; (-1, -1) when it is not known."""
-        self._load()
+        self.load()
         found, end = self._epochs.end_of(epoch, current=self.leader_epoch, end=self.end)
         return found, Offset(end)
 
@@ -542,6 +527,7 @@ class PartitionLog:
         """Let the log begin at `start`, which no read sees before it is durable."""
         if self._flusher.refusal is not None:
             raise self._flusher.refusal
+        self.load()
         self._pending_start = max(self._pending_start, start)
         if not self._joined:
             self.join()
@@ -549,7 +535,6 @@ class PartitionLog:
     def _start_is_durable(self, start: int) -> None:
         if start > self.start and not self.removed:
             self.start = Offset(start)
-            self._load()
             self._epochs.cut_start(start)
             self.drop_segments()
             if self.on_advance is not None:
@@ -562,37 +547,9 @@ class PartitionLog:
         """Remove segments that are wholly below the start, as far as the recovery point lets them go."""
         if self.files is None or self.removed:
             return
-        paths = self.files.drop(self.start, self._points.offset)
+        paths = self.files.drop(self.start, self.points.offset)
         if paths:
             self._flusher.remove(FileRemoval(self._flusher, self, paths))
-
-    # -- housekeeping
-
-    def keep_house(self, now_ms: int) -> None:
-        """Retention, and producers that have been silent for long. Quick where nothing is due."""
-        if self.files is None and not may_be_due(self._points.durable, self.config, now_ms):
-            return
-        try:
-            self._load()
-            self._keep_segments(now_ms)
-        except (OSError, StorageError) as error:
-            logger.warning("%s: housekeeping waits: %s", self, error)
-        if len(self._producers):
-            self._producers.expire(now_ms, self._shared.settings.producer_id_expiration_ms)
-
-    def _keep_segments(self, now_ms: int) -> None:
-        files = self.files
-        if files is None:
-            return
-        kept = [Kept.of(segment, self._shared.disk) for segment in files.segments]
-        start = new_start(kept, self.end, self.high_watermark, self.config, now_ms)
-        if start is not None and start > self.start:
-            active = self._active or self._begin_writing()
-            if start > active.base:
-                self._roll(active)
-            self.move_start(start)
-        if files.has_droppable(self.start):
-            self._flusher.begin_checkpoint_for(self)
 
     # -- checkpoints
 
@@ -600,24 +557,16 @@ class PartitionLog:
         """What has to be written so that recovery may begin at the present end."""
         assert self.files is not None, "only what has files is checkpointed"
         state = State(self.topic_id, self.index, self.leader_epoch, self.start, self.end)
-        return self._points.prepare(state, self.files, self._producers, self._epochs)
-
-    def checkpoint_made(self, part: CheckpointPart) -> None:
-        """It was written and synced; it counts once the recovery points say so."""
-        self._points.made(part)
+        return self.points.prepare(state, self.files, self._producers, self._epochs)
 
     def checkpoint_failed(self, part: CheckpointPart) -> None:
         """It could not be written."""
         if part.epochs is not None:
             self._epochs.changed = True
 
-    def encoded_point(self) -> bytes | None:
-        """What the recovery points should say of this partition; None when it has no files to speak of."""
-        return self._points.encoded(self.start)
-
     def checkpointed(self) -> None:
-        """The recovery points say what `checkpoint_made` was told."""
-        obsolete = self._points.take_effect()
+        """The recovery points say what `checkpoint` gave."""
+        obsolete = self.points.take_effect()
         if self.removed:
             return
         if obsolete >= 0:
@@ -647,7 +596,3 @@ class PartitionLog:
         if self._has_folder:
             self._flusher.remove(FolderRemoval(self._flusher, doomed, self.topic_id))
         return True
-
-
-def _index_entries_max(config: LogConfig) -> int:
-    return config.segment_index_bytes // TIME_ENTRY.size

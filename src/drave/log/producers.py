@@ -162,6 +162,8 @@ class Producers:
     def first_unstable(self, high_watermark: int) -> int | None:
         """The first offset of any transaction that is undecided, or decided by a marker that is not durable yet."""
         ended = self._ended
+        if not ended and not self._open:
+            return None
         while ended and ended[0][1] < high_watermark:
             ended.popleft()
         starts = [start for start, _ in ended]

@@ -1,0 +1,40 @@
+"""What is done for a partition now and then, whether anybody asks for it or not: retention, forgetting producers."""
+
+from __future__ import annotations
+
+import logging
+
+from drave.log.errors import StorageError
+from drave.log.partition import PartitionLog
+from drave.log.retention import Kept, may_be_due, new_start
+from drave.log.shared import Shared
+
+logger = logging.getLogger("drave.log")
+
+
+def keep_house(log: PartitionLog, shared: Shared, now_ms: int) -> None:
+    """Quick where nothing is due: a partition that nobody has opened is opened only when something may be."""
+    if log.removed or (log.files is None and not may_be_due(log.points.durable, log.config, now_ms)):
+        return
+    try:
+        producers = log.producers
+        _forget_segments(log, shared, now_ms)
+    except (OSError, StorageError) as error:
+        logger.warning("%s: housekeeping waits: %s", log, error)
+        return
+    if len(producers):
+        producers.expire(now_ms, shared.settings.producer_id_expiration_ms)
+
+
+def _forget_segments(log: PartitionLog, shared: Shared, now_ms: int) -> None:
+    files = log.files
+    if files is None or files.active is None:
+        return
+    kept = [Kept.of(segment, shared.disk) for segment in files.segments]
+    start = new_start(kept, log.end, log.high_watermark, log.config, now_ms)
+    if start is not None and start > log.start:
+        if start > files.active.base:
+            log.roll()
+        log.move_start(start)
+    if files.has_droppable(log.start):
+        shared.flusher.begin_checkpoint_for(log)
