@@ -7,7 +7,7 @@ from tests.log.still import CARS, RIDES, Still, batch
 from tests.log.world import Topic, finish
 
 from drave.log import LogClosed, StorageError
-from drave.log.flusher import Commit
+from drave.log.commit import Commit
 from drave.model.log_config import LogConfig
 from drave.store.disk import SyncFailed
 

@@ -8,7 +8,7 @@
     epochs.py      its leader epochs (KIP-101)
     lookup.py      offsets by timestamp
     rolling.py, retention.py   when a segment is full, and when it may be forgotten; housekeeping.py does it
-    flusher.py     what makes appends durable: windows, commits, checkpoints; driver.py gives it threads
+    flusher.py     what makes appends durable: commit.py, checkpoint.py, removal.py; driver.py gives it threads
     opening.py     what a start does; recovery.py what it does for one partition, derived.py from its batches
 
 The law: what is acknowledged is durable, what is readable is durable, offsets have no gaps.

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
-from drave.log.flusher import Commit, Flusher, Work
+from drave.log.commit import Commit
+from drave.log.flusher import Flusher, Work
 from drave.model.clock import Clock, Scheduler
 
 REST_S_MAX: Final = 0.2

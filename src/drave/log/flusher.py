@@ -1,20 +1,12 @@
 """What makes appended batches durable: windows are committed, and now and then a checkpoint is made.
 
-    append ─▶ window ─▶ Commit ─▶ high watermark, replies              one in flight, in order
-                        │ journal: entries of many partitions, one sync
-                        └ direct: a partition that wrote much has its own files synced; its bytes skip the journal
-
-    journal file full, or much written past it ─▶ checkpoint:
-        CheckpointStep   for each partition written since the last one: sync segments, indexes, names; producer
-                         snapshot, leader epochs
-        PointsWrite      replace recovery-points; then the journal file is free, and old segments may go
+    append ─▶ window ─▶ Commit ─▶ high watermark, replies                       commit.py
+    journal file full, or much written past it ─▶ Checkpoint                    checkpoint.py
+    segments below the log start, deleted topics ─▶ FileRemoval, FolderRemoval  removal.py
 
 The flusher decides and keeps the books; it never waits. What may wait is a `Work`: `run` is called once, on whatever
 thread, and then `finish` on the flusher's own. Whoever drives it (threads, or a test, step by step) keeps one commit
 and one chore in flight at most.
-
-Which way a partition's bytes take is chosen for each partition of a window: both ways keep its own order, and no
-promise is made across partitions.
 """
 
 from __future__ import annotations
@@ -24,16 +16,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from drave.log.checkpoint import Checkpoint
+from drave.log.commit import Commit, Fill
 from drave.log.errors import LogClosed
-from drave.log.files import Sync, remove_tree
+from drave.log.removal import FileRemoval, FolderRemoval
 from drave.model.clock import Clock
 from drave.model.ids import TopicId
 from drave.model.storage_settings import StorageSettings
-from drave.store import journal as journals
-from drave.store.disk import FULL, Disk, SyncFailed
-from drave.store.journal import Item, Journal, Place
-from drave.store.recovery_points import write_recovery_points
-from drave.store.segment import Segment
+from drave.store.disk import Disk
+from drave.store.journal import Journal
 
 if TYPE_CHECKING:
     from drave.log.partition import PartitionLog
@@ -43,9 +34,6 @@ logger = logging.getLogger("drave.log")
 FILL_SLICE_BYTES: Final = 256 * 1024
 CHORE_PAUSE_S: Final = 1.0
 """How long a chore waits that found the disk full."""
-
-ALONE: Final = 4
-"""A partition that is alone in its window is synced directly from so much less on."""
 
 RECENT: Final = 0.2
 """The weight of the newest sync in the average of recent ones."""
@@ -203,9 +191,11 @@ class Flusher:
             commit.place = self.journal.reserve(commit.items)
         return commit.place is not None
 
-    def committed(self) -> None:
-        """The commit that was in flight is entered."""
+    def committed(self, journal_seconds: float = 0.0) -> None:
+        """The commit that was in flight is entered; its write to the journal took so long."""
         self._commit = None
+        if journal_seconds:
+            self.sync_seconds += RECENT * (journal_seconds - self.sync_seconds)
 
     def recommit(self, commit: Commit) -> None:
         """The journal could not take it after all; it is to be run once more, before any other."""
@@ -323,283 +313,3 @@ def _nobody() -> None:
 
 def _forgotten(topic_id: TopicId) -> None:
     pass
-
-
-class Commit:
-    """One window on its way to the disk."""
-
-    folder: Path | None = None
-
-    def __init__(self, flusher: Flusher) -> None:
-        self._flusher = flusher
-        self.items: list[Item] = []
-        self.place: Place | None = None
-        self.ends: list[tuple[PartitionLog, int, Segment | None, int, int]] = []
-        """For each partition: the end that will be durable, where it lies, and a new log start or -1."""
-        self.direct_bytes = 0
-        self.batches = 0
-        self._syncs: list[Sync] = []
-        self._seconds = 0.0
-        self._no_room = False
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether it is one small write and nothing else."""
-        return self.batches == 1 and len(self.items) == 1 and not self._syncs
-
-    def add(self, log: PartitionLog, window: list[PartitionLog]) -> None:
-        """Take what `log` has for this window."""
-        settings = self._flusher.settings
-        pending, size, start = log.take_pending()
-        files = log.files
-        active = files.active if files is not None else None
-        self.ends.append((log, log.end, active, active.size if active is not None else 0, start))
-        if start >= 0:
-            self.items.append(Item(journals.LOG_START, log.topic_id, log.index, log.leader_epoch, start, (), 0))
-        if not size:
-            return
-        assert files is not None, "what was appended has files"
-        self.batches += max(1, len(pending))
-        per_file = settings.direct_bytes_per_file * max(1, len(files.unsynced))
-        if len(window) == 1:  # either way is one sync, and this one writes the bytes only once
-            per_file //= ALONE
-        if size > settings.journal_entry_bytes_max or size > per_file:
-            self._syncs.append(files.sync())
-            self.direct_bytes += size
-        else:
-            base = int.from_bytes(pending[0][:8], "big")
-            self.items.append(Item(journals.BATCHES, log.topic_id, log.index, log.leader_epoch, base, pending, size))
-
-    def go_direct(self) -> None:
-        """The journal has no room: sync the files of all partitions instead. New log starts wait for room."""
-        by_id = {(log.topic_id, log.index): log for log, *_ in self.ends}
-        starts = [item for item in self.items if item.kind == journals.LOG_START]
-        for item in self.items:
-            log = by_id[item.topic_id, item.partition]
-            if item.kind == journals.BATCHES and log.files is not None:
-                self._syncs.append(log.files.sync())
-                self.direct_bytes += item.size
-        self.items = starts
-        self.place = self._flusher.journal.reserve(starts) if starts else None
-        if starts and self.place is None:
-            self.items = []
-            self._put_starts_back()
-
-    def _put_starts_back(self) -> None:
-        kept = []
-        for log, end, segment, position, start in self.ends:
-            if start >= 0:
-                log.put_start_back(start)
-                self._flusher.start_waits(log)
-            kept.append((log, end, segment, position, -1))
-        self.ends = kept
-
-    def run(self) -> None:
-        flusher = self._flusher
-        for sync in self._syncs:
-            sync.run(flusher.disk)
-        if any(sync.new_folder for sync in self._syncs):
-            flusher.disk.sync_folder(flusher.topics)
-        if self.place is None:
-            return
-        started = flusher.clock.monotonic()
-        try:
-            flusher.journal.write(self.place, self.items)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise SyncFailed(flusher.folder / "journal", error) from error
-            self._no_room = True
-        self._seconds = flusher.clock.monotonic() - started
-
-    def finish(self) -> None:
-        flusher = self._flusher
-        flusher.committed()
-        for sync in self._syncs:
-            sync.done()
-            sync.folder_is_named()
-        self._syncs = []
-        if self._no_room:
-            self._commit_directly()
-            return
-        if self._seconds:
-            flusher.sync_seconds += RECENT * (self._seconds - flusher.sync_seconds)
-        for log, end, segment, position, start in self.ends:
-            log.committed(end, segment, position, start)
-
-    def _commit_directly(self) -> None:
-        """The journal could not grow, for the disk is full: the segments hold the same bytes already."""
-        flusher = self._flusher
-        assert self.place is not None, "only the journal finds no room"
-        flusher.journal.take_back(self.place)
-        self._no_room = False
-        self.place = None
-        self.items = [item for item in self.items if item.kind == journals.BATCHES]
-        self._put_starts_back()
-        self.go_direct()
-        flusher.recommit(self)
-
-
-class Fill:
-    """Zeros for the journal, ahead of its use."""
-
-    folder: Path | None = None
-
-    def __init__(self, flusher: Flusher, index: int, at: int, size: int) -> None:
-        self._flusher = flusher
-        self._what = (index, at, size)
-        self._error: OSError | None = None
-
-    def run(self) -> None:
-        try:
-            self._flusher.journal.fill(*self._what)
-        except OSError as error:
-            self._error = error
-
-    def finish(self) -> None:
-        self._flusher.committed()
-        if self._error is not None:
-            self._flusher.postpone(self._error)
-
-
-class Checkpoint:
-    """One checkpoint on its way: a step for each partition, and then the recovery points."""
-
-    def __init__(self, flusher: Flusher, logs: list[PartitionLog], generation: int, *, clean: bool) -> None:
-        self._flusher = flusher
-        self._waiting = logs
-        self.generation = generation
-        self.clean = clean
-        self.covered: list[PartitionLog] = []
-        self.new_folders = False
-        """Whether the folder of all partitions has names that are not durable yet."""
-
-    def next_work(self) -> Work:
-        while self._waiting:
-            log = self._waiting.pop()
-            if not log.removed and log.files is not None:
-                return CheckpointStep(self._flusher, self, log)
-        return PointsWrite(self._flusher, self)
-
-    def again(self, log: PartitionLog) -> None:
-        """The step could not be made; try it later."""
-        self._waiting.append(log)
-
-
-class CheckpointStep:
-    """One partition's part of a checkpoint: afterwards, everything below its new point is in its own files."""
-
-    def __init__(self, flusher: Flusher, checkpoint: Checkpoint, log: PartitionLog) -> None:
-        assert log.files is not None, "a partition without files has nothing to sync"
-        self._flusher = flusher
-        self._checkpoint = checkpoint
-        self._log = log
-        self.folder: Path | None = log.folder
-        self._sync = log.files.sync(indexes=True)
-        self._part = log.checkpoint()
-        for replacement in (self._part.snapshot, self._part.epochs):
-            if replacement is not None:
-                self._sync.replace(*replacement)
-        checkpoint.new_folders |= self._sync.new_folder
-        self._error: OSError | None = None
-
-    def run(self) -> None:
-        try:
-            self._sync.run(self._flusher.disk)
-        except OSError as error:
-            self._error = error
-
-    def finish(self) -> None:
-        self._flusher.chore_done()
-        if self._log.removed:
-            return
-        if self._error is None:
-            self._sync.done()
-            self._log.points.made(self._part)
-            self._checkpoint.covered.append(self._log)
-        else:
-            self._sync.undone()
-            self._log.checkpoint_failed(self._part)
-            self._checkpoint.again(self._log)
-            self._flusher.postpone(self._error)
-
-
-class PointsWrite:
-    """The end of a checkpoint: the new recovery points."""
-
-    folder: Path | None = None
-
-    def __init__(self, flusher: Flusher, checkpoint: Checkpoint) -> None:
-        self._flusher = flusher
-        self._checkpoint = checkpoint
-        self._points = [point for log in flusher.logs() if (point := log.points.encoded(log.start)) is not None]
-        self._error: OSError | None = None
-
-    def run(self) -> None:
-        flusher, checkpoint = self._flusher, self._checkpoint
-        try:
-            if checkpoint.new_folders:
-                flusher.disk.sync_folder(flusher.topics)
-            write_recovery_points(
-                flusher.disk,
-                flusher.folder,
-                generation=checkpoint.generation,
-                clean=checkpoint.clean,
-                epoch_floor=flusher.epoch_floor,
-                points=self._points,
-            )
-        except OSError as error:
-            self._error = error
-
-    def finish(self) -> None:
-        self._flusher.chore_done()
-        if self._error is None:
-            self._flusher.checkpointed(self._checkpoint)
-        else:
-            self._flusher.postpone(self._error)
-
-
-class FileRemoval:
-    """Files of a partition that nobody needs any more."""
-
-    def __init__(self, flusher: Flusher, log: PartitionLog, paths: list[Path]) -> None:
-        self._flusher = flusher
-        self._log = log
-        self._paths = paths
-        self._error: OSError | None = None
-        self.folder: Path | None = log.folder
-
-    def run(self) -> None:
-        try:
-            for path in self._paths:
-                self._flusher.disk.unlink(path)
-        except OSError as error:
-            self._error = error
-
-    def finish(self) -> None:
-        self._flusher.chore_done()
-        if self._error is not None and not self._log.removed:
-            self._flusher.postpone(self._error)
-            self._flusher.remove(FileRemoval(self._flusher, self._log, self._paths))
-
-
-class FolderRemoval:
-    """The folder of a deleted partition, under the name that no topic can have."""
-
-    def __init__(self, flusher: Flusher, folder: Path, topic_id: TopicId) -> None:
-        self._flusher = flusher
-        self._error: OSError | None = None
-        self.folder: Path | None = folder
-        self.topic_id = topic_id
-
-    def run(self) -> None:
-        assert self.folder is not None, "it was given one"
-        try:
-            remove_tree(self._flusher.disk, self.folder)
-        except OSError as error:
-            self._error = error
-
-    def finish(self) -> None:
-        self._flusher.chore_done()
-        if self._error is not None and self.folder is not None:
-            self._flusher.postpone(self._error)
-            self._flusher.remove(FolderRemoval(self._flusher, self.folder, self.topic_id))

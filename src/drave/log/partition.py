@@ -26,12 +26,12 @@ from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
 from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
-from drave.log.flusher import FileRemoval, FolderRemoval
 from drave.log.loading import load_partition
 from drave.log.lookup import TimestampOffset
 from drave.log.points import CheckpointPart, PartitionPoints, State
 from drave.log.producers import Producers
 from drave.log.reading import NO_BATCHES, Batches, Plan, read_batches
+from drave.log.removal import FileRemoval, FolderRemoval
 from drave.log.rolling import FOREVER, NOTHING_YET, index_entries_max, roll_after
 from drave.log.shared import Shared
 from drave.log.waiting import Waiting
