@@ -98,12 +98,13 @@ class Sync:
             self._sync(disk, segment.path, file)
         for index in self._indexes:
             self._sync(disk, index.path, None)
-        for path, data in self._replacements:
-            write_aside(disk, path, data)
         folder = self._owner.folder
         if self.new_folder:
             self._sync(disk, folder / METADATA, None)
-        if self._folder_too:
+            disk.sync_folder(folder)  # recovery takes leader epochs for a sign that no segment's name was lost
+        for path, data in self._replacements:
+            write_aside(disk, path, data)
+        if self._replacements or (self._folder_too and not self.new_folder):
             disk.sync_folder(folder)
 
     def _sync(self, disk: Disk, path: Path, file: File | None) -> None:

@@ -218,7 +218,8 @@ class PartitionRecovery:
         """Where a log begins of which no point is known.
 
         One that was never checkpointed begins at 0; when its first segments' names were lost, the rest follows on
-        nothing. One with leader epochs was written by Kafka, or its last point was lost: it begins where it begins.
+        nothing. Leader epochs are written when all names are durable: one that has them was written by Kafka, or its
+        point was lost, and begins where its first segment does.
         """
         if not self._segments:
             return 0
@@ -400,10 +401,11 @@ class PartitionRecovery:
             self._disk.open(segment.path).sync()
         if not self._has_folder:
             return Recovered(self._new_point(start, derived, -1), True, self._truncated_bytes, self._replayed)
-        last = self._segments[-1] if self._segments else None
-        snapshot, renamed = derived.save(self._scanned, last, start=start, end=self._end)
         if self._known is None:
             self._disk.open(self._folder / METADATA).sync()
+            self._disk.sync_folder(self._folder)  # before there are leader epochs: see `_first_base`
+        last = self._segments[-1] if self._segments else None
+        snapshot, renamed = derived.save(self._scanned, last, start=start, end=self._end)
         if renamed or self._names_changed or not self._only_grew():
             self._disk.sync_folder(self._folder)
         point = self._new_point(start, derived, snapshot)
