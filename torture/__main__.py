@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import click
-from bench.brokers import BrokerProcess, Drave, Kafka
 from rich.console import Console
 from rich.table import Table
 
+from bench.brokers import BrokerProcess, Drave, Kafka
 from torture import kills as kill_nine
 
 

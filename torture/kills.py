@@ -17,10 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.brokers import BrokerProcess
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from bench.brokers import BrokerProcess
 from torture.clients import PATIENCE_S, TOPIC, IdempotentProducer, Member, Worker, mark_of
 from torture.history import History, Mark, Stand
 

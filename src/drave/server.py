@@ -48,6 +48,7 @@ class Server:
         self._listeners: Listeners | None = None
         self._janitor: asyncio.TimerHandle | None = None
         self._forget_from = 0.0
+        self._failed = False
         self._ended: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Server:
@@ -85,6 +86,7 @@ class Server:
 
     def _fail(self, error: BaseException) -> None:
         logger.critical("the broker stops: %s", error)
+        self._failed = True
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(error)
 
@@ -151,7 +153,8 @@ class Server:
         if self._broker is not None:
             self._broker.end_waits()
         if self._sessions is not None:
-            await self._sessions.settle(self.settings.shutdown_ms_max / 1000)
+            if not self._failed:  # replies that wait for a disk that has failed never come
+                await self._sessions.settle(self.settings.shutdown_ms_max / 1000)
             self._sessions.close_all()
         if self._broker is not None:
             await self._broker.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.net.raw import Connection
 
 from bench import frames, small
 from drave import records
 from drave.model.errors import ErrorCode
 from drave.testing import Broker
 from drave.wire.frames import decode_request
+from tests.net.raw import Connection
 
 
 @pytest.mark.parametrize("producer_id", [-1, 7])

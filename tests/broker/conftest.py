@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.broker.still import StillBroker
 
 from drave.broker.context import Context, Pending
 from drave.broker.core import Broker
@@ -21,6 +20,7 @@ from drave.model.settings import BrokerSettings
 from drave.model.system import SystemEntropy
 from drave.store.disk import RealDisk
 from drave.wire.api import API, ApiKey
+from tests.broker.still import StillBroker
 
 
 class ManualClock:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.broker.still import Call, Numbers, StillBroker, StillClock, StillScheduler, batch_of, produce_request
 
 from drave import records
 from drave.broker.fetching import (
@@ -29,6 +28,7 @@ from drave.broker.fetching import (
 from drave.catalog import Topic
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k01_fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
+from tests.broker.still import Call, Numbers, StillBroker, StillClock, StillScheduler, batch_of, produce_request
 
 
 class World:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+
 from bench import reference
 from bench.brokers import Kafka
 from tests.clients.adapters import CLIENTS, Client, Restartable, Running

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import confluent_kafka
 import confluent_kafka.admin
 import pytest
-from tests.clients.adapters import CLIENTS, DEADLINE_S, Client, Refusal, Running, Send
 
 from drave.model.errors import ErrorCode
+from tests.clients.adapters import CLIENTS, DEADLINE_S, Client, Refusal, Running, Send
 
 
 def test_a_topic_has_the_partitions_it_was_created_with(client: Client, name: Callable[[], str]) -> None:

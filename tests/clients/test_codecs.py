@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from tests.clients.adapters import CLIENTS, Client, Running, Send
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 import confluent_kafka
 import confluent_kafka.admin
 import pytest
+
+from drave.model.errors import ErrorCode
 from tests.clients.adapters import CLIENTS, Running, Send
 from tests.clients.members import (
     DEADLINE_S,
@@ -22,8 +24,6 @@ from tests.clients.members import (
     poll_until,
     shared,
 )
-
-from drave.model.errors import ErrorCode
 
 PARTITIONS = 6
 PER_PARTITION = 50

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 
 import pytest
-from tests.clients.adapters import Client, Refusal, Send
 
 from drave.model.errors import ErrorCode
+from tests.clients.adapters import Client, Refusal, Send
 
 LONG_AGO_MS = 1_551_398_400_000
 """2019-03-01, so that nobody can take a record's own time for the broker's."""

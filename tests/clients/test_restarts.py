@@ -7,6 +7,7 @@ from typing import Final
 
 import confluent_kafka
 import pytest
+
 from tests.clients.adapters import CLIENTS, DEADLINE_S, Client, Restartable, Send
 
 pytestmark = pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+
 from bench import reference
 
 FIRST_OF_A_LATER_SEGMENT: Final = re.compile(r"Non-consecutive offsets in .*\n(  -1 is followed by \d+\n)")

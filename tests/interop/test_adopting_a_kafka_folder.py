@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bench import reference
 from bench.brokers import Kafka
-from tests.clients.adapters import ConfluentKafka, Got, Send
-
 from drave.testing import Broker
+from tests.clients.adapters import ConfluentKafka, Got, Send
 
 pytestmark = pytest.mark.slow
 

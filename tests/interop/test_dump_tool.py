@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.clients.adapters import AioKafka, ConfluentKafka, Send
-from tests.interop.conftest import DumpTool
 
 from drave.testing import Broker
+from tests.clients.adapters import AioKafka, ConfluentKafka, Send
+from tests.interop.conftest import DumpTool
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.log.world import ROOT, HandClock, Topic
-
 from drave import records
 from drave.log import Appended, Logs, PartitionLog
 from drave.log.flusher import Work
@@ -13,6 +11,7 @@ from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.testing.disk import SimulatedDisk
+from tests.log.world import ROOT, HandClock, Topic
 
 RIDES = TopicId(b"rides-topic-id-1")
 CARS = TopicId(b"cars-topic-id-02")

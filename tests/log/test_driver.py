@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.log.still import RIDES, batch
-from tests.log.world import Topic
 
 from drave import records
 from drave.log import Logs, PartitionLog, StorageError
@@ -18,6 +16,8 @@ from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.model.system import SystemClock
 from drave.store.disk import File, RealDisk, SyncFailed
+from tests.log.still import RIDES, batch
+from tests.log.world import Topic
 
 
 class Gate:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.log.still import CARS, RIDES, Still, batch
-from tests.log.world import Topic, finish
 
 from drave.log import LogClosed, StorageError
 from drave.log.commit import Commit
 from drave.model.log_config import LogConfig
 from drave.store.disk import SyncFailed
+from tests.log.still import CARS, RIDES, Still, batch
+from tests.log.world import Topic, finish
 
 
 def synced(still: Still) -> list[str]:

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.log.still import CARS, RIDES, Still, batch
-from tests.log.world import ROOT, HandClock, Topic, finish
 
 from drave.log import Logs
 from drave.model.log_config import LogConfig
@@ -15,6 +13,8 @@ from drave.model.storage_settings import StorageSettings
 from drave.store.disk import DataFolderInUse, DataFolderUnusable, RealDisk
 from drave.store.names import METADATA, encode_metadata
 from drave.testing.disk import SimulatedDisk, SimulatedFile
+from tests.log.still import CARS, RIDES, Still, batch
+from tests.log.world import ROOT, HandClock, Topic, finish
 
 TOPICS = ROOT / "topics"
 

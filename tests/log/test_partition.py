@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.log.still import Still, batch
-from tests.log.world import finish
 
 from drave import records
 from drave.log import LogClosed, OffsetOutOfRange, PartitionLog, StorageError
 from drave.model.log_config import LogConfig
 from drave.store.names import LOG, offset_of
+from tests.log.still import Still, batch
+from tests.log.world import finish
 
 
 def heard(log: PartitionLog, end: int) -> list[int]:

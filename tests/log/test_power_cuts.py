@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from tests.log.world import World, recover, run
 
 from drave.testing.disk import PowerCut
+from tests.log.world import World, recover, run
 
 SEEDS = int(os.environ.get("SEEDS", "500"))
 FIRST = int(os.environ.get("FIRST_SEED", "0"))

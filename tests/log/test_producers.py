@@ -8,12 +8,12 @@ import pytest
 from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.log.still import Still, batch
-from tests.log.world import facts, finish
 
 from drave import records
 from drave.log import InvalidProducerEpoch, OutOfOrderSequence
 from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, advance, retreat
+from tests.log.still import Still, batch
+from tests.log.world import facts, finish
 
 
 def sent(sequence: int, count: int = 1, *, epoch: int = 0, producer: int = 7) -> bytes:

@@ -7,13 +7,13 @@ import struct
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.net.raw import PRODUCE, Connection, good_batch, produce_request
 
 from drave.model.errors import ErrorCode
 from drave.records.batch import seal
 from drave.testing import Broker
 from drave.wire.api import ApiKey
 from drave.wire.messages.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from tests.net.raw import PRODUCE, Connection, good_batch, produce_request
 
 LENGTH_AT, MAGIC_AT, CRC_AT, ATTRIBUTES_AT, LAST_DELTA_AT, COUNT_AT = 8, 16, 17, 21, 23, 57
 _numbers = itertools.count()

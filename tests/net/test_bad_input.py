@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.net.raw import METADATA, Connection, fetch_request, good_batch, produce_request
 
 from drave.broker.dispatch import HANDLERS
 from drave.model.errors import ErrorCode
@@ -26,6 +25,7 @@ from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, encode_request
 from drave.wire.messages.k03_metadata import MetadataRequest
 from drave.wire.messages.k18_api_versions import ApiVersionsRequest
+from tests.net.raw import METADATA, Connection, fetch_request, good_batch, produce_request
 
 FRAME_BYTES_MAX = 1_000_000
 _numbers = itertools.count()

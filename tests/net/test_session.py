@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.net.harness import CLOSE, FAIL, NO_REPLY, WAIT, Client, World, frame, later, now, zeros
 
 from drave.broker.context import Pending
 from drave.net.session import BUFFER_SIZE, KEEP_SIZE, REPLIES_OWED_MAX
 from drave.wire.api import ApiKey
+from tests.net.harness import CLOSE, FAIL, NO_REPLY, WAIT, Client, World, frame, later, now, zeros
 
 THREE = b"".join(frame(now(text), number) for number, text in enumerate((b"one", b"", b"three")))
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.net.raw import Connection, good_batch
 
 from drave.model.errors import ErrorCode
 from drave.testing import Broker, BrokerDied
+from tests.net.raw import Connection, good_batch
 
 RECORDS = 50
 
@@ -237,7 +237,7 @@ def test_a_journal_that_cannot_be_written_ends_the_broker_with_a_sentence(tmp_pa
     """A failed sync is never retried. What was acknowledged before is there after the next start."""
     if not hasattr(resource, "prlimit"):
         pytest.skip("a process's limits can be set from outside on Linux only")
-    own = {"data_folder": str(tmp_path), "listen": [["127.0.0.1", 0]], "shutdown_ms_max": 200}
+    own = {"data_folder": str(tmp_path), "listen": [["127.0.0.1", 0]]}
     given = json.dumps({"sets": {}, "given": own})
     command = [sys.executable, "-m", "drave.testing.process", given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:

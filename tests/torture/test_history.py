@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+
 from torture.history import History, Mark, Place, Stand
 
 Records = dict[int, list[tuple[int, Mark]]]

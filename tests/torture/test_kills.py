@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 
 import pytest
-from bench.brokers import Drave
 
+from bench.brokers import Drave
 from torture import kills
 
 

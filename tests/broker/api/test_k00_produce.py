@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import pytest
 from crc32c import crc32c
-from tests.broker.still import NOW_MS, StillBroker, batch_at, batch_of, produce_request
 
 from drave import records
 from drave.model.errors import ErrorCode
 from drave.model.ids import ZERO_TOPIC_ID
 from drave.records import Codec, ControlKind
 from drave.wire.messages.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from tests.broker.still import NOW_MS, StillBroker, batch_at, batch_of, produce_request
 
 VERSIONS = (3, 8, 12)
 HOUR_MS = 3_600_000

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from tests.broker.still import Call, StillBroker, batch_of
 
 from drave import records
 from drave.catalog import Topic
@@ -25,6 +24,7 @@ from drave.wire.messages.k01_fetch import (
     ForgottenTopic,
     PartitionData,
 )
+from tests.broker.still import Call, StillBroker, batch_of
 
 BY_NAME, BY_ID = 12, 18
 VERSIONS = (4, 7, BY_NAME, 13, BY_ID)

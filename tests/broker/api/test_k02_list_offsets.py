@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from tests.broker.still import NOW_MS, StillBroker, batch_at, batch_of
 
 from drave import records
 from drave.broker.api.k02_list_offsets import (
@@ -25,6 +24,7 @@ from drave.wire.messages.k02_list_offsets import (
     ListOffsetsRequest,
     ListOffsetsTopic,
 )
+from tests.broker.still import NOW_MS, StillBroker, batch_at, batch_of
 
 VERSIONS = range(1, 12)
 READ_COMMITTED = 1

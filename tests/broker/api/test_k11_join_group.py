@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.conftest import Asker, answered
 
 from drave.broker.context import Pending
 from drave.model.errors import ErrorCode
@@ -12,6 +11,7 @@ from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k13_leave_group import LeaveGroupRequest, MemberIdentity
 from drave.wire.messages.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from drave.wire.messages.k15_describe_groups import DescribeGroupsRequest
+from tests.broker.conftest import Asker, answered
 
 Code = ErrorCode
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.still import StillBroker
 
 from drave.broker.dispatch import HANDLERS, UnsupportedRequest, route, unsupported_api_versions
 from drave.model.errors import ErrorCode
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply
 from drave.wire.messages.k18_api_versions import ApiVersionsRequest, ApiVersionsResponse
+from tests.broker.still import StillBroker
 
 VERSIONS = range(6)
 

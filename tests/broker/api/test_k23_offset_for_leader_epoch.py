@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.still import StillBroker
 
 from drave.catalog import Topic
 from drave.model.errors import ErrorCode
@@ -12,6 +11,7 @@ from drave.wire.messages.k23_offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
+from tests.broker.still import StillBroker
 
 VERSIONS = range(2, 5)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.coordinator.virtual import REBALANCE_MS, SESSION_MS, VirtualGroups, subscription
 
 from drave.broker.coordinator.kinds import GroupState
 from drave.model.errors import ErrorCode
+from tests.broker.coordinator.virtual import REBALANCE_MS, SESSION_MS, VirtualGroups, subscription
 
 # -- joining
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
 
 from drave.broker.coordinator.kinds import GroupState
 from drave.model.errors import ErrorCode
+from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
 
 DAY_MS = 24 * 60 * 60 * 1000
 WEEK_MS = 7 * DAY_MS

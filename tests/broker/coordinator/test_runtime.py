@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.broker.conftest import Asker, ManualClock
 
 from drave.broker.context import Pending
 from drave.broker.coordinator import partition as partitions
@@ -29,6 +28,7 @@ from drave.wire.messages.k11_join_group import JoinGroupRequest, JoinGroupReques
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k14_sync_group import SyncGroupRequest
 from drave.wire.messages.k16_list_groups import ListGroupsRequest
+from tests.broker.conftest import Asker, ManualClock
 
 
 class Life:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.broker.coordinator.virtual import VirtualGroups, subscription
-
 from drave.broker.coordinator.kinds import GroupState
 from drave.model.errors import ErrorCode
+from tests.broker.coordinator.virtual import VirtualGroups, subscription
 
 NOTHING: frozenset[str] = frozenset()
 

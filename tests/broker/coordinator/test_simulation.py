@@ -11,11 +11,11 @@ import random
 from typing import Any
 
 import pytest
-from tests.broker.coordinator.virtual import Era, VirtualGroups, subscription
 
 from drave.broker.coordinator.kinds import GroupState
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_group, parse_key
 from drave.model.errors import ErrorCode
+from tests.broker.coordinator.virtual import Era, VirtualGroups, subscription
 
 STEPS = 400
 PARTITIONS = 6

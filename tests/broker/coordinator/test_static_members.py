@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
 
 from drave.broker.coordinator.kinds import GroupState
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k11_join_group import JoinGroupResponse
+from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
 
 
 def static_pair(groups: VirtualGroups, **joining: object) -> tuple[JoinGroupResponse, JoinGroupResponse]:
