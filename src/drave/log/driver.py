@@ -49,10 +49,11 @@ class Lane:
     def give(self, work: Work) -> None:
         self._queue.put(work)
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool) -> None:
         """End the thread after what it was given."""
         self._queue.put(None)
-        self._thread.join()
+        if wait:
+            self._thread.join()
 
     def _serve(self) -> None:
         while (work := self._queue.get()) is not None:
@@ -132,7 +133,7 @@ class ThreadDriver:
         self._kick()
 
     def _give_chore(self) -> None:
-        if self._resting:
+        if self._resting and self._settled is None:
             return
         chore = self._flusher.next_chore()
         if chore is None:
@@ -180,12 +181,16 @@ class ThreadDriver:
         self._settled = None
 
     def stop(self) -> None:
-        """End the threads after what they were given; nothing more is given to them."""
+        """End the threads after what they were given; nothing more is given to them.
+
+        After a failure nobody waits for them: a disk that fails may also keep them for ever.
+        """
         self._stopped = True
         self._flusher.wake = _asleep
-        self._commits.stop()
+        wait = not self._flusher.failed
+        self._commits.stop(wait=wait)
         if self._chores is not None:
-            self._chores.stop()
+            self._chores.stop(wait=wait)
 
 
 def _asleep() -> None:
