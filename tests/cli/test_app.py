@@ -86,3 +86,21 @@ def test_a_client_property_that_does_not_exist_is_exit_code_2(kafka: str) -> Non
     result = CliRunner().invoke(main, ["topic", "list", "--bootstrap", kafka, "--set", "no.such.thing=1"])
     assert result.exit_code == 2
     assert result.stderr == 'drave: a client property is not right: No such configuration property: "no.such.thing"\n'
+
+
+@pytest.mark.parametrize("bootstrap", ["localhost:x", "localhost:0", "localhost:70000"])
+def test_an_address_whose_port_is_none_is_exit_code_2(bootstrap: str) -> None:
+    result = CliRunner().invoke(main, ["topic", "list", "--bootstrap", bootstrap])
+    assert result.exit_code == 2
+    assert bootstrap.partition(":")[2] in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_an_output_that_is_full_is_one_sentence_and_exit_code_1(kafka: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "drave.cli", "topic", "list", "--json", "--bootstrap", kafka]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1

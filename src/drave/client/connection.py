@@ -128,6 +128,6 @@ def _host_and_port(address: str) -> tuple[str, int]:
     host, colon, port = address.strip().rpartition("://")[2].rpartition(":")
     if not colon or port.endswith("]"):
         host, port = address.strip(), str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit() and int(port[:6]) <= _PORT_MAX):
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _PORT_MAX):
         raise BadProperty(f"{address.strip()} is not HOST:PORT: {port!r} is no port")
     return host.strip("[]"), int(port)
