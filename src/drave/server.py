@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -183,6 +184,10 @@ async def run(settings: BrokerSettings, *, ready: Callable[[Server], None], sign
 
 def serve(settings: BrokerSettings, *, ready: Callable[[Server], None]) -> None:
     """`run` in a loop of its own, until SIGINT or SIGTERM."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS refuses what it calls unlimited
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, ready=ready, signals=(signal.SIGINT, signal.SIGTERM)))
 
