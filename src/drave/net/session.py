@@ -223,7 +223,7 @@ class Session(asyncio.BufferedProtocol):
             self._process()
 
     def _take_frame(self) -> bool:
-        """Start the next request. False when its frame is not whole yet, or when it must wait."""
+        """Start the next request, if its frame is whole and it need not wait. Whether there may be another one."""
         start = self._start
         have = self._end - start
         if have < 4:
@@ -239,7 +239,7 @@ class Session(asyncio.BufferedProtocol):
             return False
         self._start = start + 4 + size
         self._begin(frame)
-        return True
+        return self._start < self._end
 
     def _must_start_alone(self, frame: memoryview) -> bool:
         try:
