@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test check demo bench torture lock clean
+.PHONY: setup test explore check demo bench torture lock clean
 
 setup: $(READY)
 
@@ -18,6 +18,10 @@ $(READY): requirements.lock pyproject.toml
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The property tests with new examples each time; what fails is printed with the line that repeats it.
+explore: $(READY)
+	EXPLORE=1 DRAVE_WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
