@@ -71,6 +71,7 @@ class ApiKey(enum.IntEnum):
     ALTER_CLIENT_QUOTAS = 49
     DESCRIBE_USER_SCRAM_CREDENTIALS = 50
     ALTER_USER_SCRAM_CREDENTIALS = 51
+    UPDATE_FEATURES = 57
     DESCRIBE_CLUSTER = 60
     DESCRIBE_PRODUCERS = 61
     DESCRIBE_TRANSACTIONS = 65
@@ -165,6 +166,7 @@ _APIS: Final = (
     Api(ApiKey.ALTER_CLIENT_QUOTAS, versions=(0, 1), flexible_since=1),
     Api(ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, versions=(0, 0), flexible_since=0),
     Api(ApiKey.ALTER_USER_SCRAM_CREDENTIALS, versions=(0, 0), flexible_since=0),
+    Api(ApiKey.UPDATE_FEATURES, versions=(0, 2), flexible_since=0),
     Api(ApiKey.DESCRIBE_CLUSTER, versions=(0, 2), flexible_since=0),
     Api(ApiKey.DESCRIBE_PRODUCERS, versions=(0, 0), flexible_since=0),
     Api(ApiKey.DESCRIBE_TRANSACTIONS, versions=(0, 0), flexible_since=0),
