@@ -50,7 +50,6 @@ def test_the_header_says_what_was_built() -> None:
     assert header.codec is Codec.NONE
     assert not (header.is_control)
     assert not (header.is_transactional)
-    assert not (header.has_delete_horizon)
 
 
 def test_a_header_is_read_where_it_starts_and_without_its_records() -> None:

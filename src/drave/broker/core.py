@@ -20,7 +20,7 @@ from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler
 from drave.model.errors import ErrorCode, ProtocolError
-from drave.model.ids import ZERO_TOPIC_ID, TopicId, topic_id_text
+from drave.model.ids import TopicId, topic_id_text
 from drave.model.settings import BrokerSettings
 
 logger = logging.getLogger("drave.broker")
@@ -106,10 +106,8 @@ class Broker:
 
     # -- partitions
 
-    def topic(self, name: str, topic_id: TopicId = ZERO_TOPIC_ID) -> Topic:
-        """The topic, by its id where the request gives one. Raises UnknownTopicId, UnknownTopicOrPartition."""
-        if topic_id != ZERO_TOPIC_ID:
-            return self.topic_by_id(topic_id)
+    def topic(self, name: str) -> Topic:
+        """The topic of this name. Raises UnknownTopicOrPartition."""
         topic = self.catalog.topic(name)
         if topic is None:
             raise UnknownTopicOrPartition(name)

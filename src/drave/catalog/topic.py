@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from drave.model.errors import DraveError, ErrorCode, ProtocolError
+from drave.model.errors import DraveError, ErrorCode, ProtocolError, StorageFailure
 from drave.model.ids import TopicId, topic_id_text
 from drave.model.log_config import LogConfig
 
@@ -100,15 +100,8 @@ class InvalidPartitions(ProtocolError):
         return f"Topic {self.name!r} must have at least one partition, not {self.asked}."
 
 
-class CatalogUnusable(ProtocolError):
+class CatalogUnusable(StorageFailure):
     """The catalog cannot be opened, read or written; the sentence names the file and what to do."""
-
-    code = ErrorCode.KAFKA_STORAGE_ERROR
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(where, why)
-        self.where = where
-        self.why = why
 
     def __str__(self) -> str:
         return f"The catalog {self.where} {self.why}"

@@ -87,7 +87,6 @@ class Flusher:
         """Why nothing more may be appended."""
         self.failed = False
         """Whether the disk has failed: then nothing is written any more."""
-        self.stopped_cleanly = False
         self.sync_seconds = 0.0
         """How long recent syncs of the journal took."""
         self.on_forgotten: Callable[[TopicId], None] = _forgotten
@@ -289,7 +288,6 @@ class Flusher:
     def checkpointed(self, checkpoint: Checkpoint) -> None:
         """Recovery points are replaced: what they cover needs no journal, and old segments may go."""
         self._checkpoint = None
-        self.stopped_cleanly = checkpoint.clean
         self.journal.release()
         for log in checkpoint.covered:
             if log.files is not None:

@@ -203,6 +203,20 @@ class ProtocolError(DraveError):
     code: ClassVar[ErrorCode] = ErrorCode.UNKNOWN_SERVER_ERROR
 
 
+class StorageFailure(ProtocolError):
+    """Something that is kept on the disk could not be read or written: where, and why."""
+
+    code = ErrorCode.KAFKA_STORAGE_ERROR
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(where, why)
+        self.where = where
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}"
+
+
 class Refused(ProtocolError):
     """A refusal whose code is chosen where it is raised: for checks that need no type of their own."""
 

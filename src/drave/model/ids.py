@@ -13,7 +13,6 @@ from typing import Final, NewType
 Offset = NewType("Offset", int)
 TopicId = NewType("TopicId", bytes)
 ProducerId = NewType("ProducerId", int)
-NodeId = NewType("NodeId", int)
 
 ZERO_TOPIC_ID: Final = TopicId(bytes(16))
 """Stands for 'no id' on the wire. No topic ever has it."""

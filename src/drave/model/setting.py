@@ -18,7 +18,6 @@ from drave.model.config import ConfigType, InvalidConfig, parse
 
 KiB: Final = 1024
 MiB: Final = 1024 * KiB
-GiB: Final = 1024 * MiB
 
 
 class Address(NamedTuple):

@@ -44,7 +44,6 @@ CODEC_MASK: Final = 0x07
 APPEND_TIME: Final = 0x08
 TRANSACTIONAL: Final = 0x10
 CONTROL: Final = 0x20
-DELETE_HORIZON: Final = 0x40
 
 _LENGTH_END: Final = 12  # `length` counts the bytes that follow itself
 _LENGTH_MIN: Final = HEADER_SIZE - _LENGTH_END
@@ -109,11 +108,6 @@ class BatchHeader(msgspec.Struct, gc=False):
     @property
     def is_control(self) -> bool:
         return bool(self.attributes & CONTROL)
-
-    @property
-    def has_delete_horizon(self) -> bool:
-        """Whether `base_timestamp` is the moment at which tombstones may go (KIP-534)."""
-        return bool(self.attributes & DELETE_HORIZON)
 
 
 def parse_header(buffer: Buffer, at: int = 0) -> BatchHeader:

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from drave.model.errors import ErrorCode, ProtocolError
+from drave.model.errors import StorageFailure
 
 
-class StorageError(ProtocolError):
+class StorageError(StorageFailure):
     """The disk refused, or holds something else than what was written. The client may try again."""
-
-    code = ErrorCode.KAFKA_STORAGE_ERROR
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(where, why)
-        self.where = where
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.why}"

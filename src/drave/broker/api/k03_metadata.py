@@ -82,7 +82,7 @@ def _look_up(
 
 def _by_id(broker: Broker, topic_id: TopicId, request: MetadataRequest) -> MetadataResponseTopic:
     try:
-        return _found(broker, broker.topic("", topic_id), request)
+        return _found(broker, broker.topic_by_id(topic_id), request)
     except ProtocolError as refusal:
         return MetadataResponseTopic(error_code=refusal.code, name=None, topic_id=topic_id, partitions=[])
 

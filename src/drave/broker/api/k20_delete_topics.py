@@ -86,12 +86,16 @@ async def _delete(broker: Broker, state: DeleteTopicState, twice: set[TopicId | 
         raise Refused(ErrorCode.INVALID_REQUEST, "Neither a topic's name nor its id is given.")
     if _key(state) in twice:
         raise Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
-    topic = broker.topic(state.name or "", state.topic_id)
+    topic = _found(broker, state)
     try:
         await broker.catalog.delete_topic(topic.topic_id)
     except NoSuchTopic:  # another request was quicker; what was asked for is so
-        broker.topic(state.name or "", state.topic_id)
+        _found(broker, state)
     return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
+
+
+def _found(broker: Broker, state: DeleteTopicState) -> Topic:
+    return broker.topic_by_id(state.topic_id) if state.name is None else broker.topic(state.name)
 
 
 def _refused(state: DeleteTopicState, refusal: ProtocolError) -> DeletableTopicResult:
