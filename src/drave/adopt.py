@@ -13,7 +13,7 @@ import dataclasses
 
 from drave.catalog import Topic
 from drave.catalog.sqlite import SqliteCatalog
-from drave.log import Logs
+from drave.log import Logs, lock_folder
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
 from drave.model.settings import BrokerSettings
@@ -37,11 +37,22 @@ class Adopted:
 async def adopt(settings: BrokerSettings, name: str) -> Adopted:
     """Enter the topic whose folders lie in the data folder into the catalog. The broker must not be running.
 
-    Raises CannotAdopt, CatalogUnusable or DataFolderInUse when a broker is running, and what creating a topic raises.
+    Raises CannotAdopt, DataFolderInUse when a broker is running, CatalogUnusable, and what creating a topic raises.
     """
-    disk, entropy = RealDisk(), SystemEntropy()
+    disk = RealDisk()
     topic_id, partitions = _owner(disk, settings, name)
-    catalog = SqliteCatalog(settings.data_folder / "catalog.sqlite", entropy, topic_defaults=settings.topic_defaults)
+    lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
+    try:
+        return await _take_in(settings, disk, name, topic_id, partitions)
+    finally:
+        lock.release()
+
+
+async def _take_in(settings: BrokerSettings, disk: Disk, name: str, topic_id: TopicId, partitions: int) -> Adopted:
+    """Under the folder's lock."""
+    catalog = SqliteCatalog(
+        settings.data_folder / "catalog.sqlite", SystemEntropy(), topic_defaults=settings.topic_defaults
+    )
     try:
         config = catalog.check_new_topic(name, partitions, {})
         topic = Topic(
@@ -55,6 +66,7 @@ async def adopt(settings: BrokerSettings, name: str) -> Adopted:
             topics=[*catalog.topics().values(), topic],
             tombstones=catalog.tombstones(),
             node_id=settings.node_id,
+            locked=True,
         )
         mine = [log for log in logs if log.topic_id == topic_id]
         records = sum(log.end - log.start for log in mine)

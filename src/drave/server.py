@@ -1,7 +1,7 @@
 """The composition root: the one module that names a backend, and starts and stops things.
 
-    settings → catalog → logs, recovered → broker → coordinators → listeners                   start
-    listeners → long polls answered → replies sent → sessions → broker → logs → catalog        stop
+    settings → lock → catalog → logs, recovered → broker → coordinators → listeners               start
+    listeners → long polls answered → replies sent → sessions → broker → logs → catalog → lock    stop
 
 What must not fail (a sync, the journal) fails the broker: the log calls `on_failure`, and `wait` raises it.
 """
@@ -26,7 +26,7 @@ from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.model.system import SystemClock, SystemEntropy
 from drave.net.listener import Listeners, Sessions
-from drave.store.disk import RealDisk
+from drave.store.disk import Lock, RealDisk
 
 logger = logging.getLogger("drave.server")
 
@@ -42,6 +42,7 @@ class Server:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._entropy = entropy or SystemEntropy()
+        self._lock: Lock | None = None
         self._catalog: Catalog | None = None
         self._logs: Logs | None = None
         self._broker: Broker | None = None
@@ -98,14 +99,10 @@ class Server:
         self._ended = loop.create_future()
         settings = self.settings
         disk = RealDisk()
-        lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
-        try:
-            self._catalog = SqliteCatalog(
-                settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
-            )
-        except BaseException:
-            lock.release()
-            raise
+        self._lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
+        self._catalog = SqliteCatalog(
+            settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
+        )
         self._logs = Logs.open(
             settings.data_folder,
             disk=disk,
@@ -114,7 +111,7 @@ class Server:
             topics=self._catalog.topics().values(),
             tombstones=self._catalog.tombstones(),
             node_id=settings.node_id,
-            lock=lock,
+            locked=True,
         )
         for topic_id in self._catalog.tombstones():
             await self._catalog.forget_tombstone(topic_id)  # opening the logs has removed what it stood for
@@ -163,7 +160,9 @@ class Server:
             await self._logs.close()
         if self._catalog is not None:
             self._catalog.close()
-        self._ended = self._broker = self._logs = self._catalog = None
+        if self._lock is not None:
+            self._lock.release()
+        self._ended = self._broker = self._logs = self._catalog = self._lock = None
 
 
 async def run(settings: BrokerSettings, *, ready: Callable[[Server], None], signals: Iterable[int] = ()) -> None:

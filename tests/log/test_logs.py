@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drave.log import Logs
+from drave.log import Logs, lock_folder
 from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.store.disk import DataFolderInUse, DataFolderUnusable, RealDisk
@@ -49,10 +49,25 @@ def test_a_start_that_fails_gives_the_folder_back(monkeypatch: pytest.MonkeyPatc
     still.open()
 
 
-def test_a_file_where_the_data_folder_should_be_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("not a folder")
-    with pytest.raises(DataFolderUnusable, match="a file where a folder belongs"):
-        open_real(tmp_path / "data")
+@pytest.mark.parametrize("inside", ["", "deeper"], ids=["itself", "above it"])
+def test_a_file_where_the_data_folder_should_be_is_one_sentence_that_names_it_once(tmp_path: Path, inside: str) -> None:
+    blocking = tmp_path / "data"
+    blocking.write_text("not a folder")
+    with pytest.raises(DataFolderUnusable, match="a file where a folder belongs") as refusal:
+        open_real(blocking / inside)
+    named = "it" if not inside else str(blocking)
+    assert str(refusal.value).startswith(f"{blocking / inside} cannot be used: {named} is a file ")
+
+
+def test_a_lock_that_the_caller_holds_stays_the_callers(tmp_path: Path) -> None:
+    """What else was opened under it, such as the catalog, is closed before anybody else may come."""
+    disk = RealDisk()
+    lock = lock_folder(tmp_path, disk=disk)
+    finish(open_real(tmp_path, locked=True).close())
+    with pytest.raises(DataFolderInUse):
+        open_real(tmp_path)
+    lock.release()
+    finish(open_real(tmp_path).close())
 
 
 def test_a_file_among_the_folders_of_a_half_written_one_is_one_sentence(tmp_path: Path) -> None:
@@ -61,8 +76,8 @@ def test_a_file_among_the_folders_of_a_half_written_one_is_one_sentence(tmp_path
         open_real(tmp_path)
 
 
-def open_real(root: Path) -> Logs:
-    return Logs.open(root, disk=RealDisk(), clock=HandClock(), settings=StorageSettings(), topics=[])
+def open_real(root: Path, *, locked: bool = False) -> Logs:
+    return Logs.open(root, disk=RealDisk(), clock=HandClock(), settings=StorageSettings(), topics=[], locked=locked)
 
 
 def test_a_clean_start_opens_no_partition(monkeypatch: pytest.MonkeyPatch) -> None:

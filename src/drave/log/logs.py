@@ -48,11 +48,12 @@ class Logs:
     """The logs of one broker. Made by `open`."""
 
     def __init__(
-        self, shared: Shared, lock: Lock, report: OpenReport, partitions: dict[tuple[TopicId, int], PartitionLog]
+        self, shared: Shared, lock: Lock | None, report: OpenReport, partitions: dict[tuple[TopicId, int], PartitionLog]
     ) -> None:
         self.report = report
         self._shared = shared
-        self._lock: Lock | None = lock
+        self._lock = lock
+        self._closed = False
         self._partitions = partitions
         self._driver: ThreadDriver | None = None
         self._round: Iterator[PartitionLog] = iter(())
@@ -69,26 +70,24 @@ class Logs:
         topics: Iterable[TopicLike],
         tombstones: Iterable[TopicId] = (),
         node_id: int = 1,
-        lock: Lock | None = None,
+        locked: bool = False,
     ) -> Logs:
         """Lock, and recover what a crash left. Blocks until all of it is done.
 
-        `tombstones` are the deleted topics whose files may still be there; `lock` is what `lock_folder` gave, where
-        something else had to be opened under it first. Raises DataFolderInUse or DataFolderUnusable.
+        `tombstones` are the deleted topics whose files may still be there; `locked` says that the caller holds what
+        `lock_folder` gave, because more than the logs is opened under it. Raises DataFolderInUse or DataFolderUnusable.
         """
         topics = list(topics)
         folders = Folders.under(root, node_id)
+        lock = None if locked else lock_folder(root, disk=disk, node_id=node_id)
         try:
-            lock = lock or lock_folder(root, disk=disk, node_id=node_id)
             opening = Opening(disk, clock, folders, topics, tombstones)
             points, generation = opening.run()
-        except OSError as error:
+        except BaseException as error:
             if lock is not None:
                 lock.release()
-            raise explain(root, error) from error
-        except BaseException:
-            if lock is not None:
-                lock.release()
+            if isinstance(error, OSError):
+                raise explain(root, error) from error
             raise
         partitions: dict[tuple[TopicId, int], PartitionLog] = {}
         journal = Journal(disk, folders.journal, generation=generation, bytes_max=settings.journal_bytes_max)
@@ -128,8 +127,9 @@ class Logs:
     async def close(self) -> None:
         """Commit what was appended, make a last checkpoint, unlock. After a failure nothing more is written."""
         flusher, driver, self._driver = self._shared.flusher, self._driver, None
-        if self._lock is None:
+        if self._closed:
             return
+        self._closed = True
         flusher.refuse("the broker is stopping")
         if driver is not None:
             await driver.settle()
@@ -142,8 +142,8 @@ class Logs:
             self.flush()
         for log in self:
             log.close()
-        self._lock.release()
-        self._lock = None
+        if self._lock is not None:
+            self._lock.release()
 
     # -- partitions
 

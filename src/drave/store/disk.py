@@ -377,19 +377,27 @@ def read_whole(disk: Disk, path: Path) -> bytes | None:
 
 def explain(folder: Path, error: OSError) -> DataFolderUnusable:
     """One sentence for what an attempt to use `folder` met."""
-    where = error.filename or folder
+    where = Path(error.filename or folder)
+    named = "it" if where == folder else where
     match error.errno:
         case errno.EROFS:
             why = "its file system is mounted read-only; mount it read-write or choose another --data folder"
         case errno.EACCES | errno.EPERM:
-            why = f"no permission for {where}; change its owner or choose another --data folder"
+            why = f"no permission for {named}; change its owner or choose another --data folder"
         case errno.ENOTDIR | errno.EEXIST:
-            why = f"{where} is a file where a folder belongs; move it away or choose another --data folder"
+            blocking = _in_the_way(where)
+            named = "it" if blocking == folder else blocking
+            why = f"{named} is a file where a folder belongs; move it away or choose another --data folder"
         case number if number in FULL:
             why = "the disk is full; make room, then start again"
         case _:
-            why = f"{where}: {error.strerror or error}"
+            why = (error.strerror or str(error)) if where == folder else f"{where}: {error.strerror or error}"
     return DataFolderUnusable(folder, why)
+
+
+def _in_the_way(path: Path) -> Path:
+    """What is no folder among `path` and the folders above it."""
+    return next((each for each in (path, *path.parents) if os.path.exists(each) and not os.path.isdir(each)), path)
 
 
 __all__ = [

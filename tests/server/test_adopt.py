@@ -1,0 +1,84 @@
+"""Taking in folders that the catalog does not know: what it needs, what it refuses, and what it leaves behind."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from drave.adopt import CannotAdopt, adopt
+from drave.catalog import TopicAlreadyExists
+from drave.log import Logs
+from drave.model.errors import ErrorCode
+from drave.model.settings import BrokerSettings
+from drave.store.disk import DataFolderInUse
+from drave.testing import Broker
+from tests.net.raw import Connection, good_batch
+
+RECORDS = 3
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with the topic `rides`, whose catalog is lost."""
+    with Broker(tmp_path) as running, Connection(running.port) as client:
+        assert client.create("rides") == ErrorCode.NONE
+        for number in range(RECORDS):
+            assert client.produce("rides", good_batch(b"%d" % number)) == (ErrorCode.NONE, number)
+    for part in tmp_path.glob("catalog.sqlite*"):
+        part.unlink()
+    return tmp_path
+
+
+def settings(data: Path) -> BrokerSettings:
+    return BrokerSettings(data_folder=data)
+
+
+async def test_a_topic_whose_catalog_is_lost_is_there_again_with_its_records(data: Path) -> None:
+    adopted = await adopt(settings(data), "rides")
+    assert (adopted.topic.name, adopted.topic.partitions, adopted.records) == ("rides", 1, RECORDS)
+    with Broker(data) as running, Connection(running.port) as client:
+        assert client.end("rides") == (ErrorCode.NONE, RECORDS)
+        assert client.produce("rides", good_batch(b"more")) == (ErrorCode.NONE, RECORDS)
+
+
+async def test_a_running_broker_is_named_and_keeps_its_folder(data: Path) -> None:
+    with Broker(data, process=True) as running:
+        with pytest.raises(DataFolderInUse, match=str(running.pid)):
+            await adopt(settings(data), "rides")
+        with Connection(running.port) as client:
+            assert client.create("cars") == ErrorCode.NONE
+
+
+async def test_a_name_that_is_taken_is_refused_and_the_folder_is_free_again(data: Path) -> None:
+    await adopt(settings(data), "rides")
+    with pytest.raises(TopicAlreadyExists):
+        await adopt(settings(data), "rides")
+    with Broker(data):
+        pass
+
+
+async def test_whatever_fails_once_the_logs_are_open_the_folder_is_free_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Logs, "__iter__", lambda logs: (_ for _ in ()).throw(RuntimeError("halfway")))
+        with pytest.raises(RuntimeError, match="halfway"):
+            await adopt(settings(data), "rides")
+    assert (await adopt(settings(data), "rides")).records == RECORDS
+
+
+@pytest.mark.parametrize("name", ["cars", "rides-0", ""])
+async def test_a_topic_that_has_no_folder_is_one_sentence(data: Path, name: str) -> None:
+    with pytest.raises(CannotAdopt, match=r"put .*-0, .*-1 … there first"):
+        await adopt(settings(data), name)
+
+
+async def test_folders_of_two_topics_under_one_name_are_not_mixed(data: Path, tmp_path: Path) -> None:
+    with Broker(tmp_path / "other") as running, Connection(running.port) as client:
+        assert client.create("rides") == ErrorCode.NONE
+        assert client.produce("rides", good_batch(b"another's")) == (ErrorCode.NONE, 0)
+    shutil.copytree(tmp_path / "other" / "topics" / "rides-0", data / "topics" / "rides-1")
+    with pytest.raises(CannotAdopt, match="different topics"):
+        await adopt(settings(data), "rides")
