@@ -19,6 +19,7 @@ from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.net.memory import ReceiveMemory
 from drave.net.session import Session
+from drave.net.strangers import Hints
 
 logger = logging.getLogger("drave.net")
 
@@ -56,6 +57,7 @@ class Sessions:
         self.broker = broker
         self.settings = settings
         self.memory = ReceiveMemory(settings.request_memory_bytes_max)
+        self.hints = Hints()
         self.open: set[Session] = set()
         self._refused = 0
 
@@ -81,6 +83,7 @@ class Sessions:
     def sweep(self) -> None:
         """Close connections that have been silent, or have not read, for too long; the others rest."""
         now = self.broker.clock.monotonic()
+        self.hints.sweep(now)
         idle_s = self.settings.connections_idle_ms_max / 1000
         stalled_s = self.settings.frame_ms_max / 1000
         for session in list(self.open):

@@ -167,6 +167,12 @@ class Session(asyncio.BufferedProtocol):
             logger.info("%s: closed: %s", self.peer, reason)
             self._close()
 
+    def _turn_away(self, reason: str, *facts: object) -> None:
+        """Close because of what came, with a hint in the log. `reason` has a %s for each of the facts."""
+        if not self.is_closing:
+            self._sessions.hints.give(self.active_at, self._client_host, self.peer, reason, *facts)
+            self._close()
+
     def _close(self) -> None:
         self.is_closing = True
         self._write_out()
@@ -315,7 +321,7 @@ class Session(asyncio.BufferedProtocol):
             self._answer_unsupported(error, frame)
             return
         except DraveError as error:
-            self.close(f"a request that cannot be read: {error}")
+            self._turn_away("a request that cannot be read: %s", error)
             return
         context = Context(
             header.api_key,
@@ -371,19 +377,21 @@ class Session(asyncio.BufferedProtocol):
         if error.key == ApiKey.API_VERSIONS:
             self._out += unsupported_api_versions(_LENGTH.unpack_from(frame, 4)[0])
         else:
-            self.close(str(error))
+            self._turn_away("%s", error)
 
     def _refuse_frame(self, size: int) -> None:
         met = greeting(self._view[self._start : self._end])
         if met is not None:
             self._out.append(met.reply)
-            self.close(met.reason)
+            self._turn_away(met.reason)
         elif size < FRAME_SIZE_MIN:
-            self.close(f"a frame that says it has {size} bytes; the smallest request has {FRAME_SIZE_MIN}")
+            self._turn_away("a frame that says it has %s bytes; the smallest request has %s", size, FRAME_SIZE_MIN)
         else:
-            self.close(
-                f"a frame of {size} bytes is larger than socket.request.max.bytes={self._frame_bytes_max}; "
-                "send smaller batches, or raise the setting"
+            self._turn_away(
+                "a frame of %s bytes is larger than socket.request.max.bytes=%s; send smaller batches, or raise the "
+                "setting",
+                size,
+                self._frame_bytes_max,
             )
 
     # -- replies out
