@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from drave.log.errors import StorageError
 from drave.log.partition import PartitionLog
 from drave.log.retention import Kept, may_be_due, new_start
 from drave.log.shared import Shared
+from drave.model.ids import Offset
 
 logger = logging.getLogger("drave.log")
 
@@ -36,5 +38,23 @@ def _forget_segments(log: PartitionLog, shared: Shared, now_ms: int) -> None:
         if start > files.active.base:
             log.roll()
         log.move_start(start)
+    if files.has_droppable(log.start):
+        shared.flusher.begin_checkpoint_for(log)
+
+
+def make_room(log: PartitionLog, shared: Shared, moved: asyncio.Future[Offset]) -> None:
+    """The log begins where somebody wanted, unless `moved` says otherwise: what lies wholly below goes soon.
+
+    A segment that was being written goes too when nothing in it is left; a new one takes its place.
+    """
+    files = log.files
+    if moved.exception() is not None or log.removed or shared.flusher.refusal is not None or files is None:
+        return
+    active = files.active
+    try:
+        if active is not None and active.base < log.start == log.end:
+            log.roll()
+    except StorageError as error:
+        logger.warning("%s: a segment without records stays for now: %s", log, error)
     if files.has_droppable(log.start):
         shared.flusher.begin_checkpoint_for(log)

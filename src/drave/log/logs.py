@@ -10,18 +10,20 @@ A partition of the catalog has a PartitionLog from the start; files appear with 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from drave.log.driver import ThreadDriver, drain
 from drave.log.flusher import Flusher
-from drave.log.housekeeping import keep_house
+from drave.log.housekeeping import keep_house, make_room
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
 from drave.log.partition import PartitionLog
 from drave.log.shared import Shared
 from drave.model.clock import Clock, Scheduler
-from drave.model.ids import TopicId
+from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.store.disk import Disk, Lock, explain
@@ -32,6 +34,14 @@ LOCK: Final = "lock"
 
 HOUSE_S_MAX: Final = 0.003
 """How long one round of housekeeping may keep the loop."""
+
+
+class Space(NamedTuple):
+    """Of the volume that the partitions lie on."""
+
+    total_bytes: int
+    usable_bytes: int
+    """Free, and not kept back for others."""
 
 
 def lock_folder(root: Path, *, disk: Disk, node_id: int = 1) -> Lock:
@@ -179,6 +189,27 @@ class Logs:
     def on_forgotten(self, callback: Callable[[TopicId], None]) -> None:
         """Call back once nothing on the disk speaks of a deleted topic any more: its tombstone may go."""
         self._shared.flusher.on_forgotten = callback
+
+    def delete_records(self, log: PartitionLog, before: Offset) -> asyncio.Future[Offset]:
+        """Let a log begin at `before`; gives its start once that is durable. Segments without records go soon after.
+
+        Raises OffsetOutOfRange or StorageError; so may the future.
+        """
+        moved = log.delete_records(before)
+        moved.add_done_callback(partial(make_room, log, self._shared))
+        return moved
+
+    # -- where they lie
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all partitions' folders."""
+        return self._shared.topics
+
+    def space(self) -> Space:
+        """Raises OSError."""
+        disk, folder = self._shared.disk, self._shared.topics
+        return Space(disk.total_bytes(folder), disk.free_bytes(folder))
 
     # -- housekeeping
 

@@ -512,16 +512,17 @@ class PartitionLog:
 
     # -- a new start
 
-    async def delete_records(self, before: Offset) -> Offset:
-        """Let the log begin at `before`; returns its start, which is durable. Raises OffsetOutOfRange."""
+    def delete_records(self, before: Offset) -> asyncio.Future[Offset]:
+        """Let the log begin at `before`; gives its start once it is durable. Raises OffsetOutOfRange, StorageError."""
         if not 0 <= before <= self.high_watermark:
             raise OffsetOutOfRange(str(self), before, self.start, self.high_watermark)
+        moved: asyncio.Future[Offset] = asyncio.get_running_loop().create_future()
         if before > self.start:
-            moved = asyncio.get_running_loop().create_future()
-            self._waiting.for_start(before, moved)
             self.move_start(before)
-            await moved
-        return self.start
+            self._waiting.for_start(before, moved)
+        else:
+            moved.set_result(self.start)
+        return moved
 
     def move_start(self, start: int) -> None:
         """Let the log begin at `start`, which no read sees before it is durable."""
@@ -580,6 +581,7 @@ class PartitionLog:
         """The topic was deleted. Its name is free at once; the files go when nobody writes to them any more."""
         self.removed = True
         self._active = None
+        self._waiting.give_up(StorageError(str(self), "the topic was deleted"))
         if self.files is not None:
             self.files.forget()
         self._flusher.forget(self)

@@ -168,6 +168,10 @@ class Disk(Protocol):
         """Raises DataFolderInUse, naming the process that holds it."""
         ...
 
+    def total_bytes(self, path: Path) -> int:
+        """Of the volume that holds `path`."""
+        ...
+
     def free_bytes(self, path: Path) -> int: ...
 
     @property
@@ -317,6 +321,10 @@ class RealDisk:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         return RealLock(fd)
+
+    def total_bytes(self, path: Path) -> int:
+        found = os.statvfs(path)
+        return found.f_blocks * found.f_frsize
 
     def free_bytes(self, path: Path) -> int:
         found = os.statvfs(path)

@@ -396,6 +396,9 @@ class SimulatedDisk:
         self.locks.add(path)
         return SimulatedLock(self, path)
 
+    def total_bytes(self, path: Path) -> int:
+        return 1 << 40
+
     def free_bytes(self, path: Path) -> int:
         return 1 << 40 if self.room_bytes is None else self.room_bytes
 
