@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 import aiokafka
@@ -47,8 +47,10 @@ class Member(Protocol):
     """One consumer that subscribes to one topic."""
 
     name: ClassVar[str]
+    revoked: list[frozenset[int]]
+    """What each rebalance took away."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None: ...
+    def __init__(self, bootstrap: str, topic: str, group: str, **configs: Any) -> None: ...
 
     def poll(self) -> list[Read]:
         """What comes within a moment; a rebalance goes on meanwhile."""
@@ -75,7 +77,6 @@ class ConfluentMember:
 
     def __init__(self, bootstrap: str, topic: str, group: str, **configs: Any) -> None:
         self.revoked: list[frozenset[int]] = []
-        """What each rebalance took away."""
         self.errors: list[int] = []
         own = {name.replace("_", "."): value for name, value in configs.items()}
         self._consumer = confluent_kafka.Consumer(
@@ -120,21 +121,26 @@ class ConfluentMember:
 
 
 class KafkaPythonMember:
-    """kafka-python, on a thread of its own: a join that a short poll does not await is begun anew by the next one."""
+    """kafka-python, on a thread of its own: a join that a short poll does not await is begun anew by the next one.
+
+    Other configs go under its own names.
+    """
 
     name = "kafka-python"
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, group: str, **configs: Any) -> None:
+        usual = {"partition_assignment_strategy": [KafkaPythonRange]}
         self._consumer = kafka.KafkaConsumer(
-            topic,
             bootstrap_servers=bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             heartbeat_interval_ms=HEARTBEAT_MS,
             session_timeout_ms=SESSION_MS,
-            partition_assignment_strategy=[KafkaPythonRange],
+            **(usual | configs),
         )
+        self.revoked: list[frozenset[int]] = []
+        self._consumer.subscribe([topic], listener=_KafkaPythonRebalances(self.revoked))
         self._read: queue.SimpleQueue[Read] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self._assigned: frozenset[int] = frozenset()
@@ -184,30 +190,48 @@ class KafkaPythonMember:
             self._thread.join()
 
 
+class _KafkaPythonRebalances(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # it has no types
+    """Remembers what was taken away."""
+
+    def __init__(self, revoked: list[frozenset[int]]) -> None:
+        self._revoked = revoked
+
+    def on_partitions_revoked(self, revoked: Sequence[Any]) -> None:
+        if revoked:
+            self._revoked.append(frozenset(each.partition for each in revoked))
+
+    def on_partitions_assigned(self, assigned: Sequence[Any]) -> None:
+        """Not asked for."""
+
+
 class AioKafkaMember:
-    """aiokafka, in an event loop on a thread of its own."""
+    """aiokafka, in an event loop on a thread of its own. Other configs go under its own names."""
 
     name = "aiokafka"
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, group: str, **configs: Any) -> None:
+        self.revoked: list[frozenset[int]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._consumer = self._run(self._make(bootstrap, topic, group))
+        self._consumer = self._run(self._make(bootstrap, topic, group, configs))
         # It starts by joining, and the others have to be polled for that to end.
         self._started = asyncio.run_coroutine_threadsafe(self._consumer.start(), self._loop)
 
-    async def _make(self, bootstrap: str, topic: str, group: str) -> aiokafka.AIOKafkaConsumer:
-        return aiokafka.AIOKafkaConsumer(
-            topic,
+    async def _make(
+        self, bootstrap: str, topic: str, group: str, configs: Mapping[str, Any]
+    ) -> aiokafka.AIOKafkaConsumer:
+        consumer = aiokafka.AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             heartbeat_interval_ms=HEARTBEAT_MS,
             session_timeout_ms=SESSION_MS,
-            partition_assignment_strategy=[AioKafkaRange],
+            **{"partition_assignment_strategy": [AioKafkaRange], **configs},
         )
+        consumer.subscribe([topic], listener=_AioKafkaRebalances(self.revoked))
+        return consumer
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)
@@ -237,6 +261,20 @@ class AioKafkaMember:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+class _AioKafkaRebalances(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]  # it has no types
+    """Remembers what was taken away."""
+
+    def __init__(self, revoked: list[frozenset[int]]) -> None:
+        self._revoked = revoked
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        if taken := frozenset(each.partition for each in revoked):
+            self._revoked.append(taken)
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Not asked for."""
 
 
 MEMBERS: Final[tuple[type[Member], ...]] = (ConfluentMember, AioKafkaMember, KafkaPythonMember)
