@@ -1,0 +1,50 @@
+"""The counting itself: exact, and of the broker alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from drave.records import batch
+from tests.broker.still import StillClock
+from tests.budget.counting import Counts, Owner, count, owner_of
+from tests.budget.scenarios import SCENARIOS, Scene
+
+
+def counted(scene: Scene) -> Counts:
+    for _ in range(4):
+        scene.step()
+    return count(scene.step, steps=4)
+
+
+@pytest.mark.parametrize("scenario", ["produce, os", "heartbeat"])
+def test_the_same_step_costs_the_same_instructions_each_time(scenario: str) -> None:
+    first, second = (counted(SCENARIOS[scenario]()) for _ in range(2))
+    assert (first.bytecodes, first.calls) == (second.bytecodes, second.calls)
+    assert first.bytecodes > 0
+
+
+def test_a_synced_write_is_written_twice_synced_once_and_answered_once() -> None:
+    """Segment and journal; both are one call of the operating system for one small batch."""
+    calls = counted(SCENARIOS["produce, fsync"]()).calls
+    assert (calls["file.pwrite"], calls["file.sync"], calls["transport.write"]) == (2, 1, 1)
+
+
+def test_many_partitions_share_one_sync() -> None:
+    scene = SCENARIOS["produce, 100 partitions, fsync"]()
+    assert counted(scene).calls["file.sync"] < 2
+
+
+def test_what_the_harness_does_is_not_counted() -> None:
+    assert owner_of(batch.place.__code__) is Owner.BROKER
+    assert owner_of(StillClock.monotonic.__code__) is Owner.HARNESS
+    assert owner_of(pytest.main.__code__) is Owner.OTHER
+    clock = StillClock()
+    assert count(clock.monotonic, steps=3) == Counts(0, 0, 0, 0, {})  # type: ignore[arg-type]  # what it returns is nobody's
+
+
+def test_every_request_of_a_scenario_is_answered_without_an_error() -> None:
+    for prepare in SCENARIOS.values():
+        scene = prepare()
+        scene.step()
+        scene.check()
+        assert len(scene.client.frames) == 1
