@@ -156,10 +156,10 @@ def test_the_open_transaction_of_a_producer_holds_the_last_stable_offset_back() 
 
 def test_a_snapshot_is_kafkas() -> None:
     """version int16 · CRC-32C uint32 of what follows · count int32 · id, epoch, last sequence, last offset, offset
-    delta, timestamp, coordinator epoch, first offset of the open transaction."""
+    delta, timestamp, coordinator epoch, first offset of the open transaction. The time by our clock comes behind it."""
     producers = Producers()
     producers.add(records.parse_header(sent(10, 3)), 100, 5000)
-    body = struct.pack(">iqhiqiqiq", 1, 7, 0, 12, 102, 2, 5000, -1, -1)
+    body = struct.pack(">iqhiqiqiq", 1, 7, 0, 12, 102, 2, 1000, -1, -1) + b"DRVC" + struct.pack(">q", 5000)
     assert producers.snapshot() == struct.pack(">hI", 1, crc32c(body)) + body
 
 
@@ -169,6 +169,10 @@ def test_a_snapshot_that_kafka_wrote_is_read() -> None:
     body += struct.pack(">qhiqiqiq", 8, 0, -1, -1, 0, 6000, 4, 55)
     producers = Producers.restore(struct.pack(">hI", 1, crc32c(body)) + body)
     assert facts(producers) == {7: (3, [(10, 12, 100, 102)]), 8: (0, [])}
+    assert {each: (producer.last_timestamp, producer.last_ms) for each, producer in producers} == {
+        7: (5000, 5000),
+        8: (6000, 6000),
+    }
     assert producers.first_unstable(1000) == 55
 
 
@@ -192,6 +196,7 @@ def test_producers_come_back_from_their_snapshot_as_they_were(batches: list[tupl
     again = Producers.restore(producers.snapshot())
     assert facts(again) == facts(producers)
     assert again.first_unstable(offset) == producers.first_unstable(offset)
+    assert all((each.last_ms, each.last_timestamp) == (5000, 1000) for _, each in again)
     assert again.snapshot() == producers.snapshot()
 
 

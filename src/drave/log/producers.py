@@ -11,7 +11,8 @@
 A producer that is not known (new, or expired) may begin with any sequence, as in Kafka since KIP-360.
 
 Snapshots are Kafka's `.snapshot` files. Kafka keeps only the last batch of each producer there, and after a restart no
-longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC and does not read.
+longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC and does not read. So do the
+times at which producers were heard of, by this broker's clock: the timestamp in Kafka's part is the last batch's.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _VERSION: Final = 1
 _HEAD: Final = struct.Struct(">hIi")  # version, CRC, how many
 _CRC_END: Final = 6
 _ENTRY: Final = struct.Struct(">qhiqiqiq")
-_MORE_MAGIC: Final = b"DRVB"
+_MORE_MAGIC: Final = b"DRVC"
+_HEARD: Final = struct.Struct(">q")  # of each producer, in the order of Kafka's part
 _MORE: Final = struct.Struct(">qiqq")  # producer id, base sequence, base offset, last offset
 
 
@@ -57,13 +59,15 @@ class SentBatch(NamedTuple):
 class Producer:
     """One producer id in this partition."""
 
-    __slots__ = ("batches", "coordinator_epoch", "epoch", "last_ms", "transaction_start")
+    __slots__ = ("batches", "coordinator_epoch", "epoch", "last_ms", "last_timestamp", "transaction_start")
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.batches: deque[SentBatch] = deque(maxlen=BATCHES_KEPT)
         self.last_ms = NONE
         """When it was last heard of, by this broker's clock."""
+        self.last_timestamp = NONE
+        """The largest of its last batch."""
         self.coordinator_epoch = NONE
         self.transaction_start = NONE
         """Where its open transaction begins."""
@@ -124,6 +128,7 @@ class Producers:
             producer.epoch = header.producer_epoch
             producer.batches.clear()
         producer.last_ms = now_ms
+        producer.last_timestamp = header.max_timestamp
         self.changes += 1
         last_offset = base_offset + header.last_offset_delta
         if header.is_control:
@@ -182,7 +187,7 @@ class Producers:
                 last.last_sequence,
                 last.last_offset,
                 last.last_offset - last.base_offset,
-                producer.last_ms,
+                producer.last_timestamp,
                 producer.coordinator_epoch,
                 producer.transaction_start,
             )
@@ -194,9 +199,8 @@ class Producers:
             for producer_id, producer in self._by_id.items()
             for batch in list(producer.batches)[:-1]
         ]
-        data = bytearray(b"".join([_HEAD.pack(_VERSION, 0, len(entries)), *entries]))
-        if more:
-            data += _MORE_MAGIC + b"".join(more)
+        heard = [_HEARD.pack(producer.last_ms) for producer in self._by_id.values()]
+        data = bytearray(b"".join([_HEAD.pack(_VERSION, 0, len(entries)), *entries, _MORE_MAGIC, *heard, *more]))
         struct.pack_into(">I", data, _CRC_END - 4, crc32c(memoryview(data)[_CRC_END:]))
         return bytes(data)
 
@@ -212,29 +216,29 @@ class Producers:
         except struct.error:
             raise DamagedSnapshot(f"a producer snapshot ends after {len(data)} bytes") from None
         producers = cls()
-        earlier = producers._earlier_batches(data, end)
-        for producer_id, epoch, last_sequence, last_offset, delta, last_ms, coordinator_epoch, start in entries:
+        for producer_id, epoch, last_sequence, last_offset, delta, timestamp, coordinator_epoch, start in entries:
             producer = producers._by_id[producer_id] = Producer(epoch)
-            producer.last_ms = last_ms
+            producer.last_ms = producer.last_timestamp = timestamp
             producer.coordinator_epoch = coordinator_epoch
             producer.transaction_start = start
-            producer.batches.extend(earlier.get(producer_id, ()))
             if last_sequence != NONE:
                 producer.batches.append(
                     SentBatch(retreat(last_sequence, delta), last_sequence, last_offset - delta, last_offset)
                 )
         opened = [(p.transaction_start, i) for i, p in producers if p.transaction_start != NONE]
         producers._open = {producer_id: start for start, producer_id in sorted(opened)}
+        if data[end : end + len(_MORE_MAGIC)] == _MORE_MAGIC:
+            producers._add_our_part(data, end + len(_MORE_MAGIC))
         return producers
 
-    @staticmethod
-    def _earlier_batches(data: bytes, at: int) -> dict[int, list[SentBatch]]:
-        found: dict[int, list[SentBatch]] = {}
-        if data[at : at + len(_MORE_MAGIC)] == _MORE_MAGIC:
-            for producer_id, sequence, base_offset, last_offset in _MORE.iter_unpack(data[at + len(_MORE_MAGIC) :]):
-                batch = SentBatch(sequence, advance(sequence, last_offset - base_offset), base_offset, last_offset)
-                found.setdefault(producer_id, []).append(batch)
-        return found
+    def _add_our_part(self, data: bytes, at: int) -> None:
+        """What Kafka's part does not say: when each producer was heard of, and the batches before its last."""
+        end = at + len(self._by_id) * _HEARD.size
+        for producer, (heard_ms,) in zip(self._by_id.values(), _HEARD.iter_unpack(data[at:end]), strict=True):
+            producer.last_ms = heard_ms
+        for producer_id, sequence, base_offset, last_offset in reversed(list(_MORE.iter_unpack(data[end:]))):
+            batch = SentBatch(sequence, advance(sequence, last_offset - base_offset), base_offset, last_offset)
+            self._by_id[producer_id].batches.appendleft(batch)
 
 
 def advance(sequence: int, by: int) -> int:
