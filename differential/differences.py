@@ -1,0 +1,152 @@
+"""Where Drave differs on purpose, and why.
+
+Each reason names the cases and the places it speaks of, as patterns in which `*` is anything. What is found and is not
+here is a failure; what is here and is not found is one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from differential.compare import ABSENT, Difference
+
+ANY: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One difference on purpose: where it shows, what both answer (ANY where that varies), and why."""
+
+    cases: str
+    place: str
+    kafka: Any = ANY
+    drave: Any = ANY
+    why: str
+    readme: str | None = None
+    """The first cell of its row in README's table; None where no client can notice."""
+
+    def covers(self, found: Difference) -> bool:
+        return (
+            fnmatchcase(found.case, self.cases)
+            and fnmatchcase(found.place, self.place)
+            and (self.kafka == ANY or self.kafka == found.kafka)
+            and (self.drave == ANY or self.drave == found.drave)
+        )
+
+
+ON_PURPOSE: Final = (
+    # -- Produce
+    Reason(
+        cases="k00_produce/*",
+        place="*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
+    Reason(
+        cases="k00_produce/nothing_at_all*",
+        place="2.Produce.responses*",
+        why="a topic that is named without partitions is answered without partitions",
+    ),
+    Reason(
+        cases="k00_produce/null_records*",
+        place="1.Produce*",
+        why="Kafka never answers, and the client waits for nothing",
+        readme="null records in a Produce",
+    ),
+    Reason(
+        cases="k00_produce/the_same_partition_twice*",
+        place="*",
+        why="what was sent is not dropped without a word",
+        readme="the same partition twice in a Produce",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=followed_by_a_byte,*",
+        place="*",
+        why="bytes that are no batch are a mistake, however few they are",
+        readme="bytes behind a batch in a Produce",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=followed_by_17_bytes,*",
+        place="*.error_code",
+        kafka="CORRUPT_MESSAGE",
+        drave="INVALID_RECORD",
+        why="more than one batch is noticed before the second one is looked at",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=codec_is_*",
+        place="*",
+        why="Kafka fails with an internal error where it means to refuse",
+        readme="unknown codec",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=claims_gzip_and_is_not,*",
+        place="*",
+        why="batches are not opened: their header is believed once their CRC holds",
+        readme="record data of an ordinary topic",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=claims_append_time,*",
+        place="*",
+        why="a client cannot know when the broker appends",
+        readme="LogAppendTime bit on a batch for a CreateTime topic",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=claims_to_be_transactional,*",
+        place="1.Produce.*.error_code",
+        kafka="TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+        drave="INVALID_RECORD",
+        why="a transactional batch without a producer is nobody's: no id was refused",
+    ),
+    Reason(
+        cases="k00_produce/an_odd_batch(odd=producer_without_epoch,*",
+        place="*",
+        why="Kafka stores what no client sends: a producer without an epoch cannot be fenced",
+    ),
+    Reason(
+        cases="k00_produce/timestamps_near_and_far(*time_ms=-2)",
+        place="2.Fetch.*.times.1",
+        kafka=-1,
+        drave=-2,
+        why="the batch is stored as it was sent; Kafka mends the maximum of a time that cannot be",
+    ),
+    Reason(
+        cases="k00_produce/*",
+        place="*Produce.*.log_start_offset",
+        kafka=0,
+        drave=ABSENT,
+        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    ),
+)
+
+
+class Judge:
+    """Takes every difference that is found, and tells those with a reason from those without."""
+
+    def __init__(self, reasons: Iterable[Reason] = ON_PURPOSE) -> None:
+        self.reasons = tuple(reasons)
+        self._seen: set[int] = set()
+        self._cases: list[str] = []
+
+    def unexplained(self, case: str, found: Iterable[Difference]) -> list[Difference]:
+        """What of one case's differences has no reason. Every case is to be shown, the equal ones too."""
+        self._cases.append(case)
+        return [difference for difference in found if not self._explains(difference)]
+
+    def _explains(self, found: Difference) -> bool:
+        number = next((number for number, reason in enumerate(self.reasons) if reason.covers(found)), None)
+        if number is not None:
+            self._seen.add(number)
+        return number is not None
+
+    def gone(self) -> list[Reason]:
+        """Reasons whose cases were shown and did not differ."""
+        return [
+            reason
+            for number, reason in enumerate(self.reasons)
+            if number not in self._seen and any(fnmatchcase(case, reason.cases) for case in self._cases)
+        ]
