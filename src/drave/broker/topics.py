@@ -8,7 +8,7 @@ value of a config    DYNAMIC_TOPIC_CONFIG    set on the topic
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, Topic, TopicAlreadyExists, check_topic_name
@@ -46,6 +46,26 @@ describe-configs, alter-configs. Without authorization everybody may."""
 CLUSTER_OPERATIONS: Final = 0b1_1111_1010_0000
 """The same for the cluster: create, alter, describe, cluster-action, describe-configs, alter-configs,
 idempotent-write."""
+
+
+def check_replicas(broker: Broker, index: int, broker_ids: Sequence[int]) -> None:
+    """That a partition may lie where a client wants it: here. Raises Refused."""
+    where = f"The assignment of partition {index}"
+    if not broker_ids:
+        raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{where} names no broker.")
+    for stranger in (node_id for node_id in broker_ids if node_id != broker.node_id):
+        raise Refused(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            f"{where} names broker {stranger}, which does not exist; there is broker {broker.node_id} only.",
+        )
+    if len(broker_ids) > 1:
+        raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{where} names broker {broker.node_id} more than once.")
+
+
+def check_time_is_left(timeout_ms: int) -> None:
+    """Kafka does nothing for a request whose time is up when it comes. Raises Refused."""
+    if timeout_ms <= 0:
+        raise Refused(ErrorCode.REQUEST_TIMED_OUT, f"A timeout of {timeout_ms} ms leaves no time to do anything.")
 
 
 async def auto_create(broker: Broker, name: str) -> Topic:

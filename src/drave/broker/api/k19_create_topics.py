@@ -9,18 +9,17 @@ create `__consumer_offsets`, with whatever number of partitions; here its coordi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.topics import CLUSTER_METADATA, ConfigSource, config_synonyms, shown_configs
+from drave.broker.topics import CLUSTER_METADATA, ConfigSource, check_replicas, config_synonyms, shown_configs
 from drave.catalog import INTERNAL_TOPICS, InvalidPartitions
 from drave.model.config import InvalidConfig
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.log_config import check_topic_configs
 from drave.wire.messages.k19_create_topics import (
-    CreatableReplicaAssignment,
     CreatableTopic,
     CreatableTopicConfigs,
     CreatableTopicResult,
@@ -113,26 +112,12 @@ def _check_assignment(broker: Broker, topic: CreatableTopic) -> None:
     if topic.num_partitions != DEFAULT:
         raise Refused(ErrorCode.INVALID_REQUEST, "With an assignment, the number of partitions must be -1.")
     for assignment in topic.assignments:
-        _check_replicas(broker, assignment)
+        check_replicas(broker, assignment.partition_index, assignment.broker_ids)
     indexes = [assignment.partition_index for assignment in topic.assignments]
     if len(set(indexes)) < len(indexes):
         raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, "The assignment names a partition more than once.")
     if set(indexes) != set(range(len(indexes))):
         raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, "The assigned partitions must be 0, 1, 2 and so on.")
-
-
-def _check_replicas(broker: Broker, assignment: CreatableReplicaAssignment) -> None:
-    where = f"The assignment of partition {assignment.partition_index}"
-    brokers: Sequence[int] = assignment.broker_ids
-    if not brokers:
-        raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{where} names no broker.")
-    for stranger in (node_id for node_id in brokers if node_id != broker.node_id):
-        raise Refused(
-            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-            f"{where} names broker {stranger}, which does not exist; there is broker {broker.node_id} only.",
-        )
-    if len(brokers) > 1:
-        raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{where} names broker {broker.node_id} more than once.")
 
 
 def _shown(overrides: Mapping[str, str], defaults: Mapping[str, str]) -> list[CreatableTopicConfigs]:
