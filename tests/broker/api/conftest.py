@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from drave.catalog import Topic
+from drave.records import parse_header
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, decode_request, encode_reply, encode_request
+from tests.broker.still import batch_of
 
 See = Callable[..., Awaitable[Any]]
 
@@ -26,3 +29,14 @@ def see(asker) -> See:
         return decode_reply(key, version, frame[4:])[1]
 
     return see
+
+
+@pytest.fixture
+def append(broker) -> Callable[..., None]:
+    """`append(topic, count)`: a batch of so many records in a partition, at once."""
+
+    def append(topic: Topic, count: int = 1, *, partition: int = 0, **options: Any) -> None:
+        data = batch_of(*[b"value"] * count, **options)
+        broker.partition(topic, partition).append(data, parse_header(data), now_ms=broker.clock.wall_ms())
+
+    return append

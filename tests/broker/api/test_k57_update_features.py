@@ -1,0 +1,26 @@
+"""UpdateFeatures: Apache Kafka 4.3.1 says the same of a feature that it does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from drave.model.errors import ErrorCode
+from drave.wire.messages.k57_update_features import FeatureUpdateKey, UpdateFeaturesRequest
+
+
+@pytest.mark.parametrize("version", range(3))
+@pytest.mark.parametrize("level", [-1, 0, 1, 99])
+async def test_a_feature_that_is_not_advertised_has_no_level_to_change(see, version, level):
+    asked = [FeatureUpdateKey(feature=name, max_version_level=level) for name in ("group.version", "share.version")]
+    response = await see(
+        UpdateFeaturesRequest(feature_updates=asked, validate_only=version > 0 and level == 1), version
+    )
+    assert response.error_code == ErrorCode.INVALID_UPDATE_VERSION
+    assert "'group.version'" in response.error_message
+    assert response.results == []
+
+
+@pytest.mark.parametrize("version", range(3))
+async def test_nothing_asked_is_granted(see, version):
+    response = await see(UpdateFeaturesRequest(feature_updates=[]), version)
+    assert (response.error_code, response.error_message, response.results) == (0, None, [])
