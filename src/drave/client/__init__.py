@@ -1,6 +1,7 @@
 """The thin layer over confluent-kafka (librdkafka) that the command line, the streams library and the demo share.
 
     connection.py  where a broker is and how to speak to it; makes producers, consumers and admin clients
+    probing.py     what is spoken at an address
     topics.py      topics and their offsets
     groups.py      consumer groups: members, lag, resets
     publishing.py  sending, with a count of what arrived

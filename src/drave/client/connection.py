@@ -1,13 +1,13 @@
 """Where a Kafka is, and how to speak to it.
 
 librdkafka waits and retries by itself, for minutes if it is let. That is right for a service and wrong for somebody at
-a terminal, so the address is tried first: a refused connection is said at once, with what to do.
+a terminal, so the address is tried first: a refused connection, or a port that speaks something else than the client is
+set to, is said at once, with what to do.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from drave.client.errors import COORDINATOR_IS_MOVING, BadProperty, ClientError, Unreachable, told
+from drave.client.probing import complaint, speech_of
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Producer
+    from confluent_kafka import Consumer, KafkaError, Producer
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ DELIVERY_TIMEOUT_MS: Final = 30_000
 _PORT_MAX: Final = 65535
 _CONNECT_TIMEOUT_S: Final = 5.0
 _RETRY_PAUSE_S: Final = 0.1
+_SIGN_IN_STEP_S: Final = 0.5
+_NOT_LET_IN: Final = {"_SSL", "_AUTHENTICATION"}
 _IDEMPOTENCE_SPEAKS: Final = {"enable.idempotence", "acks", "request.required.acks", "transactional.id"}
 
 logger = logging.getLogger("drave.client")
@@ -44,17 +47,42 @@ class Connection:
     properties: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
-        """That one of the addresses takes a connection. Raises Unreachable, and BadProperty for what is no address."""
-        addresses = self.properties.get("bootstrap.servers", self.bootstrap).split(",")
+        """That one of the addresses takes a connection and speaks as the properties say, and that it lets us in.
+
+        Raises Unreachable, and BadProperty for what is no address.
+        """
+        protocol = self.properties.get("security.protocol", "plaintext").lower()
         reasons = []
-        for address in addresses:
+        for address in map(str.strip, self.properties.get("bootstrap.servers", self.bootstrap).split(",")):
             try:
-                socket.create_connection(_host_and_port(address), timeout=_CONNECT_TIMEOUT_S).close()
+                why = complaint(speech_of(_host_and_port(address), _CONNECT_TIMEOUT_S), protocol)
             except OSError as error:
-                reasons.append(f"{address.strip()} ({error.strerror or error})")
+                reasons.append(f"{address} ({error.strerror or error})")
+                continue
+            if why is not None:
+                raise Unreachable(f"what listens at {address} {why}")
+            if protocol != "plaintext":
+                self._sign_in()
+            return
+        raise Unreachable(f"no broker answers at {', '.join(reasons)}; `drave serve` starts one")
+
+    def _sign_in(self) -> None:
+        """Raises Unreachable with what TLS or SASL failed at; librdkafka alone would try again until time is up."""
+        from drave.client.librdkafka import AdminClient, KafkaException
+
+        troubles: list[KafkaError] = []
+        admin = self._make(AdminClient, {"error_cb": troubles.append})
+        give_up = time.monotonic() + ANSWER_TIMEOUT_S
+        while time.monotonic() < give_up:
+            try:
+                admin.list_topics(timeout=_SIGN_IN_STEP_S)
+            except KafkaException:
+                admin.poll(0)
             else:
                 return
-        raise Unreachable(f"no broker answers at {', '.join(reasons)}; `drave serve` starts one")
+            for trouble in troubles:
+                if trouble.name() in _NOT_LET_IN:
+                    raise told(trouble, "sign in")
 
     def admin(self) -> Any:
         """confluent-kafka's AdminClient, whose methods have no types."""

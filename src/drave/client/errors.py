@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from drave.model.errors import DraveError
@@ -36,6 +37,8 @@ _UNREACHABLE: Final = {
     "_MSG_TIMED_OUT",
     "_ALL_BROKERS_DOWN",
     "_RESOLVE",
+    "_SSL",
+    "_AUTHENTICATION",
     "REQUEST_TIMED_OUT",
 }
 
@@ -52,9 +55,25 @@ def told(error: KafkaError, doing: str) -> ClientError:
     return refusal
 
 
+_REMEDIES: Final = {
+    "Broker transport failure": "the connection was closed: is the broker still running? If it wants SASL, set "
+    "security.protocol=sasl_plaintext (or sasl_ssl), sasl.mechanism, sasl.username and sasl.password",
+    "SASL Handshake not supported": "this broker asks nobody to sign in: leave out security.protocol and sasl.*",
+}
+"""What librdkafka's words mean to somebody at a terminal, where they do not say it."""
+
+_BROKER: Final = re.compile(r"^\S+://\S+: ")
+_ROUTINES: Final = re.compile(r"error:[0-9A-F]+:SSL routines::")
+_AFTER: Final = re.compile(r" \(after \d+ms in state \w+[^)]*\)$")
+
+
 def _sentence(error: KafkaError) -> str:
-    """librdkafka's words without its prefixes, or the error's name where it has no words."""
+    """librdkafka's words without its prefixes and codes, or the error's name where it has no words."""
     words = error.str()
+    for told_so, meant in _REMEDIES.items():
+        if told_so in words:
+            return meant
+    words = _AFTER.sub("", _ROUTINES.sub("", _BROKER.sub("", words)))
     for prefix in ("Broker: ", "Local: "):
         words = words.removeprefix(prefix)
     words = words.strip().rstrip(":. ") or error.name()
