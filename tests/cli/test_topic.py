@@ -55,3 +55,74 @@ def test_kafka_s_own_topics_are_listed_when_asked_for(drave, name):
     drave(f"consume {name} --group {name} --no-follow")
     assert "__consumer_offsets" not in drave("topic list").stdout
     assert "__consumer_offsets" in drave("topic list --internal").stdout
+
+
+def test_partitions_are_added(drave, name):
+    drave(f"topic create {name} --partitions 2")
+    assert drave(f"topic add-partitions {name} 1").stdout == f"Topic {name} has 3 partitions now.\n"
+    added = json.loads(drave(f"topic add-partitions {name} 2 --json").stdout)
+    assert added == {"topic": name, "partitions": 5, "added": 2}
+    drave(f"produce {name} --partition 4", stdin="a\n")
+    assert drave(f"consume {name} --from-beginning").stdout == "a\n"
+
+
+def test_partitions_cannot_be_added_to_what_is_not_there_nor_less_than_one(drave, name):
+    drave(f"topic add-partitions {name} 1", code=4)
+    drave(f"topic create {name}")
+    drave(f"topic add-partitions {name} 0", code=2)
+
+
+def recorded(drave, name: str) -> None:
+    """Two partitions with ten records each, a second apart."""
+    drave(f"topic create {name} --partitions 2 --config retention.ms=-1")
+    lines = "".join(f'{{"value": "{n}", "timestamp": {1_700_000_000_000 + n * 1000}}}\n' for n in range(10))
+    for partition in range(2):
+        drave(f"produce {name} --json --partition {partition}", stdin=lines)
+
+
+def starts(drave, name: str) -> list[int]:
+    return [each["start"] for each in json.loads(drave(f"topic describe {name} --json").stdout)["partitions"]]
+
+
+def test_deleting_records_is_a_plan_until_it_is_executed(drave, name):
+    recorded(drave, name)
+    planned = drave(f"topic delete-records {name}:1 --before-offset 4")
+    assert planned.stdout.splitlines()[-1].split() == ["1", "0", "4", "10", "4"]
+    assert "Nothing has been deleted" in planned.stderr
+    assert starts(drave, name) == [0, 0]
+    done = json.loads(drave(f"topic delete-records {name}:1 --before-offset 4 --execute --json").stdout)
+    assert done == {
+        "topic": name,
+        "executed": True,
+        "partitions": [{"partition": 1, "start": 0, "new_start": 4, "end": 10, "records": 4}],
+    }
+    assert starts(drave, name) == [0, 4]
+
+
+def test_records_go_before_an_offset_before_a_time_or_all(drave, name):
+    recorded(drave, name)
+    drave(f"topic delete-records {name} --before-time 2023-11-14T22:13:26 --execute")
+    assert starts(drave, name) == [6, 6]
+    drave(f"topic delete-records {name}:0 --before-offset 3 --execute")
+    drave(f"topic delete-records {name}:1 --before-offset 99 --execute")
+    assert starts(drave, name) == [6, 10]
+    assert drave(f"consume {name} --from-beginning").stdout == "6\n7\n8\n9\n"
+    drave(f"topic delete-records {name} --all --execute")
+    assert starts(drave, name) == [10, 10]
+    nothing = drave(f"topic delete-records {name} --all --execute").stdout
+    assert nothing.splitlines()[-1].split() == ["1", "10", "10", "10", "0"]
+
+
+def test_which_records_has_to_be_said_once(drave, name):
+    recorded(drave, name)
+    for line in ("", "--all --before-offset 1", "--before-offset -1"):
+        drave(f"topic delete-records {name} {line}", code=2)
+    drave(f"topic delete-records {name}:7 --all", code=4)
+    drave("topic delete-records no-such-topic --all", code=4)
+
+
+def test_a_broker_that_refuses_is_heard(drave, name):
+    drave(f"topic create {name} --config cleanup.policy=compact")
+    drave(f"produce {name} --partition 0 --json", stdin='{"key": "k", "value": "v"}\n')
+    refused = drave(f"topic delete-records {name} --all --execute", code=1)
+    assert refused.stderr.startswith(f"drave: cannot delete records of {name}-0: ")

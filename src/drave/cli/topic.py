@@ -1,4 +1,4 @@
-"""`drave topic`: create, list, describe, delete."""
+"""`drave topic`: create, list, describe, add-partitions, delete-records, delete."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import sys
 
 import click
 
-from drave.cli.options import KEY_VALUE, connection_options, json_option
+from drave.cli.options import KEY_VALUE, TIME, TOPIC_PART, connection_options, json_option
 from drave.cli.output import counted, is_terminal, note, print_json, print_table
 from drave.client.connection import Connection
+from drave.client.deleting import Deletion, delete_records, plan_deletions
 from drave.client.errors import ClientError
+from drave.client.resets import Target, Toward
 from drave.client.topics import BROKER_DEFAULT, TopicDescription, Topics
 
 
 @click.group()
 def topic() -> None:
-    """Create, list, describe and delete topics."""
+    """Create, list, describe, change and delete topics."""
 
 
 @topic.command()
@@ -110,6 +112,89 @@ def _print_description(found: TopicDescription) -> None:
             for each in found.partitions
         ],
     )
+
+
+@topic.command()
+@click.argument("name")
+@click.argument("count", type=click.IntRange(min=1))
+@json_option
+@connection_options
+def add_partitions(name: str, count: int, as_json: bool, connection: Connection) -> None:
+    """Give the topic NAME so many partitions more: COUNT.
+
+    What is there stays where it is; new records with a key may go to another partition than older ones with the same
+    key. A topic never has fewer partitions again.
+    """
+    total = Topics(connection).add_partitions(name, count)
+    if as_json:
+        print_json({"topic": name, "partitions": total, "added": count})
+    else:
+        click.echo(f"Topic {name} has {counted(total, 'partition')} now.")
+
+
+@topic.command(name="delete-records")
+@click.argument("part", type=TOPIC_PART, metavar="NAME[:PARTITION]")
+@click.option("--before-offset", type=click.IntRange(min=0), metavar="N", help="Those with a lower offset.")
+@click.option(
+    "--before-time",
+    type=TIME,
+    metavar="TIME",
+    help="Those before the first one of that time: 2026-11-22T10:00 (UTC), milliseconds, or so long ago: 15m.",
+)
+@click.option("--all", "all_records", is_flag=True, help="All that are there.")
+@click.option("--execute", is_flag=True, help="Do it. Without this the plan is only shown.")
+@json_option
+@connection_options
+def delete_records_of(
+    part: tuple[str, int | None],
+    before_offset: int | None,
+    before_time: int | None,
+    all_records: bool,
+    execute: bool,
+    as_json: bool,
+    connection: Connection,
+) -> None:
+    """Delete the oldest records of the topic NAME. Shows the plan; with --execute carries it out.
+
+    There is no way back. Each partition begins later then, at the given place, or at its end where that lies beyond.
+    """
+    target = _first_to_stay(before_offset, before_time, all_records)
+    topics = Topics(connection)
+    plan = plan_deletions(topics, *part, target)
+    if execute:
+        delete_records(topics, plan)
+    if as_json:
+        print_json({"topic": part[0], "executed": execute, "partitions": [_deletion_document(each) for each in plan]})
+        return
+    print_table(
+        ("PARTITION", "START", "NEW START", "END", "RECORDS DELETED"),
+        [(each.partition.partition, each.bounds.start, each.offset, each.bounds.end, each.records) for each in plan],
+    )
+    if not execute:
+        note("Nothing has been deleted; --execute does it.")
+
+
+def _first_to_stay(before_offset: int | None, before_time: int | None, all_records: bool) -> Target:
+    given = []
+    if before_offset is not None:
+        given.append(Target(Toward.OFFSET, before_offset))
+    if before_time is not None:
+        given.append(Target(Toward.TIME, before_time))
+    if all_records:
+        given.append(Target(Toward.LATEST))
+    if len(given) != 1:
+        raise click.UsageError("Give one of --before-offset, --before-time and --all.")
+    return given[0]
+
+
+def _deletion_document(deletion: Deletion) -> dict[str, object]:
+    return {
+        "partition": deletion.partition.partition,
+        "start": deletion.bounds.start,
+        "new_start": deletion.offset,
+        "end": deletion.bounds.end,
+        "records": deletion.records,
+    }
 
 
 @topic.command()

@@ -116,11 +116,7 @@ class Groups:
         every partition in which the group has committed. Raises NotFound when that leaves nothing."""
         within: list[TopicPartitionId] = []
         for topic, partition in scope:
-            there = self._topics.partitions(topic)
-            chosen = [each for each in there if partition is None or each.partition == partition]
-            if not chosen:
-                raise NotFound(f"topic {topic} has no partition {partition}: it has {len(there)}, counted from 0")
-            within += chosen
+            within += self._topics.partitions(topic, partition)
         committed = self._committed(group, within or self._topics.all_partitions())
         wanted = within or sorted(committed)
         if not wanted:

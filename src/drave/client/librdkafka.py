@@ -25,6 +25,7 @@ _admin: Any = importlib.import_module("confluent_kafka.admin")
 
 AdminClient: Any = _admin.AdminClient
 ConfigResource: Any = _admin.ConfigResource
+NewPartitions: Any = _admin.NewPartitions
 NewTopic: Any = _admin.NewTopic
 OffsetSpec: Any = _admin.OffsetSpec
 ResourceType: Any = _admin.ResourceType
@@ -38,6 +39,7 @@ __all__ = [
     "KafkaError",
     "KafkaException",
     "Message",
+    "NewPartitions",
     "NewTopic",
     "OffsetSpec",
     "Producer",

@@ -54,14 +54,15 @@ def plan_resets(
         Reset(
             partition,
             committed.get(partition),
-            _aim(target, committed.get(partition), where, since.get(partition)),
+            aim(target, committed.get(partition), where, since.get(partition)),
             where,
         )
         for partition, where in sorted(bounds.items())
     ]
 
 
-def _aim(target: Target, committed: int | None, bounds: Bounds, since: int | None) -> int:
+def aim(target: Target, committed: int | None, bounds: Bounds, since: int | None) -> int:
+    """The offset that `target` means in one partition; `since` is that of the target's time, where it is one."""
     match target.toward:
         case Toward.EARLIEST:
             aimed = bounds.start

@@ -1,4 +1,4 @@
-"""Topics: making, listing, describing and deleting them, and the offsets between which their records lie."""
+"""Topics: making, listing, describing, growing and deleting them, and the offsets between which their records lie."""
 
 from __future__ import annotations
 
@@ -68,12 +68,14 @@ class Topics:
         connection.check()
         self.admin = connection.admin()
 
-    def partitions(self, topic: str) -> list[TopicPartitionId]:
-        """All partitions of `topic`. Raises NotFound; never creates it."""
+    def partitions(self, topic: str, only: int | None = None) -> list[TopicPartitionId]:
+        """All partitions of `topic`, or one of them. Raises NotFound; never creates it."""
         found = self._metadata().topics.get(topic)
         if found is None:
             raise NotFound(f"topic {topic} does not exist; `drave topic create {topic}` creates it")
-        return [TopicPartitionId(topic, partition) for partition in sorted(found.partitions)]
+        if only is not None and only not in found.partitions:
+            raise NotFound(f"topic {topic} has no partition {only}: it has {len(found.partitions)}, counted from 0")
+        return [TopicPartitionId(topic, each) for each in sorted(found.partitions) if only in (None, each)]
 
     def all_partitions(self, *, internal: bool = False) -> list[TopicPartitionId]:
         """The partitions of all topics; Kafka's own topics only when `internal`."""
@@ -138,6 +140,15 @@ class Topics:
         new = NewTopic(topic, partitions, replication_factor, config=dict(configs or {}))
         futures = self.admin.create_topics([new], request_timeout=ANSWER_TIMEOUT_S)
         result(futures[topic], f"create topic {topic}")
+
+    def add_partitions(self, topic: str, count: int) -> int:
+        """Give `topic` so many partitions more; returns how many it has then. Raises NotFound."""
+        from drave.client.librdkafka import NewPartitions
+
+        total = len(self.partitions(topic)) + count
+        futures = self.admin.create_partitions([NewPartitions(topic, total)], request_timeout=ANSWER_TIMEOUT_S)
+        result(futures[topic], f"add partitions to topic {topic}")
+        return total
 
     def delete(self, topics: Sequence[str]) -> None:
         futures = self.admin.delete_topics(list(topics), request_timeout=ANSWER_TIMEOUT_S)
