@@ -1,7 +1,7 @@
 """The few requests the load generator sends, encoded by hand.
 
-They owe nothing to Drave's own encoder, so a mistake there cannot cancel itself out here. Produce is version 10, the
-one librdkafka speaks; a frame is built once and only the bytes that change are patched in place:
+They owe nothing to Drave's own encoder, so a mistake there cannot cancel itself out here. Versions are librdkafka's, or
+below; a frame is built once and only the bytes that change are patched in place:
 
     length | key version correlation client | acks … topic partition | batch header … crc … sequence | record
                          ^ patched each time                                  ^ patched ^ when idempotent
@@ -10,19 +10,30 @@ one librdkafka speaks; a frame is built once and only the bytes that change are 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from crc32c import crc32c
 
 PRODUCE: Final = 0
+FETCH: Final = 1
+FIND_COORDINATOR: Final = 10
+JOIN_GROUP: Final = 11
+HEARTBEAT: Final = 12
+LEAVE_GROUP: Final = 13
+SYNC_GROUP: Final = 14
 API_VERSIONS: Final = 18
 INIT_PRODUCER_ID: Final = 22
 PRODUCE_VERSION: Final = 10
+FETCH_VERSION: Final = 11
 CORRELATION_AT: Final = 8
+FETCH_BYTES: Final = 1024 * 1024
+"""librdkafka's `fetch.message.max.bytes`."""
 _CLIENT: Final = b"bench"
 _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
-_CRC_AT, _ATTRIBUTES_AT, _SEQUENCE_AT = 17, 21, 53
+_CRC_AT, _ATTRIBUTES_AT, _LAST_AT, _SEQUENCE_AT = 17, 21, 23, 53
+_PRODUCED: Final = struct.Struct(">ihq19x")
 
 
 def uvarint(value: int) -> bytes:
@@ -40,23 +51,52 @@ def varint(value: int) -> bytes:
     return uvarint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
+def string(text: str) -> bytes:
+    """A string of the versions that are not flexible."""
+    return struct.pack(">h", len(text.encode())) + text.encode()
+
+
+def blob(data: bytes) -> bytes:
+    """Bytes of the versions that are not flexible."""
+    return struct.pack(">i", len(data)) + data
+
+
 def request(key: int, version: int, body: bytes, *, flexible: bool = False, correlation: int = 0) -> bytes:
     """A whole frame."""
     header = struct.pack(">hhih", key, version, correlation, len(_CLIENT)) + _CLIENT + b"\0" * flexible
     return struct.pack(">i", len(header) + len(body)) + header + body
 
 
-def batch(value: bytes, *, timestamp_ms: int, producer_id: int = -1, producer_epoch: int = -1) -> bytearray:
-    """A record batch of one record without key or headers; its sequence, when it has a producer, is 0."""
-    record = b"\0\0\0" + varint(-1) + varint(len(value)) + value + varint(0)
-    record = varint(len(record)) + record
+def batch(*values: bytes, timestamp_ms: int, producer_id: int = -1, producer_epoch: int = -1) -> bytearray:
+    """A record batch without keys or headers; its sequence, when it has a producer, is 0."""
+    records = b"".join(_record(number, value) for number, value in enumerate(values))
     sequence = 0 if producer_id >= 0 else -1
-    size = _BATCH.size - 12 + len(record)
+    size = _BATCH.size - 12 + len(records)
     times = (timestamp_ms, timestamp_ms)
-    header = _BATCH.pack(0, size, -1, 2, 0, 0, 0, *times, producer_id, producer_epoch, sequence, 1)
-    whole = bytearray(header + record)
+    last = len(values) - 1
+    header = _BATCH.pack(0, size, -1, 2, 0, 0, last, *times, producer_id, producer_epoch, sequence, len(values))
+    whole = bytearray(header + records)
     struct.pack_into(">I", whole, _CRC_AT, crc32c(whole[_ATTRIBUTES_AT:]))
     return whole
+
+
+def _record(number: int, value: bytes) -> bytes:
+    record = b"\0\0" + varint(number) + varint(-1) + varint(len(value)) + value + varint(0)
+    return varint(len(record)) + record
+
+
+def produce(topic: str, batches: Mapping[int, bytes], *, acks: int = -1) -> tuple[bytearray, int]:
+    """A Produce request with a batch for each partition, and where the last batch begins."""
+    name = topic.encode()
+    body = bytearray(b"\0" + struct.pack(">hi", acks, 30_000))  # no transactional id
+    body += uvarint(2) + uvarint(len(name) + 1) + name + uvarint(len(batches) + 1)
+    at = 0
+    for partition, records in batches.items():
+        body += struct.pack(">i", partition) + uvarint(len(records) + 1)
+        at = len(body)
+        body += records + b"\0"
+    frame = request(PRODUCE, PRODUCE_VERSION, bytes(body + b"\0\0"), flexible=True)
+    return bytearray(frame), len(frame) - len(body) - 2 + at
 
 
 @dataclass(slots=True)
@@ -68,12 +108,7 @@ class ProduceFrame:
 
     @classmethod
     def of(cls, topic: str, partition: int, records: bytes, *, acks: int = -1) -> ProduceFrame:
-        name = topic.encode()
-        body = b"\0" + struct.pack(">hi", acks, 30_000)  # no transactional id
-        body += uvarint(2) + uvarint(len(name) + 1) + name
-        body += uvarint(2) + struct.pack(">i", partition) + uvarint(len(records) + 1)
-        before = len(request(PRODUCE, PRODUCE_VERSION, body, flexible=True))
-        return cls(bytearray(request(PRODUCE, PRODUCE_VERSION, body + records + b"\0\0\0", flexible=True)), before)
+        return cls(*produce(topic, {partition: records}, acks=acks))
 
     def number(self, correlation: int) -> None:
         """Give the next request its correlation id."""
@@ -99,6 +134,64 @@ class ProduceReply:
         return correlation, error, offset
 
 
+def parse_produce_many(frame: bytes | bytearray, topic: str) -> Iterator[tuple[int, int, int]]:
+    """Partition, error code and base offset, for every partition of a reply about one topic without messages."""
+    at = 10 + len(uvarint(len(topic) + 1)) + len(topic)
+    count, shift = 0, 0
+    while True:
+        byte = frame[at]
+        at, count, shift = at + 1, count | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80:
+            break
+    for _ in range(count - 1):
+        partition, error, offset = _PRODUCED.unpack_from(frame, at)
+        yield partition, error, offset
+        at += _PRODUCED.size
+
+
+@dataclass(slots=True)
+class FetchFrame:
+    """One Fetch request for one partition, outside of any session."""
+
+    frame: bytearray
+    offset_at: int
+
+    @classmethod
+    def of(cls, topic: str, partition: int) -> FetchFrame:
+        body = struct.pack(">iiiibii", -1, 500, 1, 50 * FETCH_BYTES, 0, 0, -1)
+        body += struct.pack(">i", 1) + string(topic) + struct.pack(">iii", 1, partition, -1)
+        before = len(request(FETCH, FETCH_VERSION, body))
+        body += struct.pack(">qqi", 0, -1, FETCH_BYTES) + struct.pack(">i", 0) + string("")
+        return cls(bytearray(request(FETCH, FETCH_VERSION, body)), before)
+
+    def ask(self, correlation: int, offset: int) -> bytearray:
+        """The request for what begins at an offset."""
+        struct.pack_into(">i", self.frame, CORRELATION_AT, correlation)
+        struct.pack_into(">q", self.frame, self.offset_at, offset)
+        return self.frame
+
+
+class FetchReply:
+    """How to read the replies about one partition: where the batches lie, and which offsets they hold."""
+
+    def __init__(self, topic: str) -> None:
+        self._layout = struct.Struct(f">iiihiih{len(topic)}siihqqqiii")
+
+    def parse(self, frame: bytearray | memoryview, size: int) -> tuple[int, int, list[tuple[int, int]]]:
+        """Correlation id, error code, and the first and last offset of each batch."""
+        _, correlation, _, error, *_, code, _, _, _, aborted, _, records = self._layout.unpack_from(frame)
+        if aborted > 0:
+            return correlation, error or code or -1, []  # nothing here is transactional
+        at, batches = self._layout.size, []
+        assert records < 0 or at + records == size, "the records end with the frame"
+        while at < size:
+            base, length = struct.unpack_from(">qi", frame, at)
+            (last,) = struct.unpack_from(">i", frame, at + _LAST_AT)
+            batches.append((base, base + last))
+            at += 12 + length
+        return correlation, error or code, batches
+
+
 def api_versions() -> bytes:
     """ApiVersions 0: the smallest question a broker answers."""
     return request(API_VERSIONS, 0, b"")
@@ -113,3 +206,90 @@ def parse_init_producer_id(frame: bytes) -> tuple[int, int, int]:
     """Error code, producer id and epoch."""
     _, _, _, error, producer_id, epoch = struct.unpack_from(">iiihqh", frame)
     return error, producer_id, epoch
+
+
+# -- groups, of the classic kind
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A reply to JoinGroup."""
+
+    error: int
+    generation: int
+    leader: str
+    member: str
+    members: list[str]
+    """All of them, told to the leader alone."""
+
+
+class Reader:
+    """Fields of a version that is not flexible, one after another."""
+
+    def __init__(self, frame: bytes, at: int = 8) -> None:
+        self._frame = frame
+        self._at = at
+
+    def number(self, code: str) -> int:
+        value: int = struct.unpack_from(">" + code, self._frame, self._at)[0]
+        self._at += struct.calcsize(">" + code)
+        return value
+
+    def take(self, size: int) -> bytes:
+        self._at += max(0, size)
+        return self._frame[self._at - max(0, size) : self._at]
+
+    def string(self) -> str:
+        return self.take(self.number("h")).decode()
+
+    def blob(self) -> bytes:
+        return self.take(self.number("i"))
+
+
+_NO_INSTANCE: Final = struct.pack(">h", -1)
+
+
+def find_coordinator(group: str) -> bytes:
+    return request(FIND_COORDINATOR, 2, string(group) + b"\0")
+
+
+def join_group(group: str, member: str) -> bytes:
+    """JoinGroup 5, as librdkafka's; a new member is told its id first and asks again (KIP-394)."""
+    protocol = struct.pack(">i", 1) + string("range") + blob(bytes(20))
+    times = struct.pack(">ii", 45_000, 300_000)
+    return request(JOIN_GROUP, 5, string(group) + times + string(member) + _NO_INSTANCE + string("consumer") + protocol)
+
+
+def sync_group(group: str, generation: int, member: str, assigned: list[str]) -> bytes:
+    """SyncGroup 3; `assigned` are those whom the leader gives their part."""
+    parts = b"".join(string(each) + blob(bytes(20)) for each in assigned)
+    body = string(group) + struct.pack(">i", generation) + string(member) + _NO_INSTANCE
+    return request(SYNC_GROUP, 3, body + struct.pack(">i", len(assigned)) + parts)
+
+
+def heartbeat(group: str, generation: int, member: str) -> bytes:
+    """Heartbeat 3."""
+    return request(HEARTBEAT, 3, string(group) + struct.pack(">i", generation) + string(member) + _NO_INSTANCE)
+
+
+def leave_group(group: str, member: str) -> bytes:
+    """LeaveGroup 1."""
+    return request(LEAVE_GROUP, 1, string(group) + string(member))
+
+
+def parse_error(frame: bytes) -> int:
+    """The error code of a reply that begins with a throttle time and an error code."""
+    code: int = struct.unpack_from(">h", frame, 12)[0]
+    return code
+
+
+def parse_join_group(frame: bytes) -> Joined:
+    fields = Reader(frame, 12)
+    error, generation, _ = fields.number("h"), fields.number("i"), fields.string()
+    leader, member = fields.string(), fields.string()
+    members = []
+    for _ in range(fields.number("i")):
+        members.append(fields.string())
+        fields.string()
+        fields.blob()
+    return Joined(error, generation, leader, member, members)

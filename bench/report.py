@@ -13,13 +13,17 @@ import statistics
 import subprocess
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.rows import Metric, metrics
+from bench.meter import Span
+from bench.row import Metric
+from bench.rows import metrics
 
 COMPARISONS: Final = (
     ("each write synced", "Drave fsync", "Kafka fsync"),
@@ -28,16 +32,28 @@ COMPARISONS: Final = (
 )
 
 
+CLIENT_SHARE_MAX: Final = 0.7
+"""A bench that took less of a core waited for something else."""
+
+
 class Results:
     """All samples: metric, then arm, then one figure a round."""
 
     def __init__(self) -> None:
         self.samples: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self.busy: defaultdict[str, defaultdict[str, list[tuple[float, float]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        """The same for the share of a core that the bench and the broker took beside a figure."""
         self.failures: list[str] = []
 
     def add(self, arm: str, figures: dict[str, float]) -> None:
         for name, value in figures.items():
             self.samples[name][arm].append(value)
+
+    def add_spans(self, arm: str, spans: Mapping[str, Span]) -> None:
+        for name, span in spans.items():
+            self.busy[name][arm].append((span.client_share, span.broker_share))
 
     def median(self, metric: str, arm: str) -> float | None:
         values = self.samples[metric][arm]
@@ -85,6 +101,25 @@ def table(results: Results, arms: list[str]) -> Table:
     return out
 
 
+def busy_table(results: Results, arms: list[str]) -> Table:
+    """Who was at work beside each figure. Where the bench was busier than the broker, the figure is the bench's."""
+    out = Table(title="Shares of a core", caption="bench + broker; yellow: the bench itself may be the limit")
+    out.add_column("")
+    for arm in arms:
+        out.add_column(arm, justify="right")
+    for name in (metric.name for metric in metrics() if metric.name in results.busy):
+        out.add_row(name, *(_paint_shares(results.busy[name][arm]) for arm in arms))
+    return out
+
+
+def _paint_shares(shares: list[tuple[float, float]]) -> str:
+    if not shares:
+        return "-"
+    client, broker = (statistics.median(each) for each in zip(*shares, strict=True))
+    text = f"{client:.0%} + {broker:.0%}"
+    return f"[yellow]{text}[/]" if client > max(broker, CLIENT_SHARE_MAX) else text
+
+
 def _paint(ratio: float | None) -> str:
     if ratio is None:
         return "-"
@@ -92,17 +127,9 @@ def _paint(ratio: float | None) -> str:
 
 
 def show(results: Results, arms: list[str], console: Console) -> None:
-    """Print the table, the generator's own load and what went wrong."""
+    """Print the tables, and what went wrong."""
     console.print(table(results, arms))
-    busiest = [
-        (max(values), name, arm)
-        for name, by_arm in results.samples.items()
-        if name.startswith("generator busy")
-        for arm, values in by_arm.items()
-    ]
-    if busiest:
-        share, name, arm = max(busiest)
-        console.print(f"The load generator took at most {share:.0%} of a core ({name.partition(', ')[2]}, {arm}).")
+    console.print(busy_table(results, arms))
     for failure in results.failures:
         console.print(f"[red]failed[/] {failure}")
 
@@ -112,25 +139,28 @@ def write(results: Results, arms: list[str], folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / time.strftime("%Y-%m-%d-%H%M%S.json", time.gmtime())
     asked = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    path.write_text(
-        json.dumps(
-            {
-                "commit": asked.stdout.strip(),
-                "machine": {
-                    "cores": os.cpu_count(),
-                    "platform": platform.platform(),
-                    "python": platform.python_version(),
-                },
-                "load_average": os.getloadavg(),
-                "arms": arms,
-                "samples": results.samples,
-                "ratios": {
-                    title: {metric.name: results.ratio(metric, ours, theirs) for metric in metrics()}
-                    for title, ours, theirs in COMPARISONS
-                },
-                "failures": results.failures,
-            },
-            indent=2,
-        )
-    )
+    path.write_text(json.dumps(document(results, arms, asked.stdout.strip()), indent=2))
     return path
+
+
+def document(results: Results, arms: list[str], commit: str) -> dict[str, object]:
+    """All of it, for JSON: what was measured, on what, every sample, and the ratios."""
+    return {
+        "commit": commit,
+        "machine": {
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "load_average": os.getloadavg(),
+        "arms": arms,
+        "metrics": [asdict(metric) | {"section": metric.section.value} for metric in metrics()],
+        "samples": results.samples,
+        "medians": {metric.name: {arm: results.median(metric.name, arm) for arm in arms} for metric in metrics()},
+        "ratios": {
+            title: {metric.name: results.ratio(metric, ours, theirs) for metric in metrics()}
+            for title, ours, theirs in COMPARISONS
+        },
+        "shares of a core, bench and broker": results.busy,
+        "failures": results.failures,
+    }

@@ -8,12 +8,13 @@ round to round. Before each measurement the machine's dirty pages are written ou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from bench import bulk, latency, small
+from bench import bulk, catchup, connections, latency, many, rebalance, recovery, small, stream, tail
 from bench.brokers import BrokerProcess
+from bench.meter import Meter
+from bench.row import Effort, Figures, Metric, Row, Section
 from bench.topics import fresh
 
 PARTITIONS: Final = 16
@@ -23,52 +24,20 @@ READINGS: Final = 3
 """Reading is so much quicker than writing that it is measured over several passes."""
 
 WARM_UPS_MAX: Final = 12
-
-Figures = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One line of the table."""
-
-    name: str
-    unit: str
-    more_is_better: bool
-    decimals: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How long a round takes."""
-
-    seconds: float = 1.5
-    bulk_bytes: int = 150_000_000
-
-    def records(self, value_bytes: int) -> int:
-        """Small records cost the client more, so there are fewer bytes of them."""
-        wanted = self.bulk_bytes // value_bytes if value_bytes >= 1000 else self.bulk_bytes // 3 // value_bytes
-        return wanted // bulk.CHUNK * bulk.CHUNK
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measurement, which may fill several lines."""
-
-    metrics: tuple[Metric, ...]
-    measure: Callable[[BrokerProcess, Effort], Figures]
+MANY: Final = 1_000
+MEMBERS: Final = 50
+HALF: Final = 64
+"""Clients of the row at half load."""
 
 
 def _small(clients: int, *, idempotent: bool) -> Row:
     kind = "idempotent requests" if idempotent else "small requests"
-    rate = Metric(f"{kind}, {clients} client{'s' * (clients > 1)}", "1/s", more_is_better=True)
-    cpu = Metric(
-        f"broker CPU, {kind}, {clients} client{'s' * (clients > 1)}", "s/100k", more_is_better=False, decimals=1
-    )
-    busy = f"generator busy, {kind}, {clients}"
+    title = f"{kind}, {clients:,} client{'s' * (clients > 1)}"
+    rate = Metric(title, "1/s", Section.SMALL, more_is_better=True)
+    cpu = Metric(f"broker CPU, {title}", "s/100k", Section.COST, more_is_better=False, decimals=1)
 
-    def measure(broker: BrokerProcess, effort: Effort) -> Figures:
-        with fresh(broker.bootstrap, partitions=PARTITIONS) as topic:
-            before = broker.cpu_seconds()
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=PARTITIONS) as topic, meter.span(rate.name) as span:
             run = small.run(
                 broker.port,
                 topic,
@@ -77,69 +46,206 @@ def _small(clients: int, *, idempotent: bool) -> Row:
                 seconds=effort.seconds,
                 idempotent=idempotent,
             )
-            used = broker.cpu_seconds() - before
-        return {rate.name: run.rate, cpu.name: used / run.requests * 100_000, busy: run.generator_busy}
+        return {rate.name: run.rate, cpu.name: span.broker_s / run.requests * 100_000}
 
     return Row((rate, cpu), measure)
 
 
+def _many() -> Row:
+    took = Metric(f"{MANY:,} partitions written at once", "ms", Section.SMALL, more_is_better=False, decimals=1)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=MANY) as topic, meter.span(took.name):
+            run = many.run(broker.port, topic, partitions=MANY, seconds=effort.seconds)
+        return {took.name: run.p50_ms}
+
+    return Row((took,), measure)
+
+
+def _connections() -> Row:
+    took = Metric(f"{MANY:,} connections opened and answered", "ms", Section.LIFE, more_is_better=False)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with meter.span(took.name):
+            run = connections.run(broker, connections=MANY)
+        return {took.name: run.seconds * 1000}
+
+    return Row((took,), measure)
+
+
 def _bulk(value_bytes: int) -> Row:
     size = "1 kB" if value_bytes == 1000 else f"{value_bytes} B"
-    produce = Metric(f"bulk produce, {size} records", "MB/s", more_is_better=True)
-    consume = Metric(f"bulk consume, {size} records", "MB/s", more_is_better=True)
-    produce_cpu = Metric(f"broker CPU, bulk produce, {size}", "s/GB", more_is_better=False, decimals=2)
-    consume_cpu = Metric(f"broker CPU, bulk consume, {size}", "s/GB", more_is_better=False, decimals=2)
+    produce = Metric(f"bulk produce, {size} records", "MB/s", Section.BULK, more_is_better=True)
+    consume = Metric(f"bulk consume, {size} records", "MB/s", Section.BULK, more_is_better=True)
+    costs = _costs(produce, consume)
 
-    def measure(broker: BrokerProcess, effort: Effort) -> Figures:
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
         records = effort.records(value_bytes)
         size = records * value_bytes
         with fresh(broker.bootstrap, partitions=1) as topic:
-            start = broker.cpu_seconds()
-            produced = bulk.produce(broker.bootstrap, topic, records=records, value_bytes=value_bytes)
-            middle = broker.cpu_seconds()
-            consumed = sum(bulk.consume(broker.bootstrap, topic, records=records) for _ in range(READINGS))
-            end = broker.cpu_seconds()
+            with meter.span(produce.name) as producing:
+                produced = bulk.produce(broker.bootstrap, topic, records=records, value_bytes=value_bytes)
+            with meter.span(consume.name) as consuming:
+                consumed = sum(bulk.consume(broker.bootstrap, topic, records=records) for _ in range(READINGS))
         return {
             produce.name: size / 1e6 / produced,
             consume.name: READINGS * size / 1e6 / consumed,
-            produce_cpu.name: (middle - start) / (size / 1e9),
-            consume_cpu.name: (end - middle) / (READINGS * size / 1e9),
+            costs[0].name: producing.broker_s / (size / 1e9),
+            costs[1].name: consuming.broker_s / (READINGS * size / 1e9),
         }
 
-    return Row((produce, consume, produce_cpu, consume_cpu), measure)
+    return Row((produce, consume, *costs), measure)
+
+
+def _stream(value_bytes: int) -> Row:
+    size = "1 kB" if value_bytes == 1000 else f"{value_bytes} B"
+    produce = Metric(f"bulk produce, {size}, encoded beforehand", "MB/s", Section.BULK, more_is_better=True)
+    consume = Metric(f"bulk consume, {size}, not looked into", "MB/s", Section.BULK, more_is_better=True)
+    costs = _costs(produce, consume)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=1) as topic:
+            with meter.span(produce.name) as producing:
+                written = stream.write(broker.port, topic, size=effort.bulk_bytes, value_bytes=value_bytes)
+            with meter.span(consume.name) as consuming:
+                read = stream.read(broker.port, topic, end=written.records, seconds=effort.seconds)
+        return {
+            produce.name: written.rate_mb,
+            consume.name: read.rate_mb,
+            costs[0].name: producing.broker_s / (written.bytes / 1e9),
+            costs[1].name: consuming.broker_s / (read.bytes / 1e9),
+        }
+
+    return Row((produce, consume, *costs), measure)
+
+
+def _costs(produce: Metric, consume: Metric) -> tuple[Metric, Metric]:
+    names = (f"broker CPU, {produce.name}", f"broker CPU, {consume.name}")
+    first, second = (Metric(name, "s/GB", Section.COST, more_is_better=False, decimals=2) for name in names)
+    return first, second
+
+
+def _codec(codec: str) -> Row:
+    produce = Metric(f"produce, {codec}", "MB/s", Section.CODECS, more_is_better=True)
+    consume = Metric(f"consume, {codec}", "MB/s", Section.CODECS, more_is_better=True)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        records = effort.records(1000) // 2 // bulk.CHUNK * bulk.CHUNK or bulk.CHUNK
+        with fresh(broker.bootstrap, partitions=1) as topic:
+            with meter.span(produce.name):
+                produced = bulk.produce(broker.bootstrap, topic, records=records, value_bytes=1000, codec=codec)
+            with meter.span(consume.name):
+                consumed = bulk.consume(broker.bootstrap, topic, records=records)
+        return {produce.name: records / 1e3 / produced, consume.name: records / 1e3 / consumed}
+
+    return Row((produce, consume), measure)
+
+
+def _catch_up() -> Row:
+    read = Metric("reading all while 20 MB/s are written", "MB/s", Section.BULK, more_is_better=True)
+    p50 = Metric("those writes meanwhile, p50", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+    p99 = Metric("those writes meanwhile, p99", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=1) as topic, meter.span(read.name):
+            run = catchup.run(broker.port, topic, size=effort.bulk_bytes, seconds=effort.seconds)
+        return {read.name: run.read_mb, p50.name: run.write_p50_ms, p99.name: run.write_p99_ms}
+
+    return Row((read, p50, p99), measure)
 
 
 def _latency(title: str, linger_ms: float | None) -> Row:
-    p50 = Metric(f"produce to consume, {title}, p50", "ms", more_is_better=False, decimals=2)
-    p99 = Metric(f"produce to consume, {title}, p99", "ms", more_is_better=False, decimals=2)
+    p50, p99 = (
+        Metric(f"produce to consume, {title}, {rank}", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+        for rank in ("p50", "p99")
+    )
 
-    def measure(broker: BrokerProcess, effort: Effort) -> Figures:
-        with fresh(broker.bootstrap, partitions=1) as topic:
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=1) as topic, meter.span(p50.name):
             run = latency.run(broker.bootstrap, topic, seconds=effort.seconds, linger_ms=linger_ms)
         return {p50.name: run.p50_ms, p99.name: run.p99_ms}
 
     return Row((p50, p99), measure)
 
 
+def _tail() -> Row:
+    p50, p99, p999 = (
+        Metric(f"a small request at half load, {rank}", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+        for rank in ("p50", "p99", "p99.9")
+    )
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=PARTITIONS) as topic:
+            full = small.run(broker.port, topic, clients=HALF, partitions=PARTITIONS, seconds=effort.seconds).rate
+        with fresh(broker.bootstrap, partitions=PARTITIONS) as topic, meter.span(p50.name):
+            run = tail.run(
+                broker.port, topic, rate=full / 2, clients=HALF, partitions=PARTITIONS, seconds=effort.seconds
+            )
+        return {p50.name: run.p50_ms, p99.name: run.p99_ms, p999.name: run.p999_ms}
+
+    return Row((p50, p99, p999), measure)
+
+
+def _rebalance() -> Row:
+    join = Metric(f"one more joins a group of {MEMBERS - 1}", "ms", Section.GROUPS, more_is_better=False, decimals=1)
+    leave = Metric(f"one leaves a group of {MEMBERS}", "ms", Section.GROUPS, more_is_better=False, decimals=1)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        group = f"group-{os.urandom(4).hex()}"
+        with meter.span(join.name):
+            run = rebalance.run(broker.port, group, members=MEMBERS, seconds=effort.seconds)
+        return {join.name: run.join_ms, leave.name: run.leave_ms}
+
+    return Row((join, leave), measure)
+
+
+def _start() -> Row:
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        return {START.name: broker.start()}
+
+    return Row((START,), measure, alone=True)
+
+
+def _recovery() -> Row:
+    answer = Metric("start after kill -9, first answer", "s", Section.LIFE, more_is_better=False, decimals=2)
+    record = Metric("start after kill -9, last record read", "s", Section.LIFE, more_is_better=False, decimals=2)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        broker.start()
+        run = recovery.run(broker, size=effort.recovery_bytes)
+        return {answer.name: run.answer_s, record.name: run.record_s}
+
+    return Row((answer, record), measure, alone=True, rounds_max=1)
+
+
+START: Final = Metric("start, first answered request", "s", Section.LIFE, more_is_better=False, decimals=2)
+IDLE: Final = Metric("memory, idle", "MB", Section.LIFE, more_is_better=False)
+LOADED: Final = Metric("memory, after load", "MB", Section.LIFE, more_is_better=False)
+
 ROWS: Final = (
-    *(_small(clients, idempotent=False) for clients in (1, 16, 64)),
+    *(_small(clients, idempotent=False) for clients in (1, 16, 64, 1000)),
     *(_small(clients, idempotent=True) for clients in (1, 16, 64)),
+    _many(),
     _bulk(1000),
     _bulk(100),
+    _stream(1000),
+    _stream(100),
+    _catch_up(),
+    *(_codec(codec) for codec in ("gzip", "snappy", "lz4", "zstd")),
     _latency("defaults", None),
     _latency("linger 0", 0),
+    _tail(),
+    _rebalance(),
+    _connections(),
+    _start(),
+    _recovery(),
 )
-
-START: Final = Metric("start, first answered request", "s", more_is_better=False, decimals=2)
-IDLE: Final = Metric("memory, idle", "MB", more_is_better=False)
-LOADED: Final = Metric("memory, after load", "MB", more_is_better=False)
 
 
 def metrics() -> list[Metric]:
-    """Every line of the table, rates first, then what they cost."""
-    lines = [metric for row in ROWS for metric in row.metrics]
-    cost = [metric for metric in lines if metric.name.startswith("broker CPU")]
-    return [metric for metric in lines if metric not in cost] + [START, IDLE, LOADED] + cost
+    """Every line of the table, by section."""
+    lines = [metric for row in ROWS for metric in row.metrics] + [IDLE, LOADED]
+    return [metric for section in Section for metric in lines if metric.section is section]
 
 
 def warm(broker: BrokerProcess) -> Iterator[str]:

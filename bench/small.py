@@ -5,8 +5,7 @@
     …          ├──> broker                                 0 + 1 + … + (records - 1), so none is lost or doubled
     client n ──┘
 
-The loop is lean so that the broker is what is measured; the processor time it takes itself is reported beside the
-rate, and a generator near 100 % of a core says that the rate is the generator's, not the broker's.
+The loop is lean so that the broker is what is measured; meter.py says how much of a core it takes itself.
 """
 
 from __future__ import annotations
@@ -20,10 +19,7 @@ from dataclasses import dataclass
 
 from bench import frames
 from bench.brokers import receive
-
-
-class Wrong(Exception):
-    """The broker answered, and the answer is not right."""
+from bench.wire import Wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +28,10 @@ class Small:
 
     requests: int
     seconds: float
-    generator_cpu_seconds: float
 
     @property
     def rate(self) -> float:
         return self.requests / self.seconds
-
-    @property
-    def generator_busy(self) -> float:
-        """The share of one core that the generator took."""
-        return self.generator_cpu_seconds / self.seconds
 
 
 class Client:
@@ -120,7 +110,7 @@ def run(
     finally:
         for client in crowd:
             client.socket.close()
-    _check_offsets(crowd)
+    check_offsets(crowd)
     return outcome
 
 
@@ -132,7 +122,7 @@ def _drive(crowd: list[Client], seconds: float) -> Small:
     gc.collect()
     gc.disable()
     try:
-        cpu, began = time.process_time(), time.perf_counter()
+        began = time.perf_counter()
         deadline = began + seconds
         for client in crowd:
             client.send()
@@ -149,14 +139,15 @@ def _drive(crowd: list[Client], seconds: float) -> Small:
                     client.send()
                 else:
                     waiting -= 1
-        elapsed, cpu = time.perf_counter() - began, time.process_time() - cpu
+        elapsed = time.perf_counter() - began
     finally:
         gc.enable()
         poll.close()
-    return Small(sum(len(client.offsets) for client in crowd), elapsed, cpu)
+    return Small(sum(len(client.offsets) for client in crowd), elapsed)
 
 
-def _check_offsets(crowd: list[Client]) -> None:
+def check_offsets(crowd: list[Client]) -> None:
+    """Whether the offsets that clients were given are each one there is. Raises Wrong."""
     counts: Counter[int] = Counter()
     sums: Counter[int] = Counter()
     for client in crowd:

@@ -31,15 +31,22 @@ def reader(bootstrap: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def fresh(bootstrap: str, *, partitions: int) -> Iterator[str]:
-    """A topic nobody has used, whose leaders answer; deleted afterwards."""
+    """`make`, deleted afterwards."""
+    name = make(bootstrap, partitions=partitions)
+    try:
+        yield name
+    finally:
+        admin = AdminClient(client(bootstrap))  # it has to outlive the answer
+        admin.delete_topics([name])[name].result(30)
+
+
+def make(bootstrap: str, *, partitions: int) -> str:
+    """A topic nobody has used, whose leaders answer."""
     admin = AdminClient(client(bootstrap))
     name = f"bench-{next(_numbers):04}"
     admin.create_topics([NewTopic(name, partitions)])[name].result(30)
     _wait_for_leaders(admin, name, partitions)
-    try:
-        yield name
-    finally:
-        admin.delete_topics([name])[name].result(30)
+    return name
 
 
 def _wait_for_leaders(admin: AdminClient, name: str, partitions: int) -> None:
