@@ -123,6 +123,14 @@ class Client(Protocol):
 
     def delete(self, topic: str) -> None: ...
 
+    def grow(self, topic: str, partitions: int) -> None:
+        """To so many partitions."""
+        ...
+
+    def delete_records(self, topic: str, before: int, *, partition: int = 0) -> int:
+        """Those before an offset; -1 stands for the end. Returns where the log begins then."""
+        ...
+
     def topics(self) -> Mapping[str, int]:
         """Every topic, and how many partitions it has."""
         ...
@@ -258,13 +266,24 @@ class ConfluentKafka:
         admin = self._admin()
         self._wait(admin.delete_topics([topic]))
 
+    def grow(self, topic: str, partitions: int) -> None:
+        admin = self._admin()
+        self._wait(admin.create_partitions([confluent_kafka.admin.NewPartitions(topic, partitions)]))
+
+    def delete_records(self, topic: str, before: int, *, partition: int = 0) -> int:
+        admin = self._admin()
+        (done,) = self._wait(admin.delete_records([confluent_kafka.TopicPartition(topic, partition, before)]))
+        return int(done.low_watermark)
+
     @staticmethod
-    def _wait(futures: Mapping[str, Any]) -> None:
+    def _wait(futures: Mapping[Any, Any]) -> list[Any]:
+        results = []
         for future in futures.values():
             try:
-                future.result(DEADLINE_S)
+                results.append(future.result(DEADLINE_S))
             except confluent_kafka.KafkaException as error:
                 raise Refusal(error.args[0].code(), error.args[0].str()) from error
+        return results
 
     def topics(self) -> Mapping[str, int]:
         topics = self._admin().list_topics(timeout=DEADLINE_S).topics
@@ -385,6 +404,15 @@ class KafkaPython:
         with self._admin() as admin:
             admin.delete_topics([topic])
 
+    def grow(self, topic: str, partitions: int) -> None:
+        with self._admin() as admin:
+            admin.create_partitions({topic: partitions})
+
+    def delete_records(self, topic: str, before: int, *, partition: int = 0) -> int:
+        where = kafka.TopicPartition(topic, partition)
+        with self._admin() as admin:
+            return int(admin.delete_records({where: before})[where]["low_watermark"])
+
     def topics(self) -> Mapping[str, int]:
         with self._admin() as admin:
             return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
@@ -502,6 +530,23 @@ class AioKafka:
                 _check_aio(await admin.delete_topics([topic]))
 
         _run(work())
+
+    def grow(self, topic: str, partitions: int) -> None:
+        async def work() -> None:
+            async with _aio_admin(self._bootstrap) as admin:
+                await admin.create_partitions({topic: aiokafka.admin.NewPartitions(partitions)})
+
+        _run(work())
+
+    def delete_records(self, topic: str, before: int, *, partition: int = 0) -> int:
+        where = aiokafka.TopicPartition(topic, partition)
+
+        async def work() -> int:
+            async with _aio_admin(self._bootstrap) as admin:
+                done = await admin.delete_records({where: aiokafka.admin.RecordsToDelete(before_offset=before)})
+                return int(done[where])
+
+        return _run(work())
 
     def topics(self) -> Mapping[str, int]:
         async def work() -> Mapping[str, int]:

@@ -1,7 +1,7 @@
 """CreatePartitions: more partitions for topics that exist.
 
 Each topic of a request grows or is refused by itself. The topics of coordinators never grow: what they hold is found by
-a hash over their number of partitions. (Kafka lets them, and loses half of what they hold.)
+a hash over their number of partitions. (Kafka lets them, and after a restart finds no group's offsets any more.)
 """
 
 from __future__ import annotations
