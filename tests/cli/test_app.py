@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import drave.cli.reference
 from drave.cli import main
@@ -97,10 +100,73 @@ def test_an_address_whose_port_is_none_is_exit_code_2(bootstrap: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
-def test_an_output_that_is_full_is_one_sentence_and_exit_code_1(kafka: str) -> None:
+@pytest.mark.parametrize("line", ["topic list --json", "--help", "topic --help", "--version"])
+def test_an_output_that_is_full_is_one_sentence_and_exit_code_1(kafka: str, line: str) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "drave.cli", "topic", "list", "--json", "--bootstrap", kafka]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        command = [sys.executable, "-m", "drave", *line.split()]
+        done = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=os.environ | {"DRAVE_BOOTSTRAP": kafka},
+        )
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == "drave: No space left on device\n"
+
+
+@pytest.fixture
+def deleting(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`drave topic delete` on a terminal, with what is typed there."""
+    monkeypatch.setattr("drave.cli.topic.is_terminal", lambda stream: True)
+    command = ["topic", "delete", "no-such-topic", "--bootstrap", kafka]
+    return lambda typed: CliRunner().invoke(main, command, input=typed)
+
+
+def test_a_no_is_exit_code_1_and_nothing_is_done(deleting: Callable[..., Result]) -> None:
+    result = deleting("n\n")
+    assert (result.exit_code, result.stderr) == (1, "Nothing has been done.\n")
+
+
+class Interrupted(io.BytesIO):
+    """Whoever should type an answer presses Ctrl-C."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_in_place_of_an_answer_is_exit_code_130(deleting: Callable[..., Result]) -> None:
+    assert deleting(Interrupted()).exit_code == 130
+
+
+def test_a_ctrl_c_while_it_is_still_loading_is_exit_code_130_and_no_traceback() -> None:
+    script = """
+import importlib.abc, sys
+
+class Interrupted(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "drave.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+import drave.cli
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_python_m_drave_is_drave() -> None:
+    done = subprocess.run([sys.executable, "-m", "drave", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("drave 0.")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_the_commands(shell: str) -> None:
+    result = CliRunner().invoke(main, [], env={"_DRAVE_COMPLETE": f"{shell}_source"}, prog_name="drave")
+    assert result.exit_code == 0
+    assert "_DRAVE_COMPLETE" in result.stdout
+
+
+def test_each_command_fits_its_line_in_the_list_of_commands() -> None:
+    assert "..." not in CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]

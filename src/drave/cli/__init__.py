@@ -9,6 +9,9 @@
 Nothing heavy is imported before a command needs it, so that `drave --help` is quick.
 """
 
-from drave.cli.app import main
+try:
+    from drave.cli.app import main
+except KeyboardInterrupt:  # Ctrl-C while this is still loading
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

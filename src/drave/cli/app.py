@@ -30,6 +30,7 @@ from drave.client.errors import BadProperty, NotFound, Unreachable
 from drave.model.config import InvalidConfig
 from drave.model.errors import DraveError
 
+DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
@@ -47,28 +48,42 @@ _CODES: Final[tuple[tuple[type[DraveError], int], ...]] = (
 
 
 class Root(click.Group):
-    """Turns what a command raises into one sentence and an exit code."""
+    """Turns what a command raises, and what stands in its way, into one sentence and an exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **more: Any) -> Any:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave groups, commit, say what was sent
         try:
-            result = super().invoke(ctx)
+            code = super().main(*args, **{**more, "standalone_mode": False}) or DONE
             sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except click.Abort as error:
+            interrupted = isinstance(error.__context__, KeyboardInterrupt)  # else the answer was no
+            click.echo("" if interrupted else "Nothing has been done.", err=True)
+            code = INTERRUPTED if interrupted else FAILED
         except DraveError as error:
             click.echo(f"drave: {error}", err=True)
-            ctx.exit(next(code for kind, code in _CODES if isinstance(error, kind)))
+            code = next(code for kind, code in _CODES if isinstance(error, kind))
         except BrokenPipeError:
             _forget_output()
-            ctx.exit(READER_GONE)
+            code = READER_GONE
         except OSError as error:  # a full disk, mostly: what a command reads it opens with an error of its own
             _forget_output()
-            click.echo(f"drave: {error}", err=True)
-            ctx.exit(FAILED)
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
+            click.echo(f"drave: {error.strerror or error}", err=True)
+            code = FAILED
         finally:
             signal.signal(signal.SIGTERM, before)
-        return result
+        sys.exit(code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # here, for click has an end of its own for it
+            _forget_output()
+            ctx.exit(READER_GONE)
 
 
 def _forget_output() -> None:

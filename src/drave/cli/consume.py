@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 
-@click.command()
+@click.command(short_help="Print the records of topics.")
 @click.argument("topics", nargs=-1, required=True, metavar="TOPIC...")
 @click.option("--from-beginning", is_flag=True, help="Everything that is still there.")
 @click.option(

@@ -42,7 +42,7 @@ class Lines:
     as_json: bool
 
 
-@click.command()
+@click.command(short_help="Send lines, or the rows of a file, to a topic.")
 @click.argument("topic")
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--key", metavar="KEY|COLUMN", help="Lines: the key of every record. FILE: the column that is the key.")

@@ -26,7 +26,7 @@ _CITY_SPEED: Final = 120.0
 _FRAME_S: Final = 0.12
 
 
-@click.command()
+@click.command(short_help="Watch a small city: producers, a topic, three groups.")
 @click.option(
     "--trips",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
