@@ -33,11 +33,11 @@ ARMS: Final = {
 class Run:
     """One comparison from start to end."""
 
-    def __init__(self, arms: list[str], folder: Path, effort: Effort, only: str, console: Console) -> None:
+    def __init__(self, arms: list[str], folder: Path, effort: Effort, only: tuple[str, ...], console: Console) -> None:
         self.arms = arms
         self.folder = folder
         self.effort = effort
-        self.rows = [row for row in rows.ROWS if any(only in metric.name for metric in row.metrics)]
+        self.rows = [row for row in rows.ROWS if not only or _is_asked_for(row, only)]
         self.console = console
         self.results = report.Results()
         self.brokers: dict[str, BrokerProcess] = {}
@@ -89,7 +89,7 @@ class Run:
 @click.option("--seconds", default=1.5, show_default=True, help="How long a closed loop or a latency row runs.")
 @click.option("--megabytes", default=150, show_default=True, help="How much a bulk row moves.")
 @click.option("--recovery-megabytes", default=500, show_default=True, help="The log that a killed broker recovers.")
-@click.option("--only", default="", metavar="TEXT", help="Only rows whose name contains this.")
+@click.option("--only", multiple=True, metavar="TEXT", help="Only rows whose name contains this (repeatable).")
 @click.option(
     "--publish", type=click.Path(file_okay=False, path_type=Path), help="A folder for bench.json and bench.svg."
 )
@@ -99,7 +99,7 @@ def main(
     seconds: float,
     megabytes: int,
     recovery_megabytes: int,
-    only: str,
+    only: tuple[str, ...],
     publish: Path | None,
     asked: tuple[str, ...],
 ) -> None:
@@ -131,6 +131,10 @@ def main(
     for line in run.results.behind():
         console.print(f"behind, {line}", style="red")
     sys.exit(1 if run.results.failures else 0)
+
+
+def _is_asked_for(row: Row, only: tuple[str, ...]) -> bool:
+    return any(text in metric.name for metric in row.metrics for text in only)
 
 
 def _allow_many_connections() -> None:

@@ -46,7 +46,7 @@ class Pace:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and raise what went wrong."""
+        """End, after one write at least, and raise what went wrong."""
         self._stop.set()
         self._thread.join()
         self._writer.wire.close()
@@ -56,7 +56,7 @@ class Pace:
     def _run(self) -> None:
         due = time.perf_counter()
         try:
-            while not self._stop.wait(max(0.0, due - time.perf_counter())):
+            while not self._stop.wait(max(0.0, due - time.perf_counter())) or not self.took:
                 self._writer.send()
                 self._writer.receive()
                 self.took.append(time.perf_counter() - due)

@@ -9,11 +9,16 @@ below; a frame is built once and only the bytes that change are patched in place
 
 from __future__ import annotations
 
+import gzip
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+import cramjam
+import lz4.frame
+import zstandard
 from crc32c import crc32c
 
 PRODUCE: Final = 0
@@ -30,6 +35,14 @@ FETCH_VERSION: Final = 11
 CORRELATION_AT: Final = 8
 FETCH_BYTES: Final = 1024 * 1024
 """librdkafka's `fetch.message.max.bytes`."""
+CODECS: Final[Mapping[str, tuple[int, Callable[[bytes], bytes]]]] = {
+    "none": (0, lambda data: data),
+    "gzip": (1, gzip.compress),
+    "snappy": (2, lambda data: bytes(cramjam.snappy.compress_raw(data))),
+    "lz4": (3, partial(lz4.frame.compress, block_linked=False)),  # Java reads no other blocks
+    "zstd": (4, zstandard.compress),
+}
+"""A batch's attribute, and the codec's own library."""
 _CLIENT: Final = b"bench"
 _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
 _CRC_AT, _ATTRIBUTES_AT, _LAST_AT, _SEQUENCE_AT = 17, 21, 23, 53
@@ -67,14 +80,17 @@ def request(key: int, version: int, body: bytes, *, flexible: bool = False, corr
     return struct.pack(">i", len(header) + len(body)) + header + body
 
 
-def batch(*values: bytes, timestamp_ms: int, producer_id: int = -1, producer_epoch: int = -1) -> bytearray:
+def batch(
+    *values: bytes, timestamp_ms: int, producer_id: int = -1, producer_epoch: int = -1, codec: str = "none"
+) -> bytearray:
     """A record batch without keys or headers; its sequence, when it has a producer, is 0."""
-    records = b"".join(_record(number, value) for number, value in enumerate(values))
+    number, compress = CODECS[codec]
+    records = compress(b"".join(_record(number, value) for number, value in enumerate(values)))
     sequence = 0 if producer_id >= 0 else -1
     size = _BATCH.size - 12 + len(records)
     times = (timestamp_ms, timestamp_ms)
     last = len(values) - 1
-    header = _BATCH.pack(0, size, -1, 2, 0, 0, last, *times, producer_id, producer_epoch, sequence, len(values))
+    header = _BATCH.pack(0, size, -1, 2, 0, number, last, *times, producer_id, producer_epoch, sequence, len(values))
     whole = bytearray(header + records)
     struct.pack_into(">I", whole, _CRC_AT, crc32c(whole[_ATTRIBUTES_AT:]))
     return whole

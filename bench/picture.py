@@ -21,11 +21,11 @@ from typing import Any, Final
 WIDTH: Final = 860
 LEFT: Final = 330
 RIGHT: Final = 30
-TOP: Final = 84
-LINE: Final = 22
-HEADING: Final = 34
-BOTTOM: Final = 52
-RADIUS: Final = 5
+TOP: Final = 98
+LINE: Final = 19
+HEADING: Final = 30
+BOTTOM: Final = 46
+RADIUS: Final = 4.5
 SCALE: Final = (0.125, 64.0)
 """What lies beyond is drawn at the edge, with its figure."""
 COLOURS: Final = {"each write synced": "synced", "page cache": "cache", "across": "across"}
@@ -36,7 +36,7 @@ TITLES: Final = {
     "across": "Drave synced, Kafka page cache",
 }
 STYLE: Final = """
-  svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0;
+  svg { font: 12.5px system-ui, -apple-system, "Segoe UI", sans-serif; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0;
         --band: #f6f8fa; --synced: #0969da; --cache: #bf5f00; --across: #8250df; --paper: #ffffff; }
   @media (prefers-color-scheme: dark) {
     svg { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --band: #151b23; --synced: #4493f8; --cache: #f0883e;
@@ -59,13 +59,15 @@ def publish(result: Path, folder: Path) -> None:
 
 def draw(result: dict[str, Any]) -> str:
     """The picture as SVG."""
-    body: list[str] = []
+    under: list[str] = []
+    over: list[str] = []
     at = TOP
     for section, names in _sections(result):
-        body.append(_text(24, at + 22, section, "heading"))
+        under.append(_text(24, at + 22, section, "heading"))
         at += HEADING
         for number, name in enumerate(names):
-            body += _line(result, name, at, banded=number % 2 == 0)
+            under += _label(name, at, banded=number % 2 == 0)
+            over += _ratios(result, name, at + LINE / 2)
             at += LINE
     height = at + BOTTOM
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
@@ -76,20 +78,20 @@ def draw(result: dict[str, Any]) -> str:
             f"<style>{STYLE}</style>",
             f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8"/>',
             *_head(),
-            *_bands_first(body),
+            *under,
             *_scale(at),
-            *_dots(body),
-            _text(24, height - 16, _foot(result), "soft small"),
+            *over,
+            _text(24, height - 10, _foot(result), "soft small"),
             "</svg>\n",
         ]
     )
 
 
 def _sections(result: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """The lines that have a ratio, by section."""
+    """The lines that have a ratio and are to be shown, by section."""
     found: dict[str, list[str]] = {}
     for metric in result["metrics"]:
-        if any(result["ratios"][title].get(metric["name"]) for title in COLOURS):
+        if metric["pictured"] and any(result["ratios"][title].get(metric["name"]) for title in COLOURS):
             found.setdefault(metric["section"], []).append(metric["name"])
     yield from found.items()
 
@@ -104,25 +106,22 @@ def _head() -> Iterator[str]:
     yield _text(WIDTH - RIGHT, 60, "right of 1×: Drave is ahead", "soft end")
 
 
-def _line(result: dict[str, Any], name: str, top: float, *, banded: bool) -> Iterator[str]:
-    middle = top + LINE / 2
+def _label(name: str, top: float, *, banded: bool) -> Iterator[str]:
     if banded:
         yield f'<rect class="band" x="16" y="{top}" width="{WIDTH - 32}" height="{LINE}" rx="4"/>'
-    yield _text(LEFT - 16, middle + 4, name, "end")
+    yield _text(LEFT - 16, top + LINE / 2 + 4, name.removeprefix("broker CPU, "), "end")
+
+
+def _ratios(result: dict[str, Any], name: str, y: float) -> Iterator[str]:
     for title, kind in COLOURS.items():
         ratio = result["ratios"][title].get(name)
-        if ratio:
-            yield _dot(kind, _x(ratio), middle, f"<title>{title}: {ratio:.2f}</title>")
-
-
-def _bands_first(body: list[str]) -> list[str]:
-    """What lies under the scale's lines."""
-    return [each for each in body if not each.startswith("<circle")]
-
-
-def _dots(body: list[str]) -> list[str]:
-    """What lies over them."""
-    return [each for each in body if each.startswith("<circle")]
+        if not ratio:
+            continue
+        yield _dot(kind, _x(ratio), y, f"<title>{title}: {ratio:.2f}</title>")
+        if ratio > SCALE[1]:
+            yield _text(_x(ratio) - 2 * RADIUS, y + 4, f"{ratio:.0f}×", "soft small end")
+        elif ratio < SCALE[0]:
+            yield _text(_x(ratio) + 2 * RADIUS, y + 4, f"{ratio:.2f}×", "soft small")
 
 
 def _scale(bottom: float) -> Iterator[str]:
@@ -130,9 +129,10 @@ def _scale(bottom: float) -> Iterator[str]:
     for power in range(low, high + 1):
         x = _x(2.0**power)
         kind = ' class="one"' if power == 0 else ""
-        yield f'<line{kind} x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom + 6}"/>'
+        yield f'<line{kind} x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4}" y2="{bottom + 4}"/>'
         label = f"{2**power}×" if power >= 0 else f"1/{2**-power}×"
-        yield _text(x, bottom + 22, label, "middle soft small")
+        for y in (TOP - 10, bottom + 18):
+            yield _text(x, y, label, "middle soft small")
 
 
 def _x(ratio: float) -> float:

@@ -178,7 +178,8 @@ def run(port: int, group: str, *, members: int, seconds: float) -> Rebalanced:
             crowd.add(member)
             member.join()
         generation = crowd.settle(0)
-        joins, leaves = [], []
+        joins: list[float] = []
+        leaves: list[float] = []
         deadline = time.perf_counter() + seconds
         while len(joins) < ROUNDS_MIN or time.perf_counter() < deadline:
             began = time.perf_counter()

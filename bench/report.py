@@ -32,8 +32,8 @@ COMPARISONS: Final = (
 )
 
 
-CLIENT_SHARE_MAX: Final = 0.7
-"""A bench that took less of a core waited for something else."""
+CLIENT_SHARE_MAX: Final = 0.5
+"""A bench that took less of a core waited, or shared the machine with others."""
 
 
 class Results:
@@ -60,9 +60,9 @@ class Results:
         return statistics.median(values) if values else None
 
     def ratio(self, metric: Metric, ours: str, theirs: str) -> float | None:
-        """The median of the rounds' ratios; None where one side was not measured."""
+        """The median of the rounds' ratios; None where one side was not measured, or came to nothing."""
         pairs = zip(self.samples[metric.name][ours], self.samples[metric.name][theirs], strict=False)
-        ratios = [_ratio(metric, our, their) for our, their in pairs]
+        ratios = [_ratio(metric, our, their) for our, their in pairs if our > 0 and their > 0]
         return statistics.median(ratios) if ratios else None
 
     def behind(self) -> list[str]:
@@ -76,9 +76,7 @@ class Results:
 
 
 def _ratio(metric: Metric, our: float, their: float) -> float:
-    if metric.more_is_better:
-        return our / their if their else float("inf")
-    return their / our if our else float("inf")
+    return our / their if metric.more_is_better else their / our
 
 
 def table(results: Results, arms: list[str]) -> Table:
@@ -103,7 +101,7 @@ def table(results: Results, arms: list[str]) -> Table:
 
 def busy_table(results: Results, arms: list[str]) -> Table:
     """Who was at work beside each figure. Where the bench was busier than the broker, the figure is the bench's."""
-    out = Table(title="Shares of a core", caption="bench + broker; yellow: the bench itself may be the limit")
+    out = Table(title="Shares of a core", caption="bench + broker; *: the bench itself may be the limit")
     out.add_column("")
     for arm in arms:
         out.add_column(arm, justify="right")
@@ -117,7 +115,7 @@ def _paint_shares(shares: list[tuple[float, float]]) -> str:
         return "-"
     client, broker = (statistics.median(each) for each in zip(*shares, strict=True))
     text = f"{client:.0%} + {broker:.0%}"
-    return f"[yellow]{text}[/]" if client > max(broker, CLIENT_SHARE_MAX) else text
+    return f"[yellow]* {text}[/]" if client > max(broker, CLIENT_SHARE_MAX) else text
 
 
 def _paint(ratio: float | None) -> str:

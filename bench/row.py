@@ -37,6 +37,8 @@ class Metric:
     section: Section
     more_is_better: bool
     decimals: int = 0
+    pictured: bool = True
+    """Whether the picture shows it, too."""
 
 
 @dataclass(frozen=True, slots=True)

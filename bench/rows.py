@@ -34,7 +34,9 @@ def _small(clients: int, *, idempotent: bool) -> Row:
     kind = "idempotent requests" if idempotent else "small requests"
     title = f"{kind}, {clients:,} client{'s' * (clients > 1)}"
     rate = Metric(title, "1/s", Section.SMALL, more_is_better=True)
-    cpu = Metric(f"broker CPU, {title}", "s/100k", Section.COST, more_is_better=False, decimals=1)
+    cpu = Metric(
+        f"broker CPU, {title}", "s/100k", Section.COST, more_is_better=False, decimals=1, pictured=not idempotent
+    )
 
     def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
         with fresh(broker.bootstrap, partitions=PARTITIONS) as topic, meter.span(rate.name) as span:
@@ -121,30 +123,40 @@ def _stream(value_bytes: int) -> Row:
 
 def _costs(produce: Metric, consume: Metric) -> tuple[Metric, Metric]:
     names = (f"broker CPU, {produce.name}", f"broker CPU, {consume.name}")
-    first, second = (Metric(name, "s/GB", Section.COST, more_is_better=False, decimals=2) for name in names)
+    shown = "1 kB" in produce.name
+    first, second = (
+        Metric(name, "s/GB", Section.COST, more_is_better=False, decimals=2, pictured=shown) for name in names
+    )
     return first, second
 
 
 def _codec(codec: str) -> Row:
     produce = Metric(f"produce, {codec}", "MB/s", Section.CODECS, more_is_better=True)
     consume = Metric(f"consume, {codec}", "MB/s", Section.CODECS, more_is_better=True)
+    beforehand = Metric(f"produce, {codec}, encoded beforehand", "MB/s", Section.CODECS, more_is_better=True)
 
     def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
-        records = effort.records(1000) // 2 // bulk.CHUNK * bulk.CHUNK or bulk.CHUNK
+        records = max(bulk.CHUNK, effort.records(1000) // 2)
         with fresh(broker.bootstrap, partitions=1) as topic:
             with meter.span(produce.name):
                 produced = bulk.produce(broker.bootstrap, topic, records=records, value_bytes=1000, codec=codec)
             with meter.span(consume.name):
                 consumed = bulk.consume(broker.bootstrap, topic, records=records)
-        return {produce.name: records / 1e3 / produced, consume.name: records / 1e3 / consumed}
+        with fresh(broker.bootstrap, partitions=1) as topic, meter.span(beforehand.name):
+            written = stream.write(broker.port, topic, size=effort.bulk_bytes, seconds=effort.seconds, codec=codec)
+        return {
+            produce.name: records / 1e3 / produced,
+            consume.name: records / 1e3 / consumed,
+            beforehand.name: written.rate_mb,
+        }
 
-    return Row((produce, consume), measure)
+    return Row((produce, consume, beforehand), measure)
 
 
 def _catch_up() -> Row:
     read = Metric("reading all while 20 MB/s are written", "MB/s", Section.BULK, more_is_better=True)
-    p50 = Metric("those writes meanwhile, p50", "ms", Section.LATENCY, more_is_better=False, decimals=2)
-    p99 = Metric("those writes meanwhile, p99", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+    p50 = Metric("a write while all is read, p50", "ms", Section.LATENCY, more_is_better=False, decimals=2)
+    p99 = Metric("a write while all is read, p99", "ms", Section.LATENCY, more_is_better=False, decimals=2)
 
     def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
         with fresh(broker.bootstrap, partitions=1) as topic, meter.span(read.name):
@@ -169,6 +181,7 @@ def _latency(title: str, linger_ms: float | None) -> Row:
 
 
 def _tail() -> Row:
+    half = Metric("requests at half load", "1/s", Section.LATENCY, more_is_better=True)
     p50, p99, p999 = (
         Metric(f"a small request at half load, {rank}", "ms", Section.LATENCY, more_is_better=False, decimals=2)
         for rank in ("p50", "p99", "p99.9")
@@ -181,9 +194,9 @@ def _tail() -> Row:
             run = tail.run(
                 broker.port, topic, rate=full / 2, clients=HALF, partitions=PARTITIONS, seconds=effort.seconds
             )
-        return {p50.name: run.p50_ms, p99.name: run.p99_ms, p999.name: run.p999_ms}
+        return {half.name: run.rate, p50.name: run.p50_ms, p99.name: run.p99_ms, p999.name: run.p999_ms}
 
-    return Row((p50, p99, p999), measure)
+    return Row((half, p50, p99, p999), measure)
 
 
 def _rebalance() -> Row:

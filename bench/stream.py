@@ -1,24 +1,29 @@
 """Bulk without a client library: batches encoded beforehand, and replies that nobody looks inside.
 
     Writer   five requests under way, as Java's and librdkafka's producers have; every reply: error 0, the next offset
-    read     a fetch at a time; every batch: begins where the one before ended
+    Reader   one fetch under way, and two of them: every batch begins where the one before ended
 
 So the broker is at its end before the bench is, which a client library with its work for each record is not.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Final
 
-from bench import frames
+from bench import bulk, frames
 from bench.wire import Wire, Wrong
 
 BATCH_BYTES: Final = 900_000
 """Of values: with what surrounds them a batch stays below `max.message.bytes`."""
 UNDER_WAY: Final = 5
 RECORD_BYTES: Final = 1000
+READERS: Final = 2
+"""While the bench takes one reply, the broker has another request to work on."""
+SILENT_MAX: Final = 20
+"""So many fetches in a row may find nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,12 @@ class Streamed:
 class Writer:
     """A connection that writes batches of equal size to partition 0 of a topic that is its own."""
 
-    def __init__(self, port: int, topic: str, *, records: int, value_bytes: int = RECORD_BYTES) -> None:
+    def __init__(
+        self, port: int, topic: str, *, records: int, value_bytes: int = RECORD_BYTES, codec: str = "none"
+    ) -> None:
         self.wire = Wire(port)
-        value = (b"0123456789abcdef" * (value_bytes // 16 + 1))[:value_bytes]
-        batch = frames.batch(*[value] * records, timestamp_ms=time.time_ns() // 1_000_000)
+        values = itertools.islice(itertools.cycle(bulk.values(value_bytes, codec)), records)
+        batch = frames.batch(*values, timestamp_ms=time.time_ns() // 1_000_000, codec=codec)
         self.bytes = records * value_bytes
         self.end = 0
         """The offset after the last record that was acknowledged."""
@@ -71,9 +78,11 @@ class Writer:
         self.end += self._records
 
 
-def write(port: int, topic: str, *, size: int, seconds: float = 0.0, value_bytes: int = RECORD_BYTES) -> Streamed:
-    """Write so many bytes, and for so long at least. Raises Wrong."""
-    writer = Writer(port, topic, records=BATCH_BYTES // value_bytes, value_bytes=value_bytes)
+def write(
+    port: int, topic: str, *, size: int, seconds: float = 0.0, value_bytes: int = RECORD_BYTES, codec: str = "none"
+) -> Streamed:
+    """Write so many bytes of values, and for so long at least. Raises Wrong."""
+    writer = Writer(port, topic, records=BATCH_BYTES // value_bytes, value_bytes=value_bytes, codec=codec)
     with writer.wire:
         written, began = 0, time.perf_counter()
         while written < size or time.perf_counter() - began < seconds:
@@ -86,34 +95,54 @@ def write(port: int, topic: str, *, size: int, seconds: float = 0.0, value_bytes
         return Streamed(writer.end, written, time.perf_counter() - began)
 
 
+class Reader:
+    """A connection that reads partition 0 from its start to an offset, and then from the start again."""
+
+    def __init__(self, port: int, topic: str, end: int) -> None:
+        self.wire = Wire(port, reply_bytes_max=4 * frames.FETCH_BYTES)
+        self.passes = 0
+        self._frame, self._reply = frames.FetchFrame.of(topic, 0), frames.FetchReply(topic)
+        self._end = end
+        self._at = self._number = self._silent = 0
+
+    def ask(self) -> None:
+        self._number += 1
+        self.wire.send(self._frame.ask(self._number, self._at))
+
+    def take(self) -> int:
+        """Receive what was asked for, and check that its batches are the next ones; its size. Raises Wrong."""
+        size = self.wire.receive()
+        correlation, error, batches = self._reply.parse(self.wire.buffer, size)
+        if correlation != self._number or error:
+            raise Wrong(f"fetch {self._number} was answered as {correlation} with error {error}")
+        for first, last in batches:
+            if not first <= self._at <= last:
+                raise Wrong(f"a batch of offsets {first} to {last} where {self._at} should come")
+            self._at = last + 1
+        self._silent = 0 if batches else self._silent + 1
+        if self._silent > SILENT_MAX:
+            raise Wrong(f"{self._silent} fetches brought nothing from offset {self._at} of {self._end}")
+        if self._at >= self._end:
+            self.passes += 1
+            self._at = 0
+        return size
+
+
 def read(port: int, topic: str, *, end: int, seconds: float = 0.0) -> Streamed:
-    """Read partition 0 from its start to an offset, again and again for so long at least. Raises Wrong."""
-    frame, reply = frames.FetchFrame.of(topic, 0), frames.FetchReply(topic)
-    records = size = number = 0
-    with Wire(port, reply_bytes_max=4 * frames.FETCH_BYTES) as wire:
-        began = time.perf_counter()
-        while not records or time.perf_counter() - began < seconds:
-            at, silent = 0, 0
-            while at < end:
-                number += 1
-                wire.send(frame.ask(number, at))
-                got = wire.receive()
-                before, at = at, _next(reply, wire, got, number, at)
-                size += got
-                silent = silent + 1 if at == before else 0
-                if silent > 20:
-                    raise Wrong(f"{silent} fetches brought nothing from offset {at} of {end}")
-            records += at
-        return Streamed(records, size, time.perf_counter() - began)
-
-
-def _next(reply: frames.FetchReply, wire: Wire, size: int, number: int, at: int) -> int:
-    """The offset to read from next, once the batches are what they should be."""
-    correlation, error, batches = reply.parse(wire.buffer, size)
-    if correlation != number or error:
-        raise Wrong(f"fetch {number} was answered as {correlation} with error {error}")
-    for first, last in batches:
-        if not first <= at <= last:
-            raise Wrong(f"a batch of offsets {first} to {last} where {at} should come")
-        at = last + 1
-    return at
+    """Let readers take turns until each has read all, and for so long at least. Raises Wrong."""
+    readers = [Reader(port, topic, end) for _ in range(READERS)]
+    try:
+        size, began = 0, time.perf_counter()
+        for reader in readers:
+            reader.ask()
+        while min(reader.passes for reader in readers) < 1 or time.perf_counter() - began < seconds:
+            for reader in readers:
+                size += reader.take()
+                reader.ask()
+        for reader in readers:
+            size += reader.take()
+        passes = sum(reader.passes for reader in readers)
+        return Streamed(passes * end, size, time.perf_counter() - began)
+    finally:
+        for reader in readers:
+            reader.wire.close()

@@ -65,7 +65,7 @@ def test_the_batches_of_a_fetch_are_found_without_looking_inside() -> None:
     batches = [bytearray(frames.batch(*[b"x"] * count, timestamp_ms=1)) for count in (3, 1)]
     struct.pack_into(">q", batches[0], 0, 40)
     struct.pack_into(">q", batches[1], 0, 43)
-    data = PartitionData(partition_index=3, high_watermark=44, records=[bytes(batch) for batch in batches])
+    data = PartitionData(partition_index=3, high_watermark=44, records=[memoryview(batch) for batch in batches])
     response = FetchResponse(responses=[FetchableTopicResponse(topic="rides", partitions=[data])])
     frame = told(frames.FETCH, frames.FETCH_VERSION, response)
     assert frames.FetchReply("rides").parse(bytearray(frame), len(frame)) == (7, 0, [(40, 42), (43, 43)])

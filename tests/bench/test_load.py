@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import frames, small
+from bench.wire import Wrong
 from drave import records
 from drave.model.errors import ErrorCode
 from drave.testing import Broker
@@ -49,10 +50,10 @@ def test_records_that_somebody_else_wrote_are_noticed() -> None:
         with Connection(broker.port) as connection:
             assert connection.create("rides") == ErrorCode.NONE
         small.run(broker.port, "rides", clients=1, partitions=1, seconds=0.05)
-        with pytest.raises(small.Wrong, match="do not add up"):
+        with pytest.raises(Wrong, match="do not add up"):
             small.run(broker.port, "rides", clients=1, partitions=1, seconds=0.05)
 
 
 def test_a_refusal_is_noticed() -> None:
-    with Broker(auto_create_topics=False) as broker, pytest.raises(small.Wrong):
+    with Broker(auto_create_topics=False) as broker, pytest.raises(Wrong):
         small.run(broker.port, "not-there", clients=1, partitions=1, seconds=0.05)
