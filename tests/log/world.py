@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from drave import records
 from drave.log import Logs, PartitionLog, StorageError
 from drave.log.flusher import Work
+from drave.log.housekeeping import free_segments
 from drave.log.producers import Producers
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
@@ -158,6 +159,8 @@ class World:
         self.topics: dict[TopicId, Topic] = {}
         self.tombstones: set[TopicId] = set()
         self.histories: dict[Key, History] = {}
+        self.deleted: dict[Key, int] = {}
+        """Where somebody wants a log to begin, until it does."""
         self.logs: Logs | None = None
         self.flying: list[Work] = []
         self.lives = 0
@@ -208,6 +211,7 @@ class World:
         self.tombstones.add(topic.topic_id)
         for index in range(topic.partitions):
             del self.histories[topic.topic_id, index]
+            self.deleted.pop((topic.topic_id, index), None)
         if self.logs is not None:
             self.logs.remove_topic(topic.topic_id)
 
@@ -216,6 +220,7 @@ class World:
     def open(self) -> None:
         """Start; raises PowerCut when the power goes meanwhile."""
         self.flying = []
+        self.deleted = {}
         self.logs = None
         logs = Logs.open(
             ROOT,
@@ -358,6 +363,9 @@ class World:
             history.start = max(history.start, log.start)
             history.checkpointed = max(history.checkpointed, log.points.offset)
             history.epoch = log.leader_epoch
+            if self.deleted.get(key, log.start + 1) <= log.start:
+                del self.deleted[key]
+                free_segments(log, self.logs._shared)
 
     def move_start(self) -> None:
         key = self.any_key()
@@ -365,6 +373,7 @@ class World:
         start = self.chance.randrange(log.start, log.high_watermark + 1)
         if start > log.start:
             history.start_asked = max(history.start_asked, start)
+            self.deleted[key] = start
             log.move_start(start)
 
     def keep_house(self) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from drave.log.errors import StorageError
 from drave.log.partition import PartitionLog
 from drave.log.retention import Kept, may_be_due, new_start
 from drave.log.shared import Shared
-from drave.model.ids import Offset
 
 logger = logging.getLogger("drave.log")
 
@@ -42,13 +40,13 @@ def _forget_segments(log: PartitionLog, shared: Shared, now_ms: int) -> None:
         shared.flusher.begin_checkpoint_for(log)
 
 
-def make_room(log: PartitionLog, shared: Shared, moved: asyncio.Future[Offset]) -> None:
-    """The log begins where somebody wanted, unless `moved` says otherwise: what lies wholly below goes soon.
+def free_segments(log: PartitionLog, shared: Shared) -> None:
+    """Somebody has deleted records: what lies wholly below the log's start goes soon.
 
     A segment that was being written goes too when nothing in it is left; a new one takes its place.
     """
     files = log.files
-    if moved.exception() is not None or log.removed or shared.flusher.refusal is not None or files is None:
+    if log.removed or shared.flusher.refusal is not None or files is None:
         return
     active = files.active
     try:

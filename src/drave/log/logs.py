@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from drave.log.driver import ThreadDriver, drain
 from drave.log.flusher import Flusher
-from drave.log.housekeeping import keep_house, make_room
+from drave.log.housekeeping import free_segments, keep_house
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
 from drave.log.partition import PartitionLog
 from drave.log.shared import Shared
@@ -196,8 +196,12 @@ class Logs:
         Raises OffsetOutOfRange or StorageError; so may the future.
         """
         moved = log.delete_records(before)
-        moved.add_done_callback(partial(make_room, log, self._shared))
+        moved.add_done_callback(partial(self._deleted, log))
         return moved
+
+    def _deleted(self, log: PartitionLog, moved: asyncio.Future[Offset]) -> None:
+        if moved.exception() is None:
+            free_segments(log, self._shared)
 
     # -- where they lie
 
