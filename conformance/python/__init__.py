@@ -1,0 +1,1 @@
+"""confluent-kafka, aiokafka and kafka-python: the scenarios once, over the adapters that the tests use too."""
