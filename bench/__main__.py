@@ -47,7 +47,9 @@ class Run:
         return kind(self.folder / folder, settings=settings)
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
-        """Start every broker, look at its memory, then warm it."""
+        """Start every broker, look at its memory, then warm it. Rows that take brokers of their own need none."""
+        if all(row.alone for row in self.rows):
+            return
         for arm in self.arms:
             broker = self.brokers[arm] = self.broker(arm, arm.replace(" ", "-"))
             stack.callback(broker.stop)
@@ -68,17 +70,18 @@ class Run:
                     self.measure(row, arm)
                 except Exception as error:  # one row of one broker: said, and the others go on
                     self.results.failures.append(f"{arm}, {row.metrics[0].name}: {type(error).__name__}: {error}")
-        for arm in self.arms:
-            self.results.add(arm, {rows.LOADED.name: self.brokers[arm].resident_bytes() / 1e6})
+        for arm, broker in self.brokers.items():
+            self.results.add(arm, {rows.LOADED.name: broker.resident_bytes() / 1e6})
 
     def measure(self, row: Row, arm: str) -> None:
         """One row, from the broker that all rows share or from one that is new."""
         with contextlib.ExitStack() as stack:
-            broker = self.brokers[arm]
             if row.alone:
                 broker = self.broker(arm, f"alone {arm}".replace(" ", "-"))
                 stack.callback(shutil.rmtree, broker.folder)
                 stack.callback(broker.kill)
+            else:
+                broker = self.brokers[arm]
             meter = Meter(broker)
             self.results.add(arm, dict(row.measure(broker, self.effort, meter)))
             self.results.add_spans(arm, meter.spans)

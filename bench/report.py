@@ -127,7 +127,8 @@ def _paint(ratio: float | None) -> str:
 def show(results: Results, arms: list[str], console: Console) -> None:
     """Print the tables, and what went wrong."""
     console.print(table(results, arms))
-    console.print(busy_table(results, arms))
+    if results.busy:
+        console.print(busy_table(results, arms))
     for failure in results.failures:
         console.print(f"[red]failed[/] {failure}")
 
