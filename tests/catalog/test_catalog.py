@@ -27,7 +27,7 @@ async def test_everything_is_there_after_a_restart(place, entropy):
     gone = await catalog.create_topic("gone", entropy.topic_id(), 1, {})
     await catalog.delete_topic(gone.topic_id)
     rides = await catalog.set_partitions(rides.topic_id, 7)
-    await catalog.set_broker_configs(None, {"log.retention.ms": "é"})
+    await catalog.alter_broker_configs(None, lambda _: {"log.retention.ms": "é"})
     await catalog.next_producer_ids()
     again = place.reopen()
     assert again.cluster_id == catalog.cluster_id
@@ -119,9 +119,9 @@ async def test_partitions_only_grow(catalog, entropy):
 async def test_configs_are_replaced_as_a_whole_or_not_at_all(catalog, entropy):
     topic = await catalog.create_topic("rides", entropy.topic_id(), 2, {"retention.ms": "5"})
     with pytest.raises(InvalidConfig):
-        await catalog.set_topic_configs(topic.topic_id, {"retention.bytes": "1", "segment.ms": "x"})
+        await catalog.alter_topic_configs(topic.topic_id, lambda _: {"retention.bytes": "1", "segment.ms": "x"})
     assert catalog.topic("rides").configs == {"retention.ms": "5"}
-    await catalog.set_topic_configs(topic.topic_id, {"retention.bytes": "1"})
+    await catalog.alter_topic_configs(topic.topic_id, lambda _: {"retention.bytes": "1"})
     assert catalog.topic("rides").configs == {"retention.bytes": "1"}
     assert catalog.topic("rides").config.retention_ms == 604_800_000
 
@@ -131,7 +131,7 @@ async def test_a_change_to_an_unknown_topic_is_refused(catalog, entropy):
     for change in (
         catalog.delete_topic(stranger),
         catalog.set_partitions(stranger, 2),
-        catalog.set_topic_configs(stranger, {}),
+        catalog.alter_topic_configs(stranger, lambda _: {}),
     ):
         with pytest.raises(NoSuchTopic):
             await change
@@ -142,7 +142,7 @@ async def test_listeners_hear_of_each_change_in_order_when_it_can_be_seen(catalo
     catalog.subscribe(lambda change: heard.append((change.kind, change.version, catalog.topic(change.topic.name))))
     topic = await catalog.create_topic("rides", entropy.topic_id(), 1, {})
     grown = await catalog.set_partitions(topic.topic_id, 2)
-    retained = await catalog.set_topic_configs(topic.topic_id, {"retention.ms": "5"})
+    retained = await catalog.alter_topic_configs(topic.topic_id, lambda _: {"retention.ms": "5"})
     await catalog.delete_topic(topic.topic_id)
     assert heard == [("created", 1, topic), ("partitions", 2, grown), ("configs", 3, retained), ("deleted", 4, None)]
 

@@ -83,11 +83,11 @@ class Twins(RuleBasedStateMachine):
 
     @rule(index=TOPICS, configs=CONFIGS)
     def configure(self, index, configs):
-        self.both(lambda catalog: catalog.set_topic_configs(self.ids[index], configs))
+        self.both(lambda catalog: catalog.alter_topic_configs(self.ids[index], lambda _: configs))
 
     @rule(broker=st.sampled_from([None, 1]), configs=CONFIGS)
     def configure_broker(self, broker, configs):
-        self.both(lambda catalog: catalog.set_broker_configs(broker, configs))
+        self.both(lambda catalog: catalog.alter_broker_configs(broker, lambda _: configs))
 
     @rule(count=st.integers(1, 1000))
     def take_producer_ids(self, count):

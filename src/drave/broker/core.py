@@ -19,6 +19,8 @@ from drave.broker.producer_ids import ProducerIds
 from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler
+from drave.model.config import InvalidConfig
+from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.model.ids import TopicId, topic_id_text
 from drave.model.settings import BrokerSettings
@@ -76,6 +78,10 @@ def check_leader_epoch(log: PartitionLog, asked: int) -> None:
         raise LeaderEpochMismatch(log, asked)
 
 
+def _ignored(error: InvalidConfig) -> None:
+    logger.warning("what was set on the broker is ignored until it is deleted or right: %s", error)
+
+
 class Broker:
     """One broker: its catalog, its logs, its coordinators, and the fetches that wait."""
 
@@ -89,19 +95,23 @@ class Broker:
         catalog: Catalog,
         logs: Logs,
     ) -> None:
+        self.layers = SettingLayers.of(settings)
         self.settings = settings
+        """What counts now; `layers` says where it comes from."""
         self.clock = clock
         self.entropy = entropy
         self.scheduler = scheduler
         self.catalog = catalog
         self.logs = logs
         self.node_id = settings.node_id
+        self._follow_settings()
         self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         catalog.subscribe(self._catalog_changed)
+        catalog.on_broker_configs(self._follow_settings)
         logs.on_forgotten(self._forgotten)
 
     # -- partitions
@@ -140,6 +150,16 @@ class Broker:
                     if log is not None:
                         self.fetches.forget(log)
                 self.logs.remove_topic(change.topic.topic_id)
+
+    def _follow_settings(self) -> None:
+        """The same for broker configs: settings follow at once, and what topics inherit from them."""
+        catalog = self.catalog
+        shared, own = catalog.broker_configs(), catalog.broker_configs(self.node_id)
+        self.layers = SettingLayers.of(self.layers.started, shared, own, ignored=_ignored)
+        self.settings = self.layers.settings
+        self.logs.follow_settings(self.settings.storage)
+        for topic in catalog.set_topic_defaults(self.settings.topic_defaults):
+            self.logs.configure(topic.topic_id, topic.config)
 
     def _forgotten(self, topic_id: TopicId) -> None:
         """Nothing on the disk speaks of this deleted topic any more."""

@@ -1,40 +1,15 @@
-"""What handlers share about topics: those that appear because somebody asks for them, and how configs are shown.
-
-value of a config    DYNAMIC_TOPIC_CONFIG    set on the topic
-                     STATIC_BROKER_CONFIG    set on the broker for all topics, shown under the broker-level name
-                     DEFAULT_CONFIG          Kafka's default
-"""
+"""What handlers share about topics: those that appear because somebody asks for them, and checks of what is asked."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, Topic, TopicAlreadyExists, check_topic_name
-from drave.model.config import ConfigKey
 from drave.model.errors import ErrorCode, Refused
-from drave.model.topic_configs import TOPIC_CONFIGS
 
 if TYPE_CHECKING:
     from drave.broker.core import Broker
-
-
-class ConfigSource(enum.IntEnum):
-    """Where the value of a config comes from; the numbers are DescribeConfigs'."""
-
-    DYNAMIC_TOPIC_CONFIG = 1
-    STATIC_BROKER_CONFIG = 4
-    DEFAULT_CONFIG = 5
-
-
-class ConfigSynonym(NamedTuple):
-    """One of the places that could give a config its value."""
-
-    name: str
-    value: str
-    source: ConfigSource
-
 
 CLUSTER_METADATA: Final = "__cluster_metadata"
 """The name of Kafka's own metadata log. There is none here, and nobody may make one."""
@@ -82,25 +57,3 @@ async def auto_create(broker: Broker, name: str) -> Topic:
         topic = broker.catalog.topic(name)
         assert topic is not None, "nothing is awaited between the refusal and this look"
         return topic
-
-
-def config_synonyms(key: ConfigKey, overrides: Mapping[str, str], defaults: Mapping[str, str]) -> list[ConfigSynonym]:
-    """The places that give a topic's config its value, the one that does first.
-
-    Empty where only Kafka's default is left and Kafka has no broker-level name that carries it.
-    """
-    found: list[ConfigSynonym] = []
-    if key.name in overrides:
-        text = key.normal(overrides[key.name])
-        found.append(ConfigSynonym(key.name, text, ConfigSource.DYNAMIC_TOPIC_CONFIG))
-    if key.name in defaults:
-        text = key.normal(defaults[key.name])
-        found.append(ConfigSynonym(key.broker_name or key.name, text, ConfigSource.STATIC_BROKER_CONFIG))
-    if key.broker_name is not None and not key.broker_units:
-        found.append(ConfigSynonym(key.broker_name, key.default, ConfigSource.DEFAULT_CONFIG))
-    return found
-
-
-def shown_configs(overrides: Mapping[str, str]) -> Iterator[ConfigKey]:
-    """The configs that a topic with these overrides is shown with, in the order of their names."""
-    return (key for key in TOPIC_CONFIGS.values() if not key.hidden or key.name in overrides)

@@ -35,6 +35,8 @@ from drave.model.log_config import LogConfig
 
 T = TypeVar("T")
 Listener = Callable[[Change], None]
+Alter = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""What becomes of configs; may refuse by raising."""
 
 PRODUCER_ID_BLOCK: Final = 1000
 """Producer ids taken at one time, as Kafka does: one commit for a thousand producers."""
@@ -91,12 +93,21 @@ class Catalog(Protocol):
         """Raises NoSuchTopic, or InvalidPartitions unless there are more than before."""
         ...
 
-    async def set_topic_configs(self, topic_id: TopicId, configs: Mapping[str, str]) -> Topic:
-        """Replaces all configs of the topic. Raises NoSuchTopic or InvalidConfig."""
+    async def alter_topic_configs(self, topic_id: TopicId, alter: Alter) -> Topic:
+        """Makes of the topic's configs what `alter` does, with nothing in between. Raises NoSuchTopic, InvalidConfig,
+        and what `alter` raises."""
         ...
 
-    async def set_broker_configs(self, broker: int | None, configs: Mapping[str, str]) -> None:
-        """Replaces what was set on one broker, or on all (None)."""
+    async def alter_broker_configs(self, broker: int | None, alter: Alter) -> None:
+        """The same for what was set on one broker while it ran, or on all (None)."""
+        ...
+
+    def set_topic_defaults(self, defaults: Mapping[str, str]) -> list[Topic]:
+        """What topics have from now on that do not say otherwise; the broker's own matter, and kept nowhere.
+
+        For the broker at its start, and when it hears of other broker configs: never while a change is on its way.
+        Returns the topics whose effective configs are others now.
+        """
         ...
 
     async def next_producer_ids(self, count: int = PRODUCER_ID_BLOCK) -> range:
@@ -105,6 +116,10 @@ class Catalog(Protocol):
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` after each change to a topic, once it is durable, on the thread that asked for it."""
+        ...
+
+    def on_broker_configs(self, listener: Callable[[], None]) -> None:
+        """The same for changes of broker configs."""
         ...
 
     def close(self) -> None:
@@ -135,6 +150,7 @@ class CatalogBase(abc.ABC):
         self._tombstones: frozenset[TopicId] = frozenset()
         self._broker_configs: dict[str, Mapping[str, str]] = {}
         self._listeners: list[Listener] = []
+        self._broker_listeners: list[Callable[[], None]] = []
 
     # -- what there is
 
@@ -163,6 +179,9 @@ class CatalogBase(abc.ABC):
 
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
+
+    def on_broker_configs(self, listener: Callable[[], None]) -> None:
+        self._broker_listeners.append(listener)
 
     # -- what can be asked for
 
@@ -222,10 +241,14 @@ class CatalogBase(abc.ABC):
 
         return await self._carry_out(plan)
 
-    async def set_topic_configs(self, topic_id: TopicId, configs: Mapping[str, str]) -> Topic:
+    async def alter_topic_configs(self, topic_id: TopicId, alter: Alter) -> Topic:
         def plan() -> Plan[Topic]:
+            topic = self._existing(topic_id)
+            configs = alter(topic.configs)
+            if configs == topic.configs:
+                return Plan((), lambda: topic)
             changed = dataclasses.replace(
-                self._existing(topic_id),
+                topic,
                 configs=MappingProxyType(dict(configs)),
                 config=LogConfig.of(configs, self._topic_defaults),
                 version=self._version + 1,
@@ -234,16 +257,30 @@ class CatalogBase(abc.ABC):
 
         return await self._carry_out(plan)
 
-    async def set_broker_configs(self, broker: int | None, configs: Mapping[str, str]) -> None:
+    async def alter_broker_configs(self, broker: int | None, alter: Alter) -> None:
         def plan() -> Plan[None]:
-            frozen = MappingProxyType(dict(configs))
+            before = self.broker_configs(broker)
+            configs = MappingProxyType(dict(alter(before)))
 
             def apply() -> None:
-                self._broker_configs = {**self._broker_configs, _broker_key(broker): frozen}
+                self._broker_configs = {**self._broker_configs, _broker_key(broker): configs}
+                for listener in self._broker_listeners:
+                    listener()
 
+            if configs == before:
+                return Plan((), lambda: None)
             return Plan((statements.set_broker_configs(_broker_key(broker), json_text(configs)),), apply)
 
         await self._carry_out(plan)
+
+    def set_topic_defaults(self, defaults: Mapping[str, str]) -> list[Topic]:
+        if defaults == self._topic_defaults:
+            return []
+        self._topic_defaults = dict(defaults)
+        again = [(topic, LogConfig.of(topic.configs, defaults)) for topic in self._topics.values()]
+        changed = [dataclasses.replace(topic, config=config) for topic, config in again if config != topic.config]
+        self._show(changed)
+        return changed
 
     async def next_producer_ids(self, count: int = PRODUCER_ID_BLOCK) -> range:
         def plan() -> Plan[range]:

@@ -11,6 +11,7 @@ A partition of the catalog has a PartitionLog from the start; files appear with 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -182,9 +183,15 @@ class Logs:
 
     def configure(self, topic_id: TopicId, config: LogConfig) -> None:
         """Follow the catalog: a topic has other configs."""
-        for key, log in self._partitions.items():
-            if key[0] == topic_id:
-                log.configure(config)
+        for index in itertools.count():
+            log = self._partitions.get((topic_id, index))
+            if log is None:
+                break
+            log.configure(config)
+
+    def follow_settings(self, settings: StorageSettings) -> None:
+        """Take other settings of those that may change while the broker runs: `producer_id_expiration_ms`."""
+        self._shared = self._shared._replace(settings=settings)
 
     def on_forgotten(self, callback: Callable[[TopicId], None]) -> None:
         """Call back once nothing on the disk speaks of a deleted topic any more: its tombstone may go."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from drave.model.errors import ErrorCode, ProtocolError
 
@@ -49,6 +49,25 @@ class ConfigType(enum.IntEnum):
     LONG = 5
     DOUBLE = 6
     LIST = 7
+
+
+class ConfigSource(enum.IntEnum):
+    """Where the value of a config comes from, the strongest first; the numbers are DescribeConfigs'."""
+
+    DYNAMIC_TOPIC_CONFIG = 1
+    DYNAMIC_BROKER_CONFIG = 2
+    DYNAMIC_DEFAULT_BROKER_CONFIG = 3
+    STATIC_BROKER_CONFIG = 4
+    DEFAULT_CONFIG = 5
+    DYNAMIC_BROKER_LOGGER_CONFIG = 6
+
+
+class ConfigSynonym(NamedTuple):
+    """One of the places that could give a config its value."""
+
+    name: str
+    value: str | None
+    source: ConfigSource
 
 
 WHOLE_NUMBERS: Final = {ConfigType.SHORT: 2**15, ConfigType.INT: 2**31, ConfigType.LONG: 2**63}
@@ -105,7 +124,7 @@ def parse(key: str, type_: ConfigType, text: str) -> ConfigValue:
     if type_ is ConfigType.DOUBLE:
         return _fraction(key, text, bare)
     if type_ is ConfigType.LIST:
-        items = tuple(item.strip() for item in bare.split(",")) if bare else ()
+        items = tuple(dict.fromkeys(item.strip() for item in bare.split(","))) if bare else ()
         if "" in items:
             raise InvalidConfig(key, text, "has an empty item between its commas")
         return items

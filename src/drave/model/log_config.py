@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drave.model.config import LONG_MAX, InvalidConfig
+from drave.model.setting import nearest
 from drave.model.topic_configs import TOPIC_CONFIGS
 
 __all__ = ["TOPIC_CONFIGS", "InvalidConfig", "LogConfig", "check_topic_configs"]
@@ -68,7 +69,7 @@ class LogConfig:
         for name, text in given.items():
             key = TOPIC_CONFIGS.get(name)
             if key is None:
-                raise InvalidConfig(name, text, "a topic has no such config" + _nearest(name))
+                raise InvalidConfig(name, text, "a topic has no such config" + nearest(name, _shown()))
             fields[key.field] = key.parse(text)
         if (policy := fields.pop("cleanup_policy", None)) is not None:
             fields |= {"cleanup_compact": "compact" in policy, "cleanup_delete": "delete" in policy}
@@ -93,8 +94,5 @@ def check_topic_configs(overrides: Mapping[str, str], *, durability: str) -> Non
             )
 
 
-def _nearest(name: str) -> str:
-    import difflib  # only ever needed for a mistake
-
-    close = difflib.get_close_matches(name, [key.name for key in TOPIC_CONFIGS.values() if not key.hidden], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def _shown() -> list[str]:
+    return [key.name for key in TOPIC_CONFIGS.values() if not key.hidden]

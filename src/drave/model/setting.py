@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -59,10 +60,12 @@ def setting(
     low: int | None = None,
     high: int | None = None,
     choices: tuple[str, ...] = (),
+    dynamic: bool = False,
 ) -> Any:
-    """A dataclass field with Kafka's name (or names) for it, and what its values may be."""
+    """A dataclass field with Kafka's name (or names) for it, what its values may be, and whether they may change while
+    the broker runs."""
     names = (kafka,) if isinstance(kafka, str) else kafka
-    metadata = {"kafka": names, "low": low, "high": high, "choices": choices}
+    metadata = {"kafka": names, "low": low, "high": high, "choices": choices, "dynamic": dynamic}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=dict, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -105,3 +108,26 @@ def read_text(kind: Any, text: str, key: str) -> Any:
         return parse_addresses(text, key)
     assert kind is str, f"no way to read a {kind} from text"
     return text.strip()
+
+
+def as_text(value: Any) -> str | None:
+    """A setting's value as it would be written."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Address):
+        return f"PLAINTEXT://{value}"
+    if isinstance(value, tuple):
+        return ",".join(as_text(item) or "" for item in value)
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return str(value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a name that does not exist: the nearest one that does, if there is one."""
+    import difflib  # only ever needed for a mistake
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -27,6 +27,7 @@ from drave.model.setting import (
     Address,
     MiB,
     check_bounds,
+    nearest,
     parse_address,
     parse_addresses,
     read_text,
@@ -94,7 +95,7 @@ class BrokerSettings:
     reply_backlog_bytes_max: int = setting(16 * MiB, low=64 * 1024)
     """A connection whose unsent replies pass this is not read from until its client has taken some of them."""
 
-    connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX)
+    connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX, dynamic=True)
     """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
 
     connections_idle_ms_max: int = setting(600_000, kafka="connections.max.idle.ms", low=1000)
@@ -104,7 +105,7 @@ class BrokerSettings:
     """A connection is closed whose client has stopped for so long halfway: in a request that it sends, or in the
     replies that it was sent. One that goes on, however slowly, is not."""
 
-    listen_backlog: int = setting(1024, kafka="socket.listen.backlog.size", low=1)
+    listen_backlog: int = setting(1024, kafka="socket.listen.backlog.size", low=1, high=INT_MAX)
     """Connections that the kernel may hold before they are accepted. Kafka: `socket.listen.backlog.size` (50 there)."""
 
     shutdown_ms_max: int = setting(5_000, low=0)
@@ -207,12 +208,14 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class SettingPlace:
     """Where a name leads: to a field of BrokerSettings, of its storage, or to a default for topics."""
 
     field: str
     kind: Any
     in_storage: bool = False
+    dynamic: str = ""
+    """The one name under which it may change while the broker runs; none where it may not."""
     topic_config: str = ""
     multiplier: int = 1
     rank: int = 0
@@ -220,30 +223,32 @@ class _Place:
 
 
 @functools.cache
-def setting_names() -> Mapping[str, _Place]:
+def setting_names() -> Mapping[str, SettingPlace]:
     """Every name that a setting goes by, ours and Kafka's."""
-    places: dict[str, _Place] = {}
+    places: dict[str, SettingPlace] = {}
     for name, place in _all_names():
         places.setdefault(name, place)
     return places
 
 
-def _all_names() -> Iterator[tuple[str, _Place]]:
+def _all_names() -> Iterator[tuple[str, SettingPlace]]:
     for owner, in_storage in ((BrokerSettings, False), (StorageSettings, True)):
         kinds = typing.get_type_hints(owner)
         for each in dataclasses.fields(owner):
             if each.name not in ("topic_defaults", "storage"):
-                place = _Place(each.name, kinds[each.name], in_storage)
-                yield each.name, place
-                for name in each.metadata.get("kafka", ()):
+                names = each.metadata.get("kafka", ())
+                dynamic = names[0] if each.metadata.get("dynamic") else ""
+                place = SettingPlace(each.name, kinds[each.name], in_storage, dynamic)
+                for name in (each.name, *names):
                     yield name, place
     for key in TOPIC_CONFIGS.values():
         if key.hidden:
             continue
+        dynamic = key.broker_name or ""
         spellings = [(key.broker_name or key.name, 1), *key.broker_units]
         for rank, (name, multiplier) in enumerate(spellings):
-            yield name, _Place("topic_defaults", int, False, key.name, multiplier, rank)
-        yield key.name, _Place("topic_defaults", int, False, key.name)
+            yield name, SettingPlace("topic_defaults", int, False, dynamic, key.name, multiplier, rank)
+        yield key.name, SettingPlace("topic_defaults", int, False, dynamic, key.name)
 
 
 def _take_layer(layer: Mapping[str, str], texts: dict[str, Any], topics: dict[str, tuple[int, str]]) -> None:
@@ -256,7 +261,7 @@ def _take_layer(layer: Mapping[str, str], texts: dict[str, Any], topics: dict[st
             continue
         place = setting_names().get(name)
         if place is None:
-            raise InvalidConfig(name, text, "there is no such setting" + _nearest(name, setting_names()))
+            raise InvalidConfig(name, text, "there is no such setting" + nearest(name, setting_names()))
         if not place.topic_config:
             texts[place.field] = _read(name, text, place)
         elif place.topic_config not in fresh or place.rank < fresh[place.topic_config][0]:
@@ -264,14 +269,14 @@ def _take_layer(layer: Mapping[str, str], texts: dict[str, Any], topics: dict[st
     topics.update(fresh)
 
 
-def _read(name: str, text: str, place: _Place) -> Any:
+def _read(name: str, text: str, place: SettingPlace) -> Any:
     value = read_text(place.kind, text, name)
     if place.kind == Address | None and isinstance(value, Address) and not value.host:
         raise InvalidConfig(name, text, "clients need a host name or address to come to")
     return value
 
 
-def _topic_default(name: str, text: str, place: _Place) -> str:
+def _topic_default(name: str, text: str, place: SettingPlace) -> str:
     if place.multiplier != 1:
         number = read_text(int, text, name)
         text = str(min(number * place.multiplier, LONG_MAX) if number >= 0 else -1)
@@ -289,7 +294,7 @@ def _build(texts: Mapping[str, Any], topics: Mapping[str, str]) -> BrokerSetting
     for name, value in texts.items():
         place = setting_names().get(name)
         if place is None or place.field != name:
-            raise InvalidConfig(name, str(value), "there is no such setting" + _nearest(name, setting_names()))
+            raise InvalidConfig(name, str(value), "there is no such setting" + nearest(name, setting_names()))
         if isinstance(value, str) and place.kind is not str:
             value = _read(name, value, place)
         (storage if place.in_storage else mine)[name] = value
@@ -327,17 +332,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     for variable, text in environ.items():
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in NOT_SETTINGS:
             if variable not in variables:
-                raise InvalidConfig(variable, text, "there is no such setting" + _nearest(variable, variables))
+                raise InvalidConfig(variable, text, "there is no such setting" + nearest(variable, variables))
             layer[variables[variable]] = text
     return layer
 
 
 def _variable(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.replace(".", "_").upper()
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    import difflib  # only ever needed for a mistake
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

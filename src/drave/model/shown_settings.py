@@ -1,6 +1,6 @@
 """The broker's settings as people and DescribeConfigs see them: Kafka's name, the value as text, and what it is for.
 
-    settings ──▶ one row per setting, those of the topics' defaults among them
+    layers of settings ──▶ one row per setting, those of the topics' defaults among them
 
 A setting that Kafka does not have is shown under our own name. What a setting is for stands once, in the docstring
 below its field; it is read from the source on the first request for it.
@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drave.model.config import INT_MAX, ConfigType
-from drave.model.setting import Address
+from drave.model.config import INT_MAX, ConfigKey, ConfigSource, ConfigSynonym, ConfigType
+from drave.model.dynamic_settings import SettingLayers, coarsest_unit
+from drave.model.setting import as_text
 from drave.model.settings import BrokerSettings, StorageSettings
 from drave.model.topic_configs import TOPIC_CONFIGS
 
-COPIES: Final = ("default.replication.factor", "offsets.topic.replication.factor")
+COPIES: Final = {"default.replication.factor": ConfigType.INT, "offsets.topic.replication.factor": ConfigType.SHORT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,55 +31,63 @@ class ShownSetting:
 
     name: str
     type: ConfigType
-    value: str | None
-    default: str | None
+    synonyms: tuple[ConfigSynonym, ...]
+    """The places that could give it its value, the one that does first; none where nothing does."""
     doc: str
+    read_only: bool = True
 
     @property
-    def is_default(self) -> bool:
-        """Whether it is what it would be if nobody had said anything."""
-        return self.value == self.default
+    def value(self) -> str | None:
+        """What it is."""
+        return self.synonyms[0].value if self.synonyms else None
+
+    @property
+    def source(self) -> ConfigSource:
+        """Who says so."""
+        return self.synonyms[0].source if self.synonyms else ConfigSource.DEFAULT_CONFIG
 
 
-def shown_settings(settings: BrokerSettings) -> list[ShownSetting]:
+def shown_settings(layers: SettingLayers) -> list[ShownSetting]:
     """All settings in the order of their names."""
-    rows = [*_own(settings), *_own(settings.storage), *_of_topics(settings.topic_defaults)]
+    rows = [*_own(layers, layers.started), *_own(layers, layers.started.storage)]
+    for key in TOPIC_CONFIGS.values():
+        if key.broker_name is not None:
+            synonyms = tuple(layers.synonyms_of_topics(key))
+            rows.append(ShownSetting(key.broker_name, key.type, synonyms, key.doc, read_only=False))
+            rows += _units(key)
     rows += [
-        ShownSetting(name, ConfigType.INT, "1", "1", "A broker keeps one copy of each partition.") for name in COPIES
+        ShownSetting(name, type_, _default(name, "1"), "A broker keeps one copy of each partition.")
+        for name, type_ in COPIES.items()
     ]
     return sorted(rows, key=lambda row: row.name)
 
 
-def _own(settings: BrokerSettings | StorageSettings) -> Iterator[ShownSetting]:
-    owner: type[Any] = type(settings)
+def _own(layers: SettingLayers, started: BrokerSettings | StorageSettings) -> Iterator[ShownSetting]:
+    owner: type[Any] = type(started)
     kinds = typing.get_type_hints(owner)
     for field in dataclasses.fields(owner):
         if field.name not in ("topic_defaults", "storage"):
             name = next(iter(field.metadata.get("kafka", ())), field.name)
-            value, default = as_text(getattr(settings, field.name)), as_text(field.default)
-            yield ShownSetting(name, _type(kinds[field.name], field), value, default, documentation()[field.name])
+            value, default = as_text(getattr(started, field.name)), as_text(field.default)
+            synonyms = layers.synonyms(name)
+            if value != default:
+                synonyms.append(ConfigSynonym(name, value, ConfigSource.STATIC_BROKER_CONFIG))
+            read_only = not field.metadata.get("dynamic", False)
+            places = (*synonyms, *_default(name, default))
+            yield ShownSetting(name, _type(kinds[field.name], field), places, documentation()[field.name], read_only)
 
 
-def _of_topics(defaults: Mapping[str, str]) -> Iterator[ShownSetting]:
-    for key in TOPIC_CONFIGS.values():
-        if key.broker_name is not None:
-            value = key.normal(defaults.get(key.name, key.default))
-            yield ShownSetting(key.broker_name, key.type, value, key.default, key.doc)
+def _units(key: ConfigKey) -> Iterator[ShownSetting]:
+    """The other spellings of a topic's default. What was given in one of them is shown in the finest, which counts."""
+    for name, multiplier in key.broker_units:
+        coarsest, default = coarsest_unit(key)
+        type_ = ConfigType.LONG if multiplier == 1 else ConfigType.INT
+        doc = f"Another spelling of {key.broker_name}, which wins over it, and under which it is shown when it is set."
+        yield ShownSetting(name, type_, _default(name, default if name == coarsest else None), doc)
 
 
-def as_text(value: Any) -> str | None:
-    """A setting's value as it would be written."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Address):
-        return f"PLAINTEXT://{value}"
-    if isinstance(value, tuple):
-        return ",".join(as_text(item) or "" for item in value)
-    if isinstance(value, Path):
-        return str(value.absolute())
-    return str(value)
+def _default(name: str, value: str | None) -> tuple[ConfigSynonym, ...]:
+    return () if value is None else (ConfigSynonym(name, value, ConfigSource.DEFAULT_CONFIG),)
 
 
 def _type(kind: Any, field: dataclasses.Field[Any]) -> ConfigType:
@@ -89,7 +98,7 @@ def _type(kind: Any, field: dataclasses.Field[Any]) -> ConfigType:
     if kind is int:
         high = field.metadata.get("high")
         return ConfigType.INT if high is not None and high <= INT_MAX else ConfigType.LONG
-    lists = typing.get_origin(kind) is tuple or isinstance(kind, types.UnionType)
+    lists = typing.get_origin(kind) is tuple or isinstance(kind, types.UnionType) or kind is Path  # log.dirs
     return ConfigType.LIST if lists else ConfigType.STRING
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drave.model.config import INT_MAX
 from drave.model.setting import KiB, MiB, check_bounds, setting
 
 
@@ -40,7 +41,9 @@ class StorageSettings:
     open_segments_max: int = setting(4096, low=2)
     """Segment files that are open at one time; no more than half of what the process may open."""
 
-    producer_id_expiration_ms: int = setting(86_400_000, kafka="producer.id.expiration.ms", low=1)
+    producer_id_expiration_ms: int = setting(
+        86_400_000, kafka="producer.id.expiration.ms", low=1, high=INT_MAX, dynamic=True
+    )
     """A producer that has sent nothing for so long is forgotten. Kafka: `producer.id.expiration.ms`."""
 
     retention_check_interval_ms: int = setting(300_000, kafka="log.retention.check.interval.ms", low=1)

@@ -46,7 +46,7 @@ _CLEANUP: Final = (
         check=between(0),
         broker_name="log.cleaner.delete.retention.ms",
         doc="How long compaction leaves a tombstone (a record without a value) in place, so that a consumer reading "
-        "from the start still learns of the deletion.",
+        "from the start still learns of the deletion. Without effect until this version compacts.",
     ),
     ConfigKey(
         name="max.compaction.lag.ms",
@@ -62,7 +62,8 @@ _CLEANUP: Final = (
         default="0.5",
         check=between(0, 1),
         broker_name="log.cleaner.min.cleanable.ratio",
-        doc="Compact a log once this share of it has not been compacted yet.",
+        doc="Compact a log once this share of it has not been compacted yet. Without effect until this version "
+        "compacts.",
     ),
     ConfigKey(
         name="min.compaction.lag.ms",
@@ -70,7 +71,8 @@ _CLEANUP: Final = (
         default="0",
         check=between(0),
         broker_name="log.cleaner.min.compaction.lag.ms",
-        doc="How long at least a record stays as it was written before compaction may drop it.",
+        doc="How long at least a record stays as it was written before compaction may drop it. Without effect until "
+        "this version compacts.",
     ),
 )
 
@@ -154,7 +156,8 @@ _RETENTION: Final = (
         default="60000",
         check=between(0),
         broker_name="log.segment.delete.delay.ms",
-        doc="How long the file of a segment that left the log stays on the disk, for reads that still use it.",
+        doc="How long the file of a segment that left the log stays on the disk, for reads that still use it. No read "
+        "needs it here, so the file goes at once and any value is kept.",
     ),
     ConfigKey(
         name="retention.bytes",
@@ -280,8 +283,8 @@ _REPLICATION: Final = (
         default="1",
         check=between(1),
         broker_name="min.insync.replicas",
-        doc="How many copies must be in sync for a write with acks=all to be taken. There is one copy of each "
-        "partition, so a larger value refuses such writes.",
+        doc="How many copies must be in sync for a write with acks=all to be taken; never more than there are, and "
+        "there is one copy of each partition, so it is always met.",
     ),
     ConfigKey(
         name="unclean.leader.election.enable",

@@ -63,13 +63,13 @@ class Sessions:
 
     def admit(self, session: Session) -> bool:
         """Whether one more connection fits."""
-        if len(self.open) >= self.settings.connections_max:
+        if len(self.open) >= self.broker.settings.connections_max:
             self._refused += 1
             if self._refused & (self._refused - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not flood the log
                 logger.warning(
                     "%s: refused: max.connections=%d connections are open (%d refused so far)",
                     session.peer,
-                    self.settings.connections_max,
+                    self.broker.settings.connections_max,
                     self._refused,
                 )
             return False

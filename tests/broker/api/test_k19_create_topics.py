@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 
+from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode
 from drave.model.ids import ZERO_TOPIC_ID
 from drave.wire.messages.k19_create_topics import (
@@ -63,7 +64,7 @@ async def test_minus_one_asks_for_the_brokers_own_numbers(see, broker):
 
 async def test_the_answer_has_every_config_and_where_it_comes_from(see, broker):
     """KIP-525. Values are as they were written."""
-    broker.settings = dataclasses.replace(broker.settings, topic_defaults={"segment.ms": "7"})
+    broker.layers = SettingLayers.of(dataclasses.replace(broker.settings, topic_defaults={"segment.ms": "7"}))
     (result,) = (await see(create(topic(configs={"retention.ms": " 5 "})))).topics
     configs = {config.name: (config.value, config.config_source) for config in result.configs}
     assert len(configs) == 33

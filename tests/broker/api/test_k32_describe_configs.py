@@ -6,12 +6,13 @@ import dataclasses
 
 import pytest
 
+from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode
 from drave.model.topic_configs import TOPIC_CONFIGS
 from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 
-TOPIC, BROKER = 2, 4
-DYNAMIC_TOPIC, STATIC_BROKER, DEFAULT = 1, 4, 5
+TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
+DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER_CONFIG = 1, 2, 3, 4, 5, 6
 
 
 def describe(*resources, synonyms=True, documentation=False) -> DescribeConfigsRequest:
@@ -51,13 +52,17 @@ async def test_a_topic_has_every_config_of_kafka(see, asker, version):
 
 async def test_a_value_has_its_source_and_what_else_would_give_it(see, asker, broker):
     defaults = {"retention.ms": "7", "retention.bytes": "8", "segment.bytes": "2000000"}
-    broker.settings = dataclasses.replace(broker.settings, topic_defaults=defaults)
+    broker.layers = SettingLayers.of(dataclasses.replace(broker.settings, topic_defaults=defaults))
     await asker.create_topic("rides", retention_ms=" 5 ", segment_bytes="1048576")
     configs = await configs_of(see, TOPIC, "rides", None)
     assert facts(configs["retention.ms"]) == (
         "5",
         DYNAMIC_TOPIC,
-        [("retention.ms", "5", DYNAMIC_TOPIC), ("log.retention.ms", "7", STATIC_BROKER)],
+        [
+            ("retention.ms", "5", DYNAMIC_TOPIC),
+            ("log.retention.ms", "7", STATIC_BROKER),
+            ("log.retention.hours", "168", DEFAULT),
+        ],
     )
     assert facts(configs["retention.bytes"]) == (
         "8",
@@ -109,9 +114,10 @@ async def test_synonyms_and_documentation_come_when_asked_for(see, asker):
         (TOPIC, "", ErrorCode.INVALID_TOPIC_EXCEPTION),
         (BROKER, "2", ErrorCode.INVALID_REQUEST),
         (BROKER, "x", ErrorCode.INVALID_REQUEST),
-        (8, "1", ErrorCode.INVALID_REQUEST),
-        (16, "m", ErrorCode.INVALID_REQUEST),
-        (32, "g", ErrorCode.INVALID_REQUEST),
+        (LOGGER, "2", ErrorCode.INVALID_REQUEST),
+        (LOGGER, "", ErrorCode.INVALID_REQUEST),
+        (METRICS, "", ErrorCode.INVALID_REQUEST),
+        (GROUP, "", ErrorCode.INVALID_REQUEST),
         (99, "x", ErrorCode.INVALID_REQUEST),
     ],
 )
@@ -133,14 +139,65 @@ async def test_the_broker_tells_its_settings_under_kafkas_names(see, broker):
     )
     assert facts(configs["log.dirs"])[0] == str(broker.settings.data_folder)
     assert facts(configs["num.partitions"]) == ("1", DEFAULT, [("num.partitions", "1", DEFAULT)])
-    assert facts(configs["log.retention.ms"])[:2] == ("604800000", DEFAULT)
+    assert facts(configs["log.retention.ms"]) == (None, DEFAULT, [])
+    assert facts(configs["log.retention.hours"])[:2] == ("168", DEFAULT)
     assert facts(configs["default.replication.factor"])[:2] == ("1", DEFAULT)
     assert facts(configs["advertised.listeners"]) == (None, DEFAULT, [])
-    assert all(config.read_only and config.documentation for config in configs.values())
+    assert all(config.documentation for config in configs.values())
+    assert (configs["num.partitions"].read_only, configs["message.max.bytes"].read_only) == (True, False)
 
 
-async def test_nothing_is_set_on_all_brokers_at_once(see):
+async def test_the_empty_name_tells_only_what_was_set_on_all_brokers(see, broker):
     assert await configs_of(see, BROKER, "", None) == {}
+    await broker.catalog.alter_broker_configs(None, lambda _: {"max.connections": " 7"})
+    await broker.catalog.alter_broker_configs(1, lambda _: {"log.retention.ms": "8"})
+    configs = await configs_of(see, BROKER, "", None)
+    assert {name: facts(config) for name, config in configs.items()} == {
+        "max.connections": (" 7", DYNAMIC_DEFAULT, [("max.connections", " 7", DYNAMIC_DEFAULT)])
+    }
+
+
+@pytest.mark.parametrize("name", ["1", "01"])
+async def test_a_broker_tells_where_each_of_its_settings_comes_from(see, broker, name):
+    await broker.catalog.alter_broker_configs(None, lambda _: {"log.retention.ms": "7"})
+    await broker.catalog.alter_broker_configs(1, lambda _: {"log.retention.ms": "8"})
+    configs = await configs_of(see, BROKER, name, ["log.retention.ms"])
+    assert facts(configs["log.retention.ms"]) == (
+        "8",
+        DYNAMIC_BROKER,
+        [
+            ("log.retention.ms", "8", DYNAMIC_BROKER),
+            ("log.retention.ms", "7", DYNAMIC_DEFAULT),
+            ("log.retention.hours", "168", DEFAULT),
+        ],
+    )
+
+
+async def test_a_topic_tells_what_it_inherits_from_brokers(see, asker, broker):
+    await broker.catalog.alter_broker_configs(None, lambda _: {"log.segment.bytes": "3000000"})
+    await asker.create_topic("rides", segment_bytes="2000000")
+    configs = await configs_of(see, TOPIC, "rides", ["segment.bytes"])
+    assert facts(configs["segment.bytes"]) == (
+        "2000000",
+        DYNAMIC_TOPIC,
+        [
+            ("segment.bytes", "2000000", DYNAMIC_TOPIC),
+            ("log.segment.bytes", "3000000", DYNAMIC_DEFAULT),
+            ("log.segment.bytes", "1073741824", DEFAULT),
+        ],
+    )
+
+
+async def test_loggers_tell_their_levels_under_kafkas_names(see):
+    configs = await configs_of(see, LOGGER, "1", None, documentation=True)
+    assert {"drave", "drave.broker", "drave.log"} <= set(configs)
+    assert all(facts(config)[1:] == (LOGGER_CONFIG, []) for config in configs.values())
+    assert {config.value for config in configs.values()} <= {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
+
+
+@pytest.mark.parametrize("type_", [METRICS, GROUP])
+async def test_groups_and_client_metrics_have_no_configs(see, type_):
+    assert await configs_of(see, type_, "any", None) == {}
 
 
 async def test_nothing_asked_is_nothing_answered(see):

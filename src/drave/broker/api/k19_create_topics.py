@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from drave.broker.configs import config_synonyms, shown_configs
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.topics import CLUSTER_METADATA, ConfigSource, check_replicas, config_synonyms, shown_configs
+from drave.broker.topics import CLUSTER_METADATA, check_replicas
 from drave.catalog import INTERNAL_TOPICS, InvalidPartitions
-from drave.model.config import InvalidConfig
+from drave.model.config import ConfigSource, InvalidConfig
+from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.log_config import check_topic_configs
 from drave.wire.messages.k19_create_topics import (
@@ -75,7 +77,7 @@ async def _create(broker: Broker, topic: CreatableTopic, *, validate_only: bool)
         topic_id=topic_id,
         num_partitions=partitions,
         replication_factor=1,
-        configs=_shown(configs, broker.settings.topic_defaults),
+        configs=_shown(configs, broker.layers),
     )
 
 
@@ -120,11 +122,11 @@ def _check_assignment(broker: Broker, topic: CreatableTopic) -> None:
         raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, "The assigned partitions must be 0, 1, 2 and so on.")
 
 
-def _shown(overrides: Mapping[str, str], defaults: Mapping[str, str]) -> list[CreatableTopicConfigs]:
+def _shown(overrides: Mapping[str, str], layers: SettingLayers) -> list[CreatableTopicConfigs]:
     """KIP-525: what the topic's configs are, the given ones as they were written."""
     shown: list[CreatableTopicConfigs] = []
     for key in shown_configs(overrides):
-        synonyms = config_synonyms(key, overrides, defaults)
+        synonyms = config_synonyms(key, overrides, layers)
         shown.append(
             CreatableTopicConfigs(
                 name=key.name,

@@ -1,20 +1,34 @@
 """DescribeConfigs: what topics and this broker are set to, and where each value comes from.
 
-Topics are described whole. The broker is described with the settings that it has, under Kafka's names where Kafka has
-them, all read-only: nothing can be altered while it runs. Groups, loggers and client metrics have no configs here.
+TOPIC             whole
+BROKER            its settings, under Kafka's names where Kafka has them; read-only where it takes a new start
+                  the empty name: what was set on all brokers while they ran
+BROKER_LOGGER     the levels of the loggers
+CLIENT_METRICS    nothing: there are no subscriptions
+GROUP             nothing: what Kafka's groups can be set to belongs to kinds of groups that are not served
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from drave.broker import loggers
+from drave.broker.configs import (
+    ResourceType,
+    check_is_here,
+    check_named,
+    config_synonyms,
+    shown_configs,
+    unknown_type,
+)
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.topics import ConfigSource, config_synonyms, shown_configs
 from drave.catalog import check_topic_name
-from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.model.config import ConfigSource, ConfigSynonym, ConfigType
+from drave.model.dynamic_settings import SettingLayers
+from drave.model.errors import ProtocolError
 from drave.model.shown_settings import ShownSetting, shown_settings
 from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsRequest,
@@ -24,17 +38,6 @@ from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsResult,
     DescribeConfigsSynonym,
 )
-
-
-class ResourceType(enum.IntEnum):
-    """What a config may belong to."""
-
-    TOPIC = 2
-    BROKER = 4
-    BROKER_LOGGER = 8
-    CLIENT_METRICS = 16
-    GROUP = 32
-
 
 Described = list[DescribeConfigsResourceResult]
 
@@ -58,9 +61,7 @@ def describe_configs(broker: Broker, context: Context, request: DescribeConfigsR
 def _describe(broker: Broker, resource: DescribeConfigsResource, *, documented: bool) -> Described:
     describe = DESCRIBED.get(resource.resource_type)
     if describe is None:
-        names = {int(each): each.name for each in ResourceType}
-        what = names.get(resource.resource_type, f"type {resource.resource_type}")
-        raise Refused(ErrorCode.INVALID_REQUEST, f"This broker has no configs for resources of {what}.")
+        raise unknown_type(resource.resource_type)
     return describe(broker, resource.resource_name, documented)
 
 
@@ -78,53 +79,92 @@ def _asked_for(
 
 def _topic(broker: Broker, name: str, documented: bool) -> Described:
     check_topic_name(name)
-    topic = broker.topic(name)
-    return list(topic_configs(topic.configs, broker.settings.topic_defaults, documented=documented))
+    return list(topic_configs(broker.topic(name).configs, broker.layers, documented=documented))
 
 
 def topic_configs(
-    overrides: Mapping[str, str], defaults: Mapping[str, str], *, documented: bool
+    overrides: Mapping[str, str], layers: SettingLayers, *, documented: bool
 ) -> Iterable[DescribeConfigsResourceResult]:
-    """The configs of a topic with these overrides on a broker with these defaults."""
+    """The configs of a topic with these overrides on a broker with these settings."""
     for key in shown_configs(overrides):
-        synonyms = config_synonyms(key, overrides, defaults)
+        synonyms = config_synonyms(key, overrides, layers)
         yield DescribeConfigsResourceResult(
             name=key.name,
             value=synonyms[0].value if synonyms else key.default,
             read_only=False,
             config_source=synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG,
             is_sensitive=False,
-            synonyms=[DescribeConfigsSynonym(name=name, value=text, source=source) for name, text, source in synonyms],
+            synonyms=_synonyms(synonyms),
             config_type=key.type,
             documentation=key.doc if documented else None,
         )
 
 
 def _broker(broker: Broker, name: str, documented: bool) -> Described:
-    """By its id; the empty name asks for what was set on all brokers while they ran, which is nothing here."""
+    rows = shown_settings(broker.layers)
     if not name:
-        return []
-    if name != str(broker.node_id):
-        raise Refused(ErrorCode.INVALID_REQUEST, f"This is broker {broker.node_id}, not {name!r}.")
-    return [_setting(row, documented=documented) for row in shown_settings(broker.settings)]
+        return [_shared(row, broker.layers.shared, documented) for row in rows if row.name in broker.layers.shared]
+    check_is_here(broker, name)
+    return [_setting(row, documented) for row in rows]
 
 
-def _setting(row: ShownSetting, *, documented: bool) -> DescribeConfigsResourceResult:
-    places = [(row.value, ConfigSource.STATIC_BROKER_CONFIG)] if not row.is_default else []
-    places += [(row.default, ConfigSource.DEFAULT_CONFIG)] if row.default is not None else []
+def _setting(row: ShownSetting, documented: bool) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         name=row.name,
         value=row.value,
-        read_only=True,
-        config_source=ConfigSource.DEFAULT_CONFIG if row.is_default else ConfigSource.STATIC_BROKER_CONFIG,
+        read_only=row.read_only,
+        config_source=row.source,
         is_sensitive=False,
-        synonyms=[DescribeConfigsSynonym(name=row.name, value=value, source=source) for value, source in places],
+        synonyms=_synonyms(row.synonyms),
         config_type=row.type,
         documentation=row.doc if documented else None,
     )
 
 
+def _shared(row: ShownSetting, shared: Mapping[str, str], documented: bool) -> DescribeConfigsResourceResult:
+    """A setting of all brokers, as it was written."""
+    source = ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG
+    only = dataclasses.replace(row, synonyms=(ConfigSynonym(row.name, shared[row.name], source),))
+    return _setting(only, documented)
+
+
+def _broker_logger(broker: Broker, name: str, documented: bool) -> Described:
+    check_is_here(broker, name)
+    return [
+        DescribeConfigsResourceResult(
+            name=logger,
+            value=level,
+            read_only=False,
+            config_source=ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG,
+            is_sensitive=False,
+            synonyms=[],
+            config_type=ConfigType.STRING,
+            documentation=LOGGER_DOC if documented else None,
+        )
+        for logger, level in loggers.levels().items()
+    ]
+
+
+def _client_metrics(broker: Broker, name: str, documented: bool) -> Described:
+    check_named(name, "subscription")
+    return []
+
+
+def _group(broker: Broker, name: str, documented: bool) -> Described:
+    check_named(name, "group")
+    return []
+
+
+def _synonyms(synonyms: Sequence[ConfigSynonym]) -> list[DescribeConfigsSynonym]:
+    return [DescribeConfigsSynonym(name=name, value=value, source=source) for name, value, source in synonyms]
+
+
+LOGGER_DOC: Final = "How much this logger says: nothing below the level. It lasts until the broker stops."
+
 DESCRIBED: Final[Mapping[int, Callable[[Broker, str, bool], Described]]] = {
     ResourceType.TOPIC: _topic,
     ResourceType.BROKER: _broker,
+    ResourceType.BROKER_LOGGER: _broker_logger,
+    ResourceType.CLIENT_METRICS: _client_metrics,
+    ResourceType.GROUP: _group,
 }
