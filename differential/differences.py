@@ -121,6 +121,37 @@ ON_PURPOSE: Final = (
         drave=ABSENT,
         why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
     ),
+    # -- administration of partitions
+    Reason(
+        cases="partition_administration/*",
+        place="*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+    ),
+    Reason(
+        cases="partition_administration/more_partitions_than_one_request_may_add*",
+        place="1.CreatePartitions.*.error_code",
+        kafka="UNKNOWN_SERVER_ERROR",
+        drave="POLICY_VIOLATION",
+        why="the bound is Kafka's, and so is the code: it has it for CreateTopics",
+        readme="more than 10,000 partitions in one CreatePartitions",
+    ),
+    Reason(
+        cases="partition_administration/coordinators_that_are_to_grow*",
+        place="1.CreatePartitions.*.error_code",
+        kafka=ABSENT,
+        drave="INVALID_REQUEST",
+        why="after a restart, Kafka finds no group's offsets any more",
+        readme="more partitions for internal topics",
+    ),
+    Reason(
+        cases="partition_administration/a_session_knows_a_partition_before_it_is_there*",
+        place="*.aborted_transactions",
+        kafka=[],
+        drave=ABSENT,
+        why="with an error there is no list of aborted transactions, not even an empty one",
+    ),
 )
 
 

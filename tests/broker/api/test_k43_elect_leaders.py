@@ -69,6 +69,11 @@ async def test_there_are_two_kinds_of_elections(see, rides, kind):
     assert (everywhere.error_code, codes(everywhere)) == (ErrorCode.INVALID_REQUEST, [])
 
 
+async def test_who_asks_for_nothing_has_it_whatever_else_is_wrong(see):
+    response = await see(elect([], kind=9, timeout_ms=0))
+    assert (response.error_code, codes(response)) == (0, [])
+
+
 @pytest.mark.parametrize("timeout_ms", [0, -1])
 async def test_without_any_time_nothing_is_looked_at(see, rides, timeout_ms):
     response = await see(elect([("nope", [0])], timeout_ms=timeout_ms))

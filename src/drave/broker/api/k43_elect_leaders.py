@@ -24,8 +24,11 @@ class ElectionType(enum.IntEnum):
 
 
 def elect_leaders(broker: Broker, context: Context, request: ElectLeadersRequest) -> ElectLeadersResponse:
-    """For every partition why nothing has changed. Null asks for all, of which those without need are left out."""
-    refusal = _refusal(request)
+    """For every partition why nothing has changed. Null asks for all, of which those without need are left out.
+
+    Whoever asks for nothing has it, whatever else is wrong.
+    """
+    refusal = None if request.topic_partitions == [] else _refusal(request)
     response = ElectLeadersResponse(
         error_code=ErrorCode.NONE if refusal is None else refusal.code, replica_election_results=[]
     )
