@@ -3,6 +3,8 @@
     topics/rides-0/partition.metadata ─ topic id ─┐
     topics/rides-1/partition.metadata ─ topic id ─┴─ one id ──▶ recover ──▶ catalog: rides, its id, 2 partitions
 
+`__consumer_offsets` is a topic like any other here, and brings the groups' offsets along: they are kept by topic name.
+
 The folders are recovered first, as after a crash. Their producers are known then, and the catalog passes over the ids
 of those: a new producer that was given one of them would be taken for the old one, at the wrong sequence.
 """
@@ -10,8 +12,10 @@ of those: a new producer that was given one of them would be taken for the old o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
-from drave.catalog import Topic
+from drave.broker.coordinator.runtime import offsets_topic_configs
+from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, Topic
 from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs, lock_folder
 from drave.model.errors import DraveError
@@ -34,29 +38,43 @@ class Adopted:
     records: int
 
 
-async def adopt(settings: BrokerSettings, name: str) -> Adopted:
+async def adopt(settings: BrokerSettings, name: str, configs: Mapping[str, str] | None = None) -> Adopted:
     """Enter the topic whose folders lie in the data folder into the catalog. The broker must not be running.
 
+    The folders do not say what was set on the topic: `configs` does; `__consumer_offsets` has what it always has.
     Raises CannotAdopt, DataFolderInUse when a broker is running, CatalogUnusable, and what creating a topic raises.
     """
     disk = RealDisk()
     topic_id, partitions = _owner(disk, settings, name)
+    own: Mapping[str, str] = {}
+    if name == CONSUMER_OFFSETS:
+        # Where a group lies follows from their number, and one that has no records may have no folder.
+        partitions = max(partitions, settings.offsets_topic_partitions)
+        own = offsets_topic_configs(settings)
     lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
     try:
-        return await _take_in(settings, disk, name, topic_id, partitions)
+        return await _take_in(settings, disk, name, topic_id, partitions, {**own, **(configs or {})})
     finally:
         lock.release()
 
 
-async def _take_in(settings: BrokerSettings, disk: Disk, name: str, topic_id: TopicId, partitions: int) -> Adopted:
+async def _take_in(
+    settings: BrokerSettings, disk: Disk, name: str, topic_id: TopicId, partitions: int, configs: Mapping[str, str]
+) -> Adopted:
     """Under the folder's lock."""
     catalog = SqliteCatalog(
         settings.data_folder / "catalog.sqlite", SystemEntropy(), topic_defaults=settings.topic_defaults
     )
     try:
-        config = catalog.check_new_topic(name, partitions, {})
+        config = catalog.check_new_topic(name, partitions, configs)
         topic = Topic(
-            name=name, topic_id=topic_id, partitions=partitions, configs={}, config=config, internal=False, version=0
+            name=name,
+            topic_id=topic_id,
+            partitions=partitions,
+            configs=configs,
+            config=config,
+            internal=name in INTERNAL_TOPICS,
+            version=0,
         )
         logs = Logs.open(
             settings.data_folder,
@@ -74,7 +92,7 @@ async def _take_in(settings: BrokerSettings, disk: Disk, name: str, topic_id: To
         await logs.close()
         if producer_ids:
             await catalog.next_producer_ids(max(producer_ids) + 1)
-        return Adopted(await catalog.create_topic(name, topic_id, partitions, {}), records)
+        return Adopted(await catalog.create_topic(name, topic_id, partitions, configs), records)
     finally:
         catalog.close()
 

@@ -17,6 +17,7 @@ from tests.clients.adapters import ConfluentKafka, Got, Send
 
 pytestmark = pytest.mark.slow
 
+READ_BY_PRICING = 700
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
@@ -41,7 +42,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
             sent = [Send(b"%s %d " % (codec.encode(), n) * 300, b"key", (("h", b"x"),)) for n in range(400)]
             client.produce("rides", sent, codec=codec, idempotent=codec == "lz4")
         records = client.consume("rides", 400 * len(CODECS))
+        client.consume_in_group("rides", READ_BY_PRICING, group="pricing")
     return Written(kafka.data, records)
+
+
+def adopt(topic: str, data: Path) -> None:
+    command = [sys.executable, "-m", "drave", "topic", "adopt", topic, "--data", str(data), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["topic"] == topic
 
 
 def test_a_folder_that_the_catalog_does_not_know_is_left_alone(written: Written, tmp_path: Path) -> None:
@@ -59,10 +68,7 @@ def test_an_adopted_folder_has_every_record_and_takes_new_ones(written: Written,
     shutil.copytree(written.data / "rides-0", tmp_path / "topics" / "rides-0")
     with Broker(tmp_path):
         pass
-    command = [sys.executable, "-m", "drave.cli", "topic", "adopt", "rides", "--data", str(tmp_path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)
+    adopt("rides", tmp_path)
     with Broker(tmp_path) as drave:
         client = ConfluentKafka(drave.bootstrap)
         assert client.topics()["rides"] == 1
@@ -73,3 +79,13 @@ def test_an_adopted_folder_has_every_record_and_takes_new_ones(written: Written,
         assert client.produce("rides", [Send(b"more")], idempotent=True) == [len(written.records)]
         drave.restart()
         assert client.consume("rides", 1, start=len(written.records))[0].value == b"more"
+
+
+def test_a_group_goes_on_where_it_stood_in_kafka(written: Written, tmp_path: Path) -> None:
+    for folder in [*written.data.glob("rides-*"), *written.data.glob("__consumer_offsets-*")]:
+        shutil.copytree(folder, tmp_path / "topics" / folder.name)
+    for topic in ("rides", "__consumer_offsets"):
+        adopt(topic, tmp_path)
+    with Broker(tmp_path) as drave:
+        (first, *_) = ConfluentKafka(drave.bootstrap).consume_in_group("rides", 1, group="pricing")
+    assert first.offset == READ_BY_PRICING

@@ -347,3 +347,20 @@ def test_housekeeping_goes_round_all_partitions_however_short_its_turns(monkeypa
     monkeypatch.undo()
     still.logs.flush()
     assert [still.partition(index).start for index in range(30)] == [1] * 30
+
+
+def test_folders_that_belong_to_no_topic_are_told_of_once_for_each_topic(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("rides-0", "rides-1", "cars-0", "lost+found"):
+        (tmp_path / "topics" / name).mkdir(parents=True)
+    open_real(tmp_path)
+    said = [record.getMessage().removeprefix(str(tmp_path / "topics")) for record in caplog.records]
+    known_for = (
+        "folders of {0} that belong to no topic of this broker ({1}) are left as they are; `drave topic adopt {0}`"
+    )
+    assert sorted(said) == [
+        f": {known_for.format('cars', 1)} takes them in",
+        f": {known_for.format('rides', 2)} takes them in",
+        ": what is no partition's folder (1) is left as it is",
+    ]

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from drave.adopt import CannotAdopt, adopt
-from drave.catalog import TopicAlreadyExists
+from drave.catalog import CONSUMER_OFFSETS, TopicAlreadyExists
 from drave.log import Logs
+from drave.model.config import InvalidConfig
 from drave.model.errors import ErrorCode
 from drave.model.settings import BrokerSettings
 from drave.store.disk import DataFolderInUse
 from drave.testing import Broker
+from tests.clients.adapters import ConfluentKafka, Send
 from tests.net.raw import Connection, good_batch
 
 RECORDS = 3
@@ -41,6 +43,35 @@ async def test_a_topic_whose_catalog_is_lost_is_there_again_with_its_records(dat
     with Broker(data) as running, Connection(running.port) as client:
         assert client.end("rides") == (ErrorCode.NONE, RECORDS)
         assert client.produce("rides", good_batch(b"more")) == (ErrorCode.NONE, RECORDS)
+
+
+async def test_it_is_given_the_configs_that_its_folders_do_not_hold(data: Path) -> None:
+    """Without retention.ms=-1, retention would delete what was just brought here."""
+    adopted = await adopt(settings(data), "rides", {"retention.ms": "-1"})
+    assert dict(adopted.topic.configs) == {"retention.ms": "-1"}
+    assert adopted.topic.config.retention_ms == -1
+
+
+async def test_a_config_that_makes_no_sense_is_refused_and_changes_nothing(data: Path) -> None:
+    with pytest.raises(InvalidConfig):
+        await adopt(settings(data), "rides", {"retention.ms": "long"})
+    assert (await adopt(settings(data), "rides")).records == RECORDS
+
+
+async def test_the_groups_offsets_come_along_and_are_kept_for_good(data: Path) -> None:
+    with Broker(data) as running:
+        ConfluentKafka(running.bootstrap).create("cars")
+        ConfluentKafka(running.bootstrap).produce("cars", [Send(b"%d" % number) for number in range(5)])
+        ConfluentKafka(running.bootstrap).consume_in_group("cars", 2, group="pricing")
+    for part in data.glob("catalog.sqlite*"):
+        part.unlink()
+    adopted = await adopt(settings(data), CONSUMER_OFFSETS)
+    assert adopted.topic.internal
+    assert adopted.topic.configs["cleanup.policy"] == "compact"
+    await adopt(settings(data), "cars")
+    with Broker(data) as running:
+        rest = ConfluentKafka(running.bootstrap).consume_in_group("cars", 3, group="pricing")
+    assert [record.offset for record in rest] == [2, 3, 4]
 
 
 async def test_a_running_broker_is_named_and_keeps_its_folder(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""`drave topic`: create, list, describe, add-partitions, delete-records, delete."""
+"""`drave topic`: create, list, describe, alter, add-partitions, delete-records, delete."""
 
 from __future__ import annotations
 
@@ -116,6 +116,40 @@ def _print_description(found: TopicDescription) -> None:
 
 @topic.command()
 @click.argument("name")
+@click.option(
+    "--config",
+    "configs",
+    metavar="KEY=VALUE",
+    type=KEY_VALUE,
+    multiple=True,
+    help="Set a config of the topic, such as retention.ms=-1; repeatable.",
+)
+@click.option(
+    "--delete-config",
+    "deleted",
+    metavar="KEY",
+    multiple=True,
+    help="Let the topic have the broker's default again; repeatable.",
+)
+@json_option
+@connection_options
+def alter(
+    name: str, configs: tuple[tuple[str, str], ...], deleted: tuple[str, ...], as_json: bool, connection: Connection
+) -> None:
+    """Change configs of the topic NAME, all of them or none. They count at once, for old records too."""
+    if not configs and not deleted:
+        raise click.UsageError("Give what is to change: --config KEY=VALUE or --delete-config KEY.")
+    Topics(connection).alter(name, configs=dict(configs), deleted=deleted)
+    if as_json:
+        print_json({"topic": name, "set": dict(configs), "deleted": deleted})
+    else:
+        changes = [f"{key}={value}" for key, value in dict(configs).items()]
+        changes += [f"{key} as the broker has it" for key in deleted]
+        click.echo(f"Altered topic {name}: {', '.join(changes)}.")
+
+
+@topic.command()
+@click.argument("name")
 @click.argument("count", type=click.IntRange(min=1))
 @json_option
 @connection_options
@@ -217,19 +251,28 @@ def delete(names: tuple[str, ...], yes: bool, as_json: bool, connection: Connect
 @topic.command()
 @click.argument("name")
 @click.option("--data", metavar="DIR", help="The stopped broker's data folder.  [default: ./drave-data]")
+@click.option(
+    "--config",
+    "configs",
+    metavar="KEY=VALUE",
+    type=KEY_VALUE,
+    multiple=True,
+    help="A config of the topic, such as retention.ms=-1, for its folders do not hold them; repeatable.",
+)
 @json_option
-def adopt(name: str, data: str | None, as_json: bool) -> None:
-    """Take in folders of the topic NAME that the broker does not know.
+def adopt(name: str, data: str | None, configs: tuple[tuple[str, str], ...], as_json: bool) -> None:
+    """Take in the topic NAME from folders that the broker does not know.
 
     Copy them (NAME-0, NAME-1, …), from Apache Kafka's log.dirs for example, to the folder `topics` of the data folder
-    of a broker that is stopped. The topic keeps its id, its offsets and its records.
+    of a broker that is stopped. The topic keeps its id, its offsets and its records. The groups' offsets come along in
+    the same way: their topic is __consumer_offsets.
     """
     import asyncio
 
     from drave.adopt import adopt as take_in  # the catalog: only this command needs it
     from drave.model.settings import BrokerSettings
 
-    adopted = asyncio.run(take_in(BrokerSettings.load(None, {}, os.environ, data_folder=data), name))
+    adopted = asyncio.run(take_in(BrokerSettings.load(None, {}, os.environ, data_folder=data), name, dict(configs)))
     if as_json:
         print_json({"topic": name, "partitions": adopted.topic.partitions, "records": adopted.records})
     else:

@@ -12,6 +12,7 @@ A folder whose topic id the catalog does not know is never touched: it is report
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,13 +184,26 @@ class Opening:
             elif key is not None and self._knows(key) and owner in (None, key[0]):
                 present[key] = None  # without an owner, recovery finds out whether it is only half made
             else:
-                self._stranger(folder, name)
+                self.report.strangers.append(folder)
+        self._tell_of_strangers()
         return present
 
-    def _stranger(self, folder: Path, name: str) -> None:
-        self.report.strangers.append(folder)
-        if not name.endswith(STRAY):
-            logger.warning("%s belongs to no topic of this broker; it is left as it is", folder)
+    def _tell_of_strangers(self) -> None:
+        """One line for each topic that they might be of."""
+        names = [folder.name for folder in self.report.strangers if not folder.name.endswith(STRAY)]
+        topics = Counter(place[0] if (place := partition_of(name)) is not None else None for name in names)
+        for topic, count in topics.items():
+            if topic is None:
+                logger.warning("%s: what is no partition's folder (%d) is left as it is", self._folders.topics, count)
+            else:
+                logger.warning(
+                    "%s: folders of %s that belong to no topic of this broker (%d) are left as they are; "
+                    "`drave topic adopt %s` takes them in",
+                    self._folders.topics,
+                    topic,
+                    count,
+                    topic,
+                )
 
     def _remove(self, folder: Path) -> None:
         remove_tree(self._disk, folder)

@@ -37,6 +37,15 @@ LOAD_WAIT_S: Final = 0.25
 Partition = CoordinatorPartition[GroupShard]
 
 
+def offsets_topic_configs(settings: BrokerSettings) -> dict[str, str]:
+    """What is set on `__consumer_offsets` itself: its records go when newer ones take their place, never with time."""
+    return {
+        "cleanup.policy": "compact",
+        "compression.type": "producer",
+        "segment.bytes": str(settings.offsets_segment_bytes),
+    }
+
+
 class Groups:
     """All groups of this broker."""
 
@@ -108,11 +117,7 @@ class Groups:
 
     async def _create_topic(self) -> Topic:
         broker = self._broker
-        configs = {
-            "cleanup.policy": "compact",
-            "compression.type": "producer",
-            "segment.bytes": str(broker.settings.offsets_segment_bytes),
-        }
+        configs = offsets_topic_configs(broker.settings)
         try:
             return await broker.catalog.create_topic(CONSUMER_OFFSETS, broker.entropy.topic_id(), self._count, configs)
         except TopicAlreadyExists:
