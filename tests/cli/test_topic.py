@@ -30,6 +30,38 @@ def test_json_says_the_same_to_programs(drave, name):
     assert json.loads(drave(f"topic delete {name} --json").stdout) == {"deleted": [name]}
 
 
+def test_configs_are_altered_and_go_back_to_the_broker_s_default(drave, name):
+    drave(f"topic create {name} --config segment.ms=7000")
+    altered = drave(f"topic alter {name} --config retention.ms=5000 --config cleanup.policy=compact,delete")
+    assert altered.stdout == f"Altered topic {name}: retention.ms=5000, cleanup.policy=compact,delete.\n"
+    assert configs_of(drave, name) == {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": "5000",
+        "segment.ms": "7000",
+    }
+    line = f"topic alter {name} --config retention.ms=6000 --delete-config cleanup.policy --delete-config segment.ms"
+    assert json.loads(drave(f"{line} --json").stdout) == {
+        "topic": name,
+        "set": {"retention.ms": "6000"},
+        "deleted": ["cleanup.policy", "segment.ms"],
+    }
+    assert configs_of(drave, name) == {"retention.ms": "6000"}
+
+
+def test_what_cannot_be_altered_is_one_sentence_and_changes_nothing(drave, name):
+    drave(f"topic create {name}")
+    refused = drave(f"topic alter {name} --config segment.ms=7000 --config retention.ms=soon", code=1)
+    assert refused.stderr.startswith(f"drave: cannot alter topic {name}: ")
+    assert refused.stderr.count("\n") == 1
+    assert configs_of(drave, name) == {}
+    drave(f"topic alter {name}", code=2)
+    drave(f"topic alter {name}-gone --config retention.ms=5", code=4)
+
+
+def configs_of(drave, name):
+    return json.loads(drave(f"topic describe {name} --json").stdout)["configs"]
+
+
 def test_a_topic_that_is_there_cannot_be_created_again(drave, name):
     drave(f"topic create {name}")
     result = drave(f"topic create {name}", code=1)

@@ -24,6 +24,8 @@ from confluent_kafka import (
 _admin: Any = importlib.import_module("confluent_kafka.admin")
 
 AdminClient: Any = _admin.AdminClient
+AlterConfigOpType: Any = _admin.AlterConfigOpType
+ConfigEntry: Any = _admin.ConfigEntry
 ConfigResource: Any = _admin.ConfigResource
 NewPartitions: Any = _admin.NewPartitions
 NewTopic: Any = _admin.NewTopic
@@ -34,6 +36,8 @@ __all__ = [
     "OFFSET_BEGINNING",
     "OFFSET_END",
     "AdminClient",
+    "AlterConfigOpType",
+    "ConfigEntry",
     "ConfigResource",
     "Consumer",
     "KafkaError",

@@ -150,6 +150,18 @@ class Topics:
         result(futures[topic], f"add partitions to topic {topic}")
         return total
 
+    def alter(self, topic: str, *, configs: Mapping[str, str], deleted: Iterable[str] = ()) -> None:
+        """Set configs of `topic`, and give others back their defaults; all of it or nothing. Raises NotFound."""
+        from drave.client.librdkafka import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+        entries = [
+            *(ConfigEntry(name, text, incremental_operation=AlterConfigOpType.SET) for name, text in configs.items()),
+            *(ConfigEntry(name, None, incremental_operation=AlterConfigOpType.DELETE) for name in deleted),
+        ]
+        asked = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        futures = self.admin.incremental_alter_configs([asked], request_timeout=ANSWER_TIMEOUT_S)
+        result(futures[asked], f"alter topic {topic}")
+
     def delete(self, topics: Sequence[str]) -> None:
         futures = self.admin.delete_topics(list(topics), request_timeout=ANSWER_TIMEOUT_S)
         for topic, future in futures.items():
