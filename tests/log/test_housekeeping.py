@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from drave.log import OffsetOutOfRange, StorageError
+from drave.log.removal import FileRemoval
 from drave.model.ids import Offset
 from drave.model.log_config import LogConfig
 from drave.store.names import LOG
@@ -72,6 +73,18 @@ async def test_it_stays_while_somebody_writes_to_it() -> None:
     still.commit()
     assert await settle(still, moved) == 1
     assert still.read(1) == [b"y", b"z"]
+
+
+async def test_they_do_not_wait_for_a_checkpoint_when_there_was_one() -> None:
+    still = filled()
+    still.checkpoint()
+    moved = still.logs.delete_records(still.log, 3)
+    still.commit()
+    await asyncio.sleep(0)
+    while isinstance(work := still.logs.flusher.next_chore(), FileRemoval):
+        work.run()
+        work.finish()
+    assert segments(still) == ["00000000000000000003.log"]
 
 
 async def test_a_new_start_outlives_a_power_cut_once_it_was_told() -> None:

@@ -54,5 +54,6 @@ def free_segments(log: PartitionLog, shared: Shared) -> None:
             log.roll()
     except StorageError as error:
         logger.warning("%s: a segment without records stays for now: %s", log, error)
+    log.drop_segments()
     if files.has_droppable(log.start):
         shared.flusher.begin_checkpoint_for(log)
