@@ -78,7 +78,7 @@ async def test_it_stays_while_somebody_writes_to_it() -> None:
 async def test_they_do_not_wait_for_a_checkpoint_when_there_was_one() -> None:
     still = filled()
     still.checkpoint()
-    moved = still.logs.delete_records(still.log, 3)
+    still.logs.delete_records(still.log, 3)
     still.commit()
     await asyncio.sleep(0)
     while isinstance(work := still.logs.flusher.next_chore(), FileRemoval):
