@@ -168,8 +168,64 @@ async def test_producer_ids_are_never_given_twice(place):
     assert blocks == [range(10), range(10, 15), range(15, 22)]
 
 
+async def test_alterations_at_the_same_time_work_on_what_the_one_before_has_left(place, entropy):
+    topic = await place.catalog.create_topic("rides", entropy.topic_id(), 1, {})
+
+    def adding(name):
+        return lambda configs: {**configs, name: "5"}
+
+    names = ["retention.ms", "segment.ms", "flush.ms"]
+    await asyncio.gather(
+        *(place.catalog.alter_topic_configs(topic.topic_id, adding(name)) for name in names),
+        *(place.catalog.alter_broker_configs(1, adding(name)) for name in names),
+    )
+    again = place.reopen()
+    assert again.topic("rides").configs == again.broker_configs(1) == dict.fromkeys(names, "5")
+
+
+async def test_what_an_alteration_refuses_is_not_changed(catalog, entropy):
+    topic = await catalog.create_topic("rides", entropy.topic_id(), 1, {})
+
+    def refuse(configs):
+        raise InvalidConfig("any", None, "no")
+
+    for change in (catalog.alter_topic_configs(topic.topic_id, refuse), catalog.alter_broker_configs(None, refuse)):
+        with pytest.raises(InvalidConfig):
+            await change
+    assert (catalog.topic("rides"), catalog.broker_configs()) == (topic, {})
+
+
+async def test_an_alteration_that_changes_nothing_is_no_change(catalog, entropy):
+    heard = []
+    topic = await catalog.create_topic("rides", entropy.topic_id(), 1, {"retention.ms": "5"})
+    catalog.subscribe(heard.append)
+    catalog.on_broker_configs(lambda: heard.append("broker"))
+    assert await catalog.alter_topic_configs(topic.topic_id, dict) is topic
+    await catalog.alter_broker_configs(None, dict)
+    assert (heard, catalog.version) == ([], topic.version)
+
+
+async def test_listeners_of_broker_configs_hear_when_they_can_be_seen(catalog):
+    heard = []
+    catalog.on_broker_configs(lambda: heard.append((dict(catalog.broker_configs()), dict(catalog.broker_configs(1)))))
+    await catalog.alter_broker_configs(None, lambda _: {"max.connections": "5"})
+    await catalog.alter_broker_configs(1, lambda _: {"max.connections": "6"})
+    assert heard == [({"max.connections": "5"}, {}), ({"max.connections": "5"}, {"max.connections": "6"})]
+
+
+async def test_other_defaults_change_the_topics_that_do_not_say_otherwise(catalog, entropy):
+    await catalog.create_topic("plain", entropy.topic_id(), 1, {})
+    await catalog.create_topic("own", entropy.topic_id(), 1, {"retention.ms": "5"})
+    changed = catalog.set_topic_defaults({"retention.ms": "7"})
+    assert [(topic.name, topic.config.retention_ms) for topic in changed] == [("plain", 7)]
+    assert catalog.topic("plain") is changed[0] is catalog.topic_by_id(changed[0].topic_id)
+    assert catalog.topic("own").config.retention_ms == 5
+    assert catalog.set_topic_defaults({"retention.ms": "7"}) == []
+    assert [topic.config.retention_ms for topic in catalog.set_topic_defaults({})] == [604_800_000]
+
+
 async def test_the_brokers_defaults_stand_behind_a_topics_own(place, entropy):
-    place.catalog._topic_defaults = {"retention.ms": "7"}
+    place.catalog.set_topic_defaults({"retention.ms": "7"})
     topic = await place.catalog.create_topic("rides", entropy.topic_id(), 1, {"segment.ms": "9"})
     assert (topic.config.retention_ms, topic.config.segment_ms) == (7, 9)
     assert topic.configs == {"segment.ms": "9"}
