@@ -1,0 +1,1 @@
+"""kcat, as a person types it: lines piped in, JSON read out."""
