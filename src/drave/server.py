@@ -125,7 +125,7 @@ class Server:
         )
         self._logs.start(loop, self._fail)
         await self._broker.groups.start()
-        self._sessions = Sessions(self._broker, settings)
+        self._sessions = Sessions(self._broker)
         self._listeners = Listeners(self._sessions)
         await self._listeners.start(settings.listen)
         self._forget_from = loop.time() + settings.storage.initial_task_delay_ms / 1000

@@ -42,6 +42,9 @@ class ManualClock:
 class RecordedConnection:
     """What a handler did to the connection that asked."""
 
+    client_host = local_host = "127.0.0.1"
+    local_port = 9092
+
     def __init__(self) -> None:
         self.closed: str | None = None
 
@@ -62,7 +65,7 @@ class Asker:
         """What the handler returns: a response, a Pending, a coroutine or None."""
         key = ApiKey(next(key for key, api in API.items() if api.request is type(request)))
         version = API[key].versions[1] if version is None else version
-        context = Context(key, version, 1, self.client_id, self.connection, "127.0.0.1", "127.0.0.1", 9092)
+        context = Context(version, self.client_id, self.connection)
         return route(key, version).handler(self.broker, context, request)
 
     async def ask(self, request: Any, version: int | None = None) -> Any:

@@ -145,6 +145,9 @@ class Call:
 class Connection:
     """What a handler did to the connection that asked."""
 
+    client_host = local_host = "127.0.0.1"
+    local_port = 9092
+
     def __init__(self) -> None:
         self.closed: str | None = None
 
@@ -218,7 +221,7 @@ class StillBroker:
         frame = bytearray(b"".join(encode_request(key, version, 1, client_id, request))[4:])
         connection = Connection()
         call = Call(connection, key, version)
-        context = Context(key, version, 1, client_id, connection, "127.0.0.1", "127.0.0.1", 9092)
+        context = Context(version, client_id, connection)
         result = route(key, version).handler(self.broker, context, decode_request(frame)[1])
         if inspect.iscoroutine(result):
             result = at_once(result)

@@ -117,7 +117,7 @@ class Machine:
         self.still = StillBroker(durability=durability, listen="127.0.0.1:9092")
         with patch.object(driver, "Lane", Thread):
             self.still.logs.start(self.still.scheduler, _raise)
-        self.sessions = Sessions(self.still.broker, self.still.broker.settings)
+        self.sessions = Sessions(self.still.broker)
         self.still.run()
 
     def client(self) -> Client:

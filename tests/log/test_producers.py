@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drave import records
 from drave.log import InvalidProducerEpoch, OutOfOrderSequence
-from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, advance, retreat
+from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, SentBatch, advance, retreat
 from tests.log.still import Still, batch
 from tests.log.world import facts, finish
 
@@ -168,7 +168,7 @@ def test_a_snapshot_that_kafka_wrote_is_read() -> None:
     body += struct.pack(">qhiqiqiq", 7, 3, 12, 102, 2, 5000, -1, -1)
     body += struct.pack(">qhiqiqiq", 8, 0, -1, -1, 0, 6000, 4, 55)
     producers = Producers.restore(struct.pack(">hI", 1, crc32c(body)) + body)
-    assert facts(producers) == {7: (3, [(10, 12, 100, 102)]), 8: (0, [])}
+    assert facts(producers) == {7: (3, [SentBatch(10, 12, 100, 102)]), 8: (0, [])}
     assert {each: (producer.last_timestamp, producer.last_ms) for each, producer in producers} == {
         7: (5000, 5000),
         8: (6000, 6000),

@@ -50,7 +50,8 @@ class Gate:
 class FakeBroker:
     """What sessions use of a broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: BrokerSettings) -> None:
+        self.settings = settings
         self.clock = Clock()
         self.scheduler = self
         self.tasks: list[Coroutine[Any, Any, None]] = []
@@ -209,6 +210,7 @@ class Client(asyncio.Transport):
             buffer[:size] = self._on_the_way[:size]
             del self._on_the_way[:size]
             self.session.buffer_updated(size)
+            self.session.write_out()  # as the outbox does at the end of a turn
 
     @property
     def waiting_bytes(self) -> int:
@@ -218,6 +220,8 @@ class Client(asyncio.Transport):
     @property
     def replies(self) -> list[bytes]:
         """Every whole reply; their correlation ids are checked to be those of the requests, in order."""
+        if not self.closed:
+            self.session.write_out()
         return list(self._replies())
 
     def _replies(self) -> Iterator[bytes]:
@@ -278,10 +282,9 @@ class World:
     """A broker's sessions, and clients as many as are wanted."""
 
     def __init__(self, **settings: Any) -> None:
-        self.broker = FakeBroker()
+        self.broker = FakeBroker(BrokerSettings(**settings))
         self.handlers = Handlers()
-        self.settings = BrokerSettings(**settings)
-        self.sessions = Sessions(self.broker, self.settings)  # type: ignore[arg-type]  # what they use of a broker
+        self.sessions = Sessions(self.broker)  # type: ignore[arg-type]  # what they use of a broker
 
     def client(self) -> Client:
         return Client(self.sessions)

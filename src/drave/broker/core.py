@@ -172,7 +172,7 @@ class Broker:
         """Host and port for this client: as configured, else the address that it dialled."""
         if self.settings.advertise is not None:
             return self.settings.advertise
-        return context.local_host, context.local_port
+        return context.connection.local_host, context.connection.local_port
 
     # -- duties
 

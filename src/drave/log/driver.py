@@ -130,7 +130,7 @@ class ThreadDriver:
             self._fail(error)
             return
         work.finish()
-        self._kick()
+        self._scheduler.call_soon(self._kick)  # the replies that became due leave first: the next sync may run here
 
     def _give_chore(self) -> None:
         if self._resting and self._settled is None:

@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
 from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
@@ -37,7 +39,7 @@ from drave.log.shared import Shared
 from drave.log.waiting import Waiting
 from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
-from drave.records import BatchHeader
+from drave.records import APPEND_TIME, BatchHeader
 from drave.store.disk import Buffer, WouldBlock
 from drave.store.names import SNAPSHOT, doomed_name, offset_name, partition_folder
 from drave.store.recovery_points import RecoveryPoint
@@ -57,20 +59,17 @@ _NO_PRODUCERS: Final = Producers()
 _NO_EPOCHS: Final = LeaderEpochs()
 
 
-class Appended:
-    """Where a batch went."""
+class Appended(msgspec.Struct, gc=False):
+    """Where a batch went. A msgspec struct: one is made for every batch that passes."""
 
-    __slots__ = ("append_time_ms", "base_offset", "duplicate", "end", "log_start")
-
-    def __init__(self, base_offset: int, end: Offset, log_start: int, append_time_ms: int, duplicate: bool) -> None:
-        self.base_offset = base_offset
-        self.end = end
-        """The offset after the batch: it is durable when the high watermark has come here."""
-        self.log_start = log_start
-        self.append_time_ms = append_time_ms
-        """-1 for CreateTime."""
-        self.duplicate = duplicate
-        """Whether the batch was here before, and these are the offsets that it had then."""
+    base_offset: int
+    end: Offset
+    """The offset after the batch: it is durable when the high watermark has come here."""
+    log_start: Offset
+    append_time_ms: int
+    """-1 for CreateTime."""
+    duplicate: bool
+    """Whether the batch was here before, and these are the offsets that it had then."""
 
 
 class PartitionLog:
@@ -129,8 +128,8 @@ class PartitionLog:
         """Called after the high watermark, the last stable offset or the start has moved."""
         self.removed = False
         self.files: PartitionFiles | None = None
-        self.start = Offset(point.start if point else 0)
-        self.end = Offset(point.offset if point else 0)
+        self.start = point.start if point else 0
+        self.end = point.offset if point else 0
         self.high_watermark = self.end
         self.last_stable = self.end
         self.leader_epoch = point.leader_epoch if point else shared.flusher.epoch_floor
@@ -187,7 +186,7 @@ class PartitionLog:
         if idempotent and header.base_sequence >= 0:
             sent = self._producers.check(header)
             if sent is not None:
-                return Appended(sent.base_offset, Offset(sent.last_offset + 1), self.start, -1, True)
+                return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
         size = len(batch)
         base = self.end
         end = base + header.last_offset_delta + 1
@@ -217,7 +216,7 @@ class PartitionLog:
             self.files.written(active)
         active.recent = True
         active.appended(size, end - 1, header.max_timestamp, self._index_interval_bytes)
-        self.end = Offset(end)
+        self.end = end
         if idempotent:
             self._producers.add(header, base, now_ms)
         if self._makes_durable:
@@ -229,8 +228,8 @@ class PartitionLog:
         else:
             self._flusher.written(self, size)
             self._advance(end, active, active.size)
-        append_time_ms = header.max_timestamp if header.timestamp_type else -1
-        return Appended(base, self.end, self.start, append_time_ms, False)
+        append_time_ms = header.max_timestamp if header.attributes & APPEND_TIME else -1
+        return Appended(base, end, self.start, append_time_ms, False)
 
     def _refused(self, active: Segment, why: str) -> StorageError:
         active.cut_back()
@@ -324,8 +323,8 @@ class PartitionLog:
     def _begin_at(self, point: RecoveryPoint) -> None:
         self.points = PartitionPoints(point)
         self.leader_epoch = point.leader_epoch
-        self.start = Offset(point.start)
-        self.end = self.high_watermark = self.last_stable = Offset(point.offset)
+        self.start = point.start
+        self.end = self.high_watermark = self.last_stable = point.offset
 
     @property
     def size_bytes(self) -> int:
@@ -369,11 +368,11 @@ class PartitionLog:
             self._advance(end, segment, position)
 
     def _advance(self, end: int, segment: Segment | None, position: int) -> None:
-        self.high_watermark = Offset(end)
+        self.high_watermark = end
         self._stable_segment = segment
         self._stable_position = position
         unstable = self._producers.first_unstable(end)
-        self.last_stable = Offset(end if unstable is None else unstable)
+        self.last_stable = end if unstable is None else unstable
         waiting = self._waiting.ends
         while waiting and waiting[0][0] <= end:
             self._tell(waiting.popleft()[1])
@@ -504,7 +503,7 @@ class PartitionLog:
         """The largest leader epoch up to `epoch` and where its writes end; (-1, -1) when it is not known."""
         self.load()
         found, end = self._epochs.end_of(epoch, current=self.leader_epoch, end=self.end)
-        return found, Offset(end)
+        return found, end
 
     def close(self) -> None:
         """The broker has stopped, and everything that can be durable is."""
@@ -535,7 +534,7 @@ class PartitionLog:
 
     def _start_is_durable(self, start: int) -> None:
         if start > self.start and not self.removed:
-            self.start = Offset(start)
+            self.start = start
             self._epochs.cut_start(start)
             self.drop_segments()
             if self.on_advance is not None:

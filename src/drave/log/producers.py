@@ -20,13 +20,14 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from crc32c import crc32c
 
 from drave.log.errors import InvalidProducerEpoch, OutOfOrderSequence
 from drave.model.errors import DraveError
-from drave.records import BatchHeader
+from drave.records import CONTROL, TRANSACTIONAL, BatchHeader
 
 BATCHES_KEPT: Final = 5
 """Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
@@ -47,8 +48,8 @@ class DamagedSnapshot(DraveError):
     """A producer snapshot that is not whole, or not one."""
 
 
-class SentBatch(NamedTuple):
-    """One batch that was appended."""
+class SentBatch(msgspec.Struct, gc=False):
+    """One batch that was appended. A msgspec struct: one is made for every batch that passes."""
 
     base_sequence: int
     last_sequence: int
@@ -131,14 +132,15 @@ class Producers:
         producer.last_timestamp = header.max_timestamp
         self.changes += 1
         last_offset = base_offset + header.last_offset_delta
-        if header.is_control:
+        attributes = header.attributes
+        if attributes & CONTROL:
             self._end_transaction(producer_id, producer, last_offset)
             return
         sequence = header.base_sequence
         producer.batches.append(
             SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset)
         )
-        if header.is_transactional and producer.transaction_start == NONE:
+        if attributes & TRANSACTIONAL and producer.transaction_start == NONE:
             producer.transaction_start = base_offset
             self._open[producer_id] = base_offset
 

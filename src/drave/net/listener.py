@@ -18,6 +18,7 @@ from drave.model.errors import DraveError
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.net.memory import ReceiveMemory
+from drave.net.outbox import Outbox
 from drave.net.session import Session
 from drave.net.strangers import Hints
 
@@ -53,23 +54,28 @@ class CannotListen(DraveError):
 class Sessions:
     """Every open connection, and the bounds they share."""
 
-    def __init__(self, broker: Broker, settings: BrokerSettings) -> None:
+    def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.settings = settings
-        self.memory = ReceiveMemory(settings.request_memory_bytes_max)
+        self.memory = ReceiveMemory(broker.settings.request_memory_bytes_max)
         self.hints = Hints()
+        self.outbox = Outbox(broker.scheduler)
         self.open: set[Session] = set()
         self._refused = 0
 
+    @property
+    def settings(self) -> BrokerSettings:
+        """As they are now: some change while the broker runs."""
+        return self.broker.settings
+
     def admit(self, session: Session) -> bool:
         """Whether one more connection fits."""
-        if len(self.open) >= self.broker.settings.connections_max:
+        if len(self.open) >= self.settings.connections_max:
             self._refused += 1
             if self._refused & (self._refused - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not flood the log
                 logger.warning(
                     "%s: refused: max.connections=%d connections are open (%d refused so far)",
                     session.peer,
-                    self.broker.settings.connections_max,
+                    self.settings.connections_max,
                     self._refused,
                 )
             return False

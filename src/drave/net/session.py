@@ -61,6 +61,7 @@ class Slot:
     def deliver(self, response: Any) -> None:
         """The reply is here; it leaves when all before it have left."""
         session = self.session
+        self.pending = None  # or the two would name each other until the garbage collector comes
         if session.is_closing:
             return
         try:
@@ -85,6 +86,7 @@ class Session(asyncio.BufferedProtocol):
         self._start = 0
         self._end = 0
         self._out: list[bytes | bytearray | memoryview] = []
+        self._in_outbox = False
         self._processing = False
         self._awaiting = False
         self._writing_paused = False
@@ -96,16 +98,16 @@ class Session(asyncio.BufferedProtocol):
         self.slots: deque[Slot] = deque()
         self.active_at = 0.0
         self.peer = "?"
-        self._client_host = self._local_host = ""
-        self._local_port = 0
+        self.client_host = self.local_host = ""
+        self.local_port = 0
 
     # -- the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._client_host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
-        self._local_host, self._local_port = (transport.get_extra_info("sockname") or ("?", 0))[:2]
-        self.peer = f"{self._client_host}:{port}"
+        self.client_host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+        self.local_host, self.local_port = (transport.get_extra_info("sockname") or ("?", 0))[:2]
+        self.peer = f"{self.client_host}:{port}"
         self._transport.set_write_buffer_limits(high=self._sessions.settings.reply_backlog_bytes_max)
         self.active_at = self._broker.clock.monotonic()
         if not self._sessions.admit(self):
@@ -135,8 +137,8 @@ class Session(asyncio.BufferedProtocol):
 
     @property
     def owes(self) -> bool:
-        """Whether a reply is still to come."""
-        return bool(self.slots)
+        """Whether a reply is still to come, or to be sent."""
+        return bool(self.slots or self._out)
 
     @property
     def is_stalled(self) -> bool:
@@ -170,12 +172,12 @@ class Session(asyncio.BufferedProtocol):
     def _turn_away(self, reason: str, *facts: object) -> None:
         """Close because of what came, with a hint in the log. `reason` has a %s for each of the facts."""
         if not self.is_closing:
-            self._sessions.hints.give(self.active_at, self._client_host, self.peer, reason, *facts)
+            self._sessions.hints.give(self.active_at, self.client_host, self.peer, reason, *facts)
             self._close()
 
     def _close(self) -> None:
         self.is_closing = True
-        self._write_out()
+        self.write_out()
         self._transport.close()
 
     def abort(self, reason: str) -> None:
@@ -192,7 +194,7 @@ class Session(asyncio.BufferedProtocol):
     # -- bytes in
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._view[self._end :]
+        return self._view[self._end :] if self._end else self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         self._end += nbytes
@@ -211,13 +213,15 @@ class Session(asyncio.BufferedProtocol):
             self.fail("a request could not be taken")
         finally:
             self._processing = False
-        self._tidy()
-        self._write_out()
-        if self.is_closing:
-            return
+        if self._start == self._end:
+            self._start = self._end = 0
+            if len(self._buffer) > BUFFER_SIZE:
+                self._tidy()
+        if self._out:
+            self._write_soon()
         if self._is_held() or self._end == len(self._buffer):
             self._pause_reading()
-        else:
+        elif self._reading_paused:
             self._resume_reading()
 
     def _is_held(self) -> bool:
@@ -280,12 +284,9 @@ class Session(asyncio.BufferedProtocol):
         self._broker.scheduler.call_soon(self._go_on)
 
     def _tidy(self) -> None:
-        """An empty buffer starts anew; a very large one, or one that others wait for, is given back."""
-        if self._start == self._end:
-            self._start = self._end = 0
-            size = len(self._buffer)
-            if size > KEEP_SIZE or (size > BUFFER_SIZE and self._sessions.memory.is_short):
-                self._give_back()
+        """An empty buffer is given back when it is very large, or when others wait for it."""
+        if len(self._buffer) > KEEP_SIZE or self._sessions.memory.is_short:
+            self._give_back()
 
     def _give_back(self) -> None:
         extra = len(self._buffer) - BUFFER_SIZE
@@ -301,14 +302,13 @@ class Session(asyncio.BufferedProtocol):
             self._give_back()
 
     def _pause_reading(self) -> None:
-        if not self._reading_paused:
+        if not self._reading_paused and not self.is_closing:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        self._reading_paused = False
+        self._transport.resume_reading()
 
     # -- requests
 
@@ -323,25 +323,15 @@ class Session(asyncio.BufferedProtocol):
         except DraveError as error:
             self._turn_away("a request that cannot be read: %s", error)
             return
-        context = Context(
-            header.api_key,
-            header.api_version,
-            header.correlation_id,
-            header.client_id,
-            self,
-            self._client_host,
-            self._local_host,
-            self._local_port,
-        )
         try:
-            result = way.handler(self._broker, context, request)
+            result = way.handler(self._broker, Context(header.api_version, header.client_id, self), request)
             if result is None:
                 return
             kind = type(result)
             if kind is not Pending and kind is not CoroutineType and not self.slots:
                 self._out += way.encode(header.correlation_id, result)
                 if way.alone or len(self._out) > PARTS_HELD_MAX:
-                    self._write_out()  # now, so that a client which does not read is noticed before the next one
+                    self.write_out()  # now, so that a client which does not read is noticed before the next one
                 return
         except Exception:
             self.fail(f"{ApiKey(way.key).name} v{way.version} failed")
@@ -403,10 +393,18 @@ class Session(asyncio.BufferedProtocol):
             self._out += parts
             slots.popleft()
         if not self._processing:
-            self._write_out()
+            self._write_soon()
             self._go_on()
 
-    def _write_out(self) -> None:
+    def _write_soon(self) -> None:
+        if not self._in_outbox:
+            self._in_outbox = self._sessions.outbox.add(self)
+            if not self._in_outbox:
+                self.write_out()
+
+    def write_out(self) -> None:
+        """Hand what was answered to the operating system."""
+        self._in_outbox = False
         out = self._out
         if not out:
             return

@@ -10,7 +10,11 @@ Pure: bytes in, bytes or facts out. Whatever bytes are given, only a `ProtocolEr
 """
 
 from drave.records.batch import (
+    APPEND_TIME,
+    CONTROL,
     HEADER_SIZE,
+    LENGTH_END,
+    TRANSACTIONAL,
     BatchHeader,
     check,
     check_intact,
@@ -31,7 +35,11 @@ from drave.records.errors import (
 from drave.records.record import Headers, NewRecord, Record, build_batch, read_records, recompress
 
 __all__ = [
+    "APPEND_TIME",
+    "CONTROL",
     "HEADER_SIZE",
+    "LENGTH_END",
+    "TRANSACTIONAL",
     "BatchHeader",
     "Buffer",
     "Codec",

@@ -45,8 +45,9 @@ APPEND_TIME: Final = 0x08
 TRANSACTIONAL: Final = 0x10
 CONTROL: Final = 0x20
 
-_LENGTH_END: Final = 12  # `length` counts the bytes that follow itself
-_LENGTH_MIN: Final = HEADER_SIZE - _LENGTH_END
+LENGTH_END: Final = 12
+"""`length` counts the bytes that follow itself: so many come before."""
+_LENGTH_MIN: Final = HEADER_SIZE - LENGTH_END
 _EPOCH_AT: Final = 12
 _MAGIC_AT: Final = 16
 _CRC_AT: Final = 17
@@ -58,6 +59,7 @@ _CRC: Final = struct.Struct(">I")
 _ATTRIBUTES: Final = struct.Struct(">h")
 _TIMESTAMP: Final = struct.Struct(">q")
 _CODECS: Final = tuple(Codec)
+_CODEC_LAST: Final = int(Codec.ZSTD)
 
 assert HEADER_SIZE == 61
 
@@ -82,7 +84,7 @@ class BatchHeader(msgspec.Struct, gc=False):
     @property
     def size(self) -> int:
         """Bytes of the whole batch."""
-        return _LENGTH_END + self.length
+        return LENGTH_END + self.length
 
     @property
     def last_offset(self) -> int:
@@ -160,9 +162,9 @@ def check_intact(header: BatchHeader, batch: Buffer) -> None:
 
     `header` is `batch`'s own. Raises `CorruptBatch`.
     """
-    if len(batch) != header.size:
+    if len(batch) != header.length + LENGTH_END:
         raise CorruptBatch(f"a record batch of {header.size} bytes came as {len(batch)}")
-    if crc32c(memoryview(batch)[_ATTRIBUTES_AT:]) != header.crc:
+    if crc32c(batch[_ATTRIBUTES_AT:]) != header.crc:
         raise CorruptBatch(f"the CRC-32C of a record batch of {header.size} bytes does not match its content")
 
 
@@ -176,19 +178,24 @@ def check(header: BatchHeader, batch: Buffer) -> None:
         raise InvalidRecord(
             f"a record batch holds {header.count} records, but its last offset delta is {header.last_offset_delta}"
         )
+    if not 0 <= header.attributes <= _CODEC_LAST:
+        _check_flags(header)
+    if header.producer_id >= 0 and (header.base_sequence < 0 or header.producer_epoch < 0):
+        raise InvalidRecord(
+            f"producer {header.producer_id} sent epoch {header.producer_epoch} and sequence {header.base_sequence}"
+        )
+
+
+def _check_flags(header: BatchHeader) -> None:
+    """What a producer may say of a batch besides its codec."""
     attributes = header.attributes
-    if attributes & CODEC_MASK > Codec.ZSTD:
+    if attributes & CODEC_MASK > _CODEC_LAST:
         raise UnsupportedCodec(attributes & CODEC_MASK)
     if attributes & CONTROL:
         raise InvalidRecord("control batches are written by brokers only")
     if attributes & APPEND_TIME:
         raise InvalidTimestamp("only a broker may mark a batch's timestamps as LogAppendTime")
-    if header.producer_id >= 0:
-        if header.base_sequence < 0 or header.producer_epoch < 0:
-            raise InvalidRecord(
-                f"producer {header.producer_id} sent epoch {header.producer_epoch} and sequence {header.base_sequence}"
-            )
-    elif attributes & TRANSACTIONAL:
+    if attributes & TRANSACTIONAL and header.producer_id < 0:
         raise InvalidRecord("a transactional batch names no producer")
 
 
@@ -208,7 +215,7 @@ def stamp_append_time(batch: bytearray | memoryview, now_ms: int) -> None:
 
 def seal(batch: bytearray | memoryview) -> None:
     """Write the length and the CRC of a whole batch whose other bytes are final."""
-    _EPOCH.pack_into(batch, _OFFSET.size, len(batch) - _LENGTH_END)
+    _EPOCH.pack_into(batch, _OFFSET.size, len(batch) - LENGTH_END)
     _CRC.pack_into(batch, _CRC_AT, crc32c(memoryview(batch)[_ATTRIBUTES_AT:]))
 
 

@@ -19,7 +19,7 @@ from drave.catalog import Topic
 from drave.log import PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.ids import Offset
-from drave.records import HEADER_SIZE, BatchHeader, Buffer, Codec
+from drave.records import HEADER_SIZE, LENGTH_END, TRANSACTIONAL, BatchHeader, Buffer, Codec
 from drave.wire.messages.k00_produce import (
     BatchIndexAndErrorMessage,
     PartitionProduceData,
@@ -138,7 +138,7 @@ def _check_batch(topic: Topic, batch: Buffer, version: int) -> BatchHeader:
     if size < HEADER_SIZE:
         raise Refused(ErrorCode.INVALID_RECORD, f"{size} bytes are no record batch: its header has {HEADER_SIZE}.")
     header = records.parse_header(batch)
-    if header.size != size:
+    if header.length + LENGTH_END != size:
         raise _not_one_batch(header, batch)
     if size > topic.config.max_message_bytes:
         raise _too_large(topic, size)
@@ -149,7 +149,7 @@ def _check_batch(topic: Topic, batch: Buffer, version: int) -> BatchHeader:
         raise Refused(
             ErrorCode.INVALID_RECORD, f"The batch has base offset {header.base_offset}; a producer numbers from 0."
         )
-    if header.is_transactional:
+    if header.attributes & TRANSACTIONAL:
         raise Refused(
             ErrorCode.INVALID_TXN_STATE, "The batch belongs to a transaction; this broker has no transactions yet."
         )

@@ -52,7 +52,7 @@ def _check(context: Context, request: FindCoordinatorRequest) -> None:
         refusal = Refused(ErrorCode.INVALID_REQUEST, "Share groups are not served by this version of Drave.")
     else:
         refusal = Refused(ErrorCode.INVALID_REQUEST, f"There is no coordinator of type {request.key_type}.")
-    logger.warning("%s at %s asked for a coordinator: %s", context.client_id, context.client_host, refusal)
+    logger.warning("%s at %s asked for a coordinator: %s", context.client_id, context.connection.client_host, refusal)
     raise refusal
 
 

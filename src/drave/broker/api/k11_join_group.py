@@ -18,7 +18,7 @@ def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> A
         return join_refused(ErrorCode.INVALID_GROUP_ID, context.api_version, request.member_id)
     joiner = Joiner(
         client_id=context.client_id or "",
-        client_host=f"/{context.client_host}",  # Java's way to write an address, which tools show
+        client_host=f"/{context.connection.client_host}",  # Java's way to write an address, which tools show
         api_version=context.api_version,
         fresh_id=broker.entropy.uuid_text(),
     )

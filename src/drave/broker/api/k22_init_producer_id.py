@@ -45,7 +45,7 @@ def _check(context: Context, request: InitProducerIdRequest) -> None:
         logger.warning(
             "%s at %s wants transactions (%r): they are not served by this version",
             context.client_id,
-            context.client_host,
+            context.connection.client_host,
             request.transactional_id,
         )
         raise Refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "Transactions are not served.")
