@@ -37,7 +37,9 @@ WHOLE: Final = Shape()
 LINES: Final = Shape(nulls=False, headers=False, timestamps=False)
 """What a person pipes into kcat: keys and values that are there."""
 
-TOOLS: Final = Shape(partitions=1, timestamps=False)
+TOOLS: Final = Shape(
+    partitions=1, timestamps=False, otherwise=frozenset({"rebalance", "cooperative", "static", "partitions"})
+)
 """The console producer can say neither the partition nor the timestamp."""
 
 

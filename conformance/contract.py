@@ -102,6 +102,8 @@ class Shape:
     """Null and empty keys and values; without them a key is `k` and a number, a value never null or empty."""
     headers: bool = True
     timestamps: bool = True
+    otherwise: frozenset[str] = frozenset()
+    """Scenarios that write other records than those of the contract, and look at them themselves."""
 
     def record(self, topic: str, partition: int, number: int, *, large: bool = False) -> Written:
         """The record of the contract that comes nearest."""

@@ -32,7 +32,7 @@ class Otherwise(Exception):
 
 def look(connection: Connection, name: str, shape: Shape, outcome: Outcome) -> Outcome:
     """The outcome, or what is wrong with it."""
-    if outcome.ok is not True or outcome.scenario not in WRITTEN:
+    if outcome.ok is not True or outcome.scenario not in WRITTEN - shape.otherwise:
         return outcome
     topic = f"{name}-{outcome.scenario}"
     partitions = shape.partitions + (GROWN_BY if outcome.scenario == "partitions" else 0)
