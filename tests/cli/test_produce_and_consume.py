@@ -6,6 +6,10 @@ import json
 import signal
 
 import pytest
+from click.testing import CliRunner
+
+from drave.cli import main
+from drave.testing import Broker
 
 TRIPS = """pickup,zone
 2019-03-23 20:21:09,Soho
@@ -172,3 +176,23 @@ def test_a_reader_that_goes_away_ends_it_quietly(drave, name, kafka, started):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+def test_who_follows_is_told_once_when_the_broker_goes_and_once_when_it_is_back(tmp_path, started):
+    with Broker(tmp_path) as broker:
+        send_to(broker, "rides", "a")
+        with started("consume", "rides", "--from-beginning", "--follow", "--bootstrap", broker.bootstrap) as process:
+            assert process.stdout.readline() == "a\n"
+            broker.stop()
+            assert process.stderr.readline() == "No broker answers; waiting for one. Ctrl-C ends.\n"
+            broker.start()
+            assert process.stderr.readline() == "A broker answers again.\n"
+            send_to(broker, "rides", "b")
+            assert process.stdout.readline() == "b\n"
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=30) == ("", "")
+
+
+def send_to(broker, topic, line):
+    command = ["produce", topic, "--bootstrap", broker.bootstrap, "--set", "acks=all"]
+    assert CliRunner().invoke(main, command, input=f"{line}\n").exit_code == 0

@@ -98,12 +98,16 @@ def _renderer(as_json: bool, template: str | None) -> Callable[[Message], bytes]
         raise click.BadParameter(str(error), param_hint="--template") from None
 
 
+def _note_outage(away: bool) -> None:
+    note("No broker answers; waiting for one. Ctrl-C ends." if away else "A broker answers again.")
+
+
 def _print_records(
     connection: Connection, reading: Reading, render: Callable[[Message], bytes], records_max: int | None
 ) -> None:
     out = sys.stdout.buffer
     printed = 0
-    with Reader(connection, reading, idle=out.flush) as reader:
+    with Reader(connection, reading, idle=out.flush, outage=_note_outage) as reader:
         if reading.follow and is_terminal():
             note("Waiting for records; Ctrl-C ends.")
         try:

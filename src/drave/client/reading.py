@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from drave.client.connection import Connection, interruptible
 from drave.client.errors import ClientError, NotFound, Unreachable, told
@@ -77,14 +77,24 @@ class Reading:
 
 
 class Reader:
-    """Iterate over it for records; call `processed` for each that is done with. `idle` is called before each wait.
+    """Iterate over it for records; call `processed` for each that is done with.
 
-    Raises NotFound when a topic is not there, and ClientError otherwise.
+    `idle` is called before each wait; `outage` with True when no broker answers any more, and with False when one does
+    again. Raises NotFound when a topic is not there, and ClientError otherwise.
     """
 
-    def __init__(self, connection: Connection, reading: Reading, *, idle: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        reading: Reading,
+        *,
+        idle: Callable[[], None] = lambda: None,
+        outage: Callable[[bool], None] = lambda away: None,
+    ) -> None:
         self._reading = reading
         self._idle = idle
+        self._outage = outage
+        self._away = self._may_be_away = False
         self._last_trouble: KafkaError | None = None
         self._unfinished: dict[TopicPartitionId, int] = {}
         self._assigned = False
@@ -119,6 +129,7 @@ class Reader:
             self._idle()
             with interruptible():
                 first = self._consumer.poll(_WAIT_S)
+            self._mind_outage(answered=first is not None)
             if first is None:
                 silent_s += _WAIT_S
                 self._mind_silence(silent_s)
@@ -167,6 +178,31 @@ class Reader:
             why = f": {self._last_trouble.str()}" if self._last_trouble else ""
             raise Unreachable(f"nothing came for {_SILENCE_S_MAX:.0f} s, and the end is not reached{why}")
 
+    # -- outages
+
+    def _mind_outage(self, *, answered: bool) -> None:
+        """What librdkafka says of outages may be old news when it is heard: a broker is asked before it is passed on."""
+        if self._away or self._may_be_away:
+            away = not answered and not self._answers()
+            self._may_be_away = False
+            if away != self._away:
+                self._away = away
+                self._outage(away)
+
+    def _answers(self) -> bool:
+        from drave.client.librdkafka import KafkaException
+
+        try:
+            with interruptible():
+                self._consumer.list_topics(self._reading.topics[0], timeout=_WAIT_S)
+        except KafkaException:
+            return False
+        return True
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._last_trouble = error
+        self._may_be_away |= error.name() == "_ALL_BROKERS_DOWN"
+
     # -- alone
 
     def _assign(self, starts: Mapping[TopicPartitionId, int]) -> None:
@@ -209,6 +245,3 @@ class Reader:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._unfinished.pop(TopicPartitionId(each.topic, each.partition), None)
-
-    def _on_error(self, error: Any) -> None:
-        self._last_trouble = error
