@@ -181,7 +181,7 @@ class Reader:
     # -- outages
 
     def _mind_outage(self, *, answered: bool) -> None:
-        """What librdkafka says of outages may be old news when it is heard: a broker is asked before it is passed on."""
+        """What librdkafka says of outages may be old news when it is heard: a broker is asked before it is told."""
         if self._away or self._may_be_away:
             away = not answered and not self._answers()
             self._may_be_away = False
