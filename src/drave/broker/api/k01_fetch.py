@@ -250,9 +250,14 @@ class _Fetch:
                 self._broker.fetches.unmark(watch)
 
     def _end(self) -> None:
-        """What was only for this request goes with it."""
-        if self._session.id == NO_SESSION and self._pending is not None:
-            self._broker.fetches.unfollow_all(self._session)
+        """What was only for this request goes with it; nothing is left that the garbage collector has to find."""
+        self._waiting = None
+        session = self._session
+        if session.id == NO_SESSION:
+            if self._pending is not None:
+                self._broker.fetches.unfollow_all(session)
+            session.watches.clear()
+            session.marked.clear()
 
     # -- waiting
 
