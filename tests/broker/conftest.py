@@ -51,6 +51,12 @@ class RecordedConnection:
     def close(self, reason: str) -> None:
         self.closed = reason
 
+    def asks_anybody(self) -> None:
+        pass
+
+    def asks_the_way(self, client_id: str | None) -> None:
+        pass
+
 
 class Asker:
     """One client of the broker under test."""

@@ -154,6 +154,12 @@ class Connection:
     def close(self, reason: str) -> None:
         self.closed = reason
 
+    def asks_anybody(self) -> None:
+        pass
+
+    def asks_the_way(self, client_id: str | None) -> None:
+        pass
+
 
 class StillBroker:
     """See the module."""

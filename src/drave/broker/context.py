@@ -28,6 +28,14 @@ class Connection(Protocol):
         """Close the connection after what was answered so far has been sent."""
         ...
 
+    def asks_anybody(self) -> None:
+        """The request is one that clients make of any broker, before they come to the one that they want."""
+        ...
+
+    def asks_the_way(self, client_id: str | None) -> None:
+        """The same, and the client is told the advertised address, which is not the one that it dialled."""
+        ...
+
 
 class Context(msgspec.Struct, gc=False):
     """Who asks, and how. A msgspec struct: one is made for every request."""

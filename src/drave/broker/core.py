@@ -170,9 +170,12 @@ class Broker:
 
     def advertised(self, context: Context) -> tuple[str, int]:
         """Host and port for this client: as configured, else the address that it dialled."""
-        if self.settings.advertise is not None:
-            return self.settings.advertise
-        return context.connection.local_host, context.connection.local_port
+        connection, advertised = context.connection, self.settings.advertise
+        dialled = connection.local_host, connection.local_port
+        if advertised is None or advertised == dialled:
+            return dialled
+        connection.asks_the_way(context.client_id)
+        return advertised
 
     # -- duties
 

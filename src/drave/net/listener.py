@@ -18,6 +18,7 @@ from drave.model.errors import DraveError
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.net.memory import ReceiveMemory
+from drave.net.newcomers import Newcomers
 from drave.net.outbox import Outbox
 from drave.net.session import Session
 from drave.net.strangers import Hints
@@ -58,6 +59,8 @@ class Sessions:
         self.broker = broker
         self.memory = ReceiveMemory(broker.settings.request_memory_bytes_max)
         self.hints = Hints()
+        advertised = broker.settings.advertise
+        self.newcomers = None if advertised is None else Newcomers(advertised)
         self.outbox = Outbox(broker.scheduler)
         self.open: set[Session] = set()
         self._refused = 0
@@ -85,11 +88,14 @@ class Sessions:
     def gone(self, session: Session) -> None:
         """The connection is closed."""
         self.open.discard(session)
+        if self.newcomers is not None and session.has_come:
+            self.newcomers.came(session.client_host)
 
     def sweep(self) -> None:
         """Close connections that have been silent, or have not read, for too long; the others rest."""
         now = self.broker.clock.monotonic()
         self.hints.sweep(now)
+        self._look_for_the_lost(now)
         idle_s = self.settings.connections_idle_ms_max / 1000
         stalled_s = self.settings.frame_ms_max / 1000
         for session in list(self.open):
@@ -101,6 +107,15 @@ class Sessions:
                 session.close(f"silent for {idle_s:.0f} s (connections.max.idle.ms)")
             elif now - session.active_at > REST_AFTER_S:
                 session.rest()
+
+    def _look_for_the_lost(self, now: float) -> None:
+        newcomers = self.newcomers
+        if newcomers is None or not newcomers.asking:
+            return
+        for session in self.open:
+            if session.has_come:
+                newcomers.came(session.client_host)
+        newcomers.name_the_lost(now)
 
     async def settle(self, wait_s: float) -> None:
         """Start no more requests, and wait until no reply is owed to anybody, `wait_s` seconds at most."""

@@ -96,7 +96,7 @@ class Session(asyncio.BufferedProtocol):
         self._unsent = 0
         self.is_closing = False
         self.slots: deque[Slot] = deque()
-        self.active_at = 0.0
+        self.active_at = self._asked_at = 0.0
         self.peer = "?"
         self.client_host = self.local_host = ""
         self.local_port = 0
@@ -109,7 +109,7 @@ class Session(asyncio.BufferedProtocol):
         self.local_host, self.local_port = (transport.get_extra_info("sockname") or ("?", 0))[:2]
         self.peer = f"{self.client_host}:{port}"
         self._transport.set_write_buffer_limits(high=self._sessions.settings.reply_backlog_bytes_max)
-        self.active_at = self._broker.clock.monotonic()
+        self.active_at = self._asked_at = self._broker.clock.monotonic()
         if not self._sessions.admit(self):
             self.is_closing = True
             self._transport.abort()
@@ -168,6 +168,19 @@ class Session(asyncio.BufferedProtocol):
         if not self.is_closing:
             logger.info("%s: closed: %s", self.peer, reason)
             self._close()
+
+    def asks_anybody(self) -> None:
+        self._asked_at = self.active_at
+
+    def asks_the_way(self, client_id: str | None) -> None:
+        self._asked_at = self.active_at
+        if self._sessions.newcomers is not None:
+            self._sessions.newcomers.asks(self.active_at, self.client_host, client_id)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether the client has asked, since it asked the way, for what it asks of the broker that it wants."""
+        return self.active_at > self._asked_at
 
     def _turn_away(self, reason: str, *facts: object) -> None:
         """Close because of what came, with a hint in the log. `reason` has a %s for each of the facts."""

@@ -23,6 +23,7 @@ def api_versions(
     advertised: Advertised, broker: Broker, context: Context, request: ApiVersionsRequest
 ) -> ApiVersionsResponse:
     """The table, or why this client should look elsewhere."""
+    context.connection.asks_anybody()
     return answer(advertised, _refusal(broker, context, request))
 
 

@@ -23,6 +23,7 @@ Answer = InitProducerIdResponse | Coroutine[Any, Any, InitProducerIdResponse]
 def init_producer_id(broker: Broker, context: Context, request: InitProducerIdRequest) -> Answer:
     """At once from the block of ids at hand, or after the catalog has given another."""
     try:
+        context.connection.asks_anybody()
         _check(context, request)
     except ProtocolError as refusal:
         return _refused(refusal)
