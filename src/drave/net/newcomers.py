@@ -5,7 +5,8 @@
 
 librdkafka connects anew for each question, the Java client asks on the connection that it has, each about once a
 second, for ever. So whoever has asked a few times, and for nothing else on any connection, is lost. aiokafka and
-kafka-python ask once and then try only the advertised address: they are noticed once they have been started a few times.
+kafka-python ask once and then try only the advertised address: they are noticed when they have been started a few
+times.
 
 It is the host that counts: if one client of a host gets there, the others can.
 """
@@ -75,7 +76,7 @@ class Newcomers:
             asking.named = True
             logger.warning(
                 "%s (client %s) has asked %d times where the broker is, was told %s, and has asked for nothing else: "
-                "can it reach that address from there? If not, set --advertise (advertised.listeners) to one that it can.",
+                "can it reach that address? If not, set --advertise (advertised.listeners) to one that it can.",
                 host,
                 asking.client_id or "without a name",
                 asking.questions,
