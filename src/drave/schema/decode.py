@@ -148,11 +148,12 @@ class _Decoder:
 
     def array(self, kind: Array, target: str, what: str, *, nullable: bool) -> None:
         code = self.code
-        count = self.length(what, "i")
+        count = self.count(kind, what)
         with code.block(f"if {self.is_not_null(count)}:"):
             if self.flexible:
                 code.line(f"{count} -= 1")
-            self.bound(kind, count, what)
+            else:
+                self.bound(kind, count, what)
             if isinstance(kind.element, Scalar) and kind.element.code in "bhiq":
                 unpack, element = code.refer("unpack_from", struct.unpack_from), kind.element
                 code.line(f'{target} = list({unpack}(f">{{{count}}}{element.code}", buffer, position))')
@@ -171,12 +172,22 @@ class _Decoder:
         self.flush()
         return target
 
+    def count(self, kind: Array, what: str) -> str:
+        """Reads an array's count. One byte cannot say too much: only a longer varint is held against the bytes left."""
+        if not self.flexible:
+            return self.fixed(f"{what}_length", "i", 4)
+        count = self.fixed(f"{what}_length", "B", 1)
+        with self.code.block(f"if {count} > 127:"):
+            self.code.line(f"{count}, position = finish_varint(buffer, position, {count})")
+            self.bound(kind, f"{count} - 1", what)
+        return count
+
     def bound(self, kind: Array, count: str, what: str) -> None:
         """Refuses a count that the bytes left cannot hold, before anything is allocated for it."""
         least = size_min(kind.element, self.version, flexible=self.flexible)
         if least == 0:
             raise TypeError(f"{self.cls.__name__}.{what}: an array of structs without fields has no bound")
-        with self.code.block(f"if {count}{f' * {least}' if least > 1 else ''} > size - position:"):
+        with self.code.block(f"if {f'({count}) * {least}' if least > 1 else count} > size - position:"):
             self.code.line(f'raise fail(f"{what}: {{{count}}} elements do not fit into what is left")')
 
     # Lengths and fixed widths.
