@@ -152,6 +152,69 @@ ON_PURPOSE: Final = (
         drave=ABSENT,
         why="with an error there is no list of aborted transactions, not even an empty one",
     ),
+    # -- configs
+    Reason(
+        cases="configs/*",
+        place="*.configs.min.insync.replicas.*",
+        why="Kafka sets it on all brokers at their first start, for its eligible leader replicas",
+    ),
+    Reason(
+        cases="configs/resources_without_configs*",
+        place="*.error_message",
+        kafka="",
+        drave="...",
+        why="a refusal says why",
+    ),
+    Reason(
+        cases="configs/steps_on_a_topic(*, 9, '5')*",
+        place="1.IncrementalAlterConfigs.*",
+        why="an operation that does not exist is the client's mistake; Kafka fails with an internal error",
+        readme="unknown operation in an IncrementalAlterConfigs",
+    ),
+    Reason(
+        cases="configs/a_value_of_each_config(config=flush.*",
+        place="1.IncrementalAlterConfigs.*",
+        why='under durability = "os" nobody forces records to the disk, and it is not said that somebody does',
+        readme="configs that would have no effect",
+    ),
+    Reason(
+        cases="configs/a_value_of_each_config(config=preallocate, value=true)",
+        place="1.IncrementalAlterConfigs.*",
+        why="segments are not preallocated",
+        readme="configs that would have no effect",
+    ),
+    Reason(
+        cases="configs/a_value_of_each_config(config=max.compaction.lag.ms,*",
+        place="1.IncrementalAlterConfigs.*",
+        why="until there is compaction it cannot have a deadline",
+        readme="configs that would have no effect",
+    ),
+    Reason(
+        cases="configs/a_value_of_each_config(config=internal.segment.bytes,*",
+        place="1.IncrementalAlterConfigs.*",
+        why="a segment holds at least something",
+    ),
+    Reason(
+        cases="configs/steps_on_what_is_not_there(*kind=4, name=,*",
+        place="1.IncrementalAlterConfigs.*",
+        why="a broker takes no setting that it does not have",
+        readme="configs that would have no effect",
+    ),
+    Reason(
+        cases="configs/what_is_not_there_is_replaced(*kind=4, name=)",
+        place="1.AlterConfigs.*.error_code",
+        kafka="INVALID_CONFIG",
+        drave="INVALID_REQUEST",
+        why="a setting is refused for not being there; Kafka refuses that min.insync.replicas would go",
+    ),
+    Reason(
+        cases="configs/a_topic_that_takes_smaller_batches*",
+        place="*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
 )
 
 

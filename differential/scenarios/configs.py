@@ -1,0 +1,287 @@
+"""Configs of topics, brokers, loggers, groups and client metrics: described, altered, replaced, listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from differential.calls import batch, produce
+from differential.scenario import scenario
+from differential.stage import Stage, Topic
+from drave.model.config import ConfigType
+from drave.model.topic_configs import TOPIC_CONFIGS
+from drave.wire.api import ApiKey
+from drave.wire.messages import k33_alter_configs as replacing
+from drave.wire.messages import k44_incremental_alter_configs as altering
+from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from drave.wire.messages.k74_list_config_resources import ListConfigResourcesRequest
+
+TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
+SET, DELETE, APPEND, SUBTRACT = range(4)
+
+Step = tuple[str, int, str | None]
+
+
+def _describe(type_: int, name: str, keys: Sequence[str] | None = None, **more: Any) -> DescribeConfigsRequest:
+    wanted = None if keys is None else list(keys)
+    resource = DescribeConfigsResource(resource_type=type_, resource_name=name, configuration_keys=wanted)
+    return DescribeConfigsRequest(**{"resources": [resource], "include_synonyms": True} | more)
+
+
+def _alter(*resources: tuple[int, str, Sequence[Step]], **more: Any) -> altering.IncrementalAlterConfigsRequest:
+    asked = [
+        altering.AlterConfigsResource(
+            resource_type=type_,
+            resource_name=name,
+            configs=[
+                altering.AlterableConfig(name=config, config_operation=operation, value=value)
+                for config, operation, value in steps
+            ],
+        )
+        for type_, name, steps in resources
+    ]
+    return altering.IncrementalAlterConfigsRequest(**{"resources": asked, "validate_only": False} | more)
+
+
+def _replace(
+    *resources: tuple[int, str, Sequence[tuple[str, str | None]]], **more: Any
+) -> replacing.AlterConfigsRequest:
+    asked = [
+        replacing.AlterConfigsResource(
+            resource_type=type_,
+            resource_name=name,
+            configs=[replacing.AlterableConfig(name=config, value=value) for config, value in configs],
+        )
+        for type_, name, configs in resources
+    ]
+    return replacing.AlterConfigsRequest(**{"resources": asked, "validate_only": False} | more)
+
+
+def _settle(stage: Stage, topic: Topic) -> None:
+    """Wait until what was altered can be seen: one more alteration, which comes after it, can be."""
+    stage.quietly(_alter((TOPIC, topic.name, [("index.interval.bytes", SET, "4097")])))
+    asked = _describe(TOPIC, topic.name, ["index.interval.bytes"])
+    stage.wait(asked, lambda answer: answer.results[0].configs[0].value == "4097")
+
+
+# -- described
+
+
+@scenario(ApiKey.DESCRIBE_CONFIGS, synonyms=(False, True), documentation=(False, True))
+def all_configs_of_a_topic(stage: Stage, version: int, synonyms: bool, documentation: bool) -> None:
+    topic = stage.topic(retention_ms=" 5 ", cleanup_policy="compact, delete", max_message_bytes="2000")
+    stage.ask(_describe(TOPIC, topic.name, include_synonyms=synonyms, include_documentation=documentation), version)
+
+
+@scenario(ApiKey.DESCRIBE_CONFIGS, keys=([], ["retention.ms"], ["no.such", "retention.ms"], ["flush.ms", "flush.ms"]))
+def some_configs_of_a_topic(stage: Stage, version: int, keys: Sequence[str]) -> None:
+    stage.ask(_describe(TOPIC, stage.topic().name, keys), version)
+
+
+@scenario(
+    ApiKey.DESCRIBE_CONFIGS,
+    kind=(TOPIC, BROKER, LOGGER, METRICS, GROUP, 0, 3, 99),
+    name=("", "nowhere", "a b", "7", "-1"),
+)
+def resources_without_configs(stage: Stage, version: int, kind: int, name: str) -> None:
+    stage.ask(_describe(kind, name, ["no.such"]), version)
+
+
+SETTINGS: Final = (
+    "log.retention.ms",
+    "log.retention.minutes",
+    "log.retention.hours",
+    "log.roll.ms",
+    "log.roll.hours",
+    "log.cleanup.policy",
+    "message.max.bytes",
+    "num.partitions",
+    "group.max.size",
+    "group.min.session.timeout.ms",
+    "producer.id.expiration.ms",
+    "offsets.topic.num.partitions",
+    "default.replication.factor",
+    "auto.create.topics.enable",
+    "log.segment.bytes",
+    "log.flush.interval.ms",
+    "log.flush.scheduler.interval.ms",
+    "compression.type",
+)
+
+
+@scenario(ApiKey.DESCRIBE_CONFIGS, name=("1", "01"))
+def settings_of_a_broker(stage: Stage, version: int, name: str) -> None:
+    stage.ask(_describe(BROKER, name, SETTINGS), version)
+
+
+# -- altered
+
+
+STEPS: Final[Sequence[Sequence[Step]]] = (
+    [("retention.ms", SET, " 7 ")],
+    [("retention.ms", SET, None)],
+    [("retention.ms", SET, "")],
+    [("retention.ms", SET, "x")],
+    [("retention.ms", SET, "-2")],
+    [("retention.ms", SET, "9223372036854775808")],
+    [("retention.ms", DELETE, None)],
+    [("retention.ms", DELETE, "x")],
+    [("retention.ms", APPEND, "5")],
+    [("retention.ms", SUBTRACT, "5")],
+    [("retention.ms", SET, "7"), ("retention.ms", DELETE, None)],
+    [("retention.ms", SET, "7"), ("flush.ms", SET, "x")],
+    [("retention.ms", SET, "7"), ("segment.ms", DELETE, None)],
+    [("flush.ms", DELETE, None)],
+    [("no.such", SET, "x")],
+    [("no.such", DELETE, None)],
+    [("no.such", APPEND, "x")],
+    [("", SET, "x")],
+    [("cleanup.policy", APPEND, "compact")],
+    [("cleanup.policy", APPEND, "compact,delete")],
+    [("cleanup.policy", APPEND, " compact ")],
+    [("cleanup.policy", APPEND, None)],
+    [("cleanup.policy", APPEND, "shred")],
+    [("cleanup.policy", SUBTRACT, "delete")],
+    [("cleanup.policy", SUBTRACT, "compact")],
+    [("cleanup.policy", SUBTRACT, None)],
+    [("cleanup.policy", SET, "")],
+    [("cleanup.policy", SET, "compact,compact")],
+    [("cleanup.policy", SET, "compact,,delete")],
+    [("message.timestamp.type", SET, "logappendtime")],
+    [("unclean.leader.election.enable", SET, "TRUE")],
+    [("min.insync.replicas", SET, "0")],
+    [("min.cleanable.dirty.ratio", SET, "1.5")],
+    [("leader.replication.throttled.replicas", SET, "0:1, 1:1")],
+    [("leader.replication.throttled.replicas", APPEND, "*")],
+    [("remote.storage.enable", SET, "true")],
+    [("retention.ms", 9, "5")],
+    [],
+)
+
+
+@scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS, steps=STEPS)
+def steps_on_a_topic(stage: Stage, version: int, steps: Sequence[Step]) -> None:
+    topic = stage.topic(retention_ms="5000", segment_ms="9000")
+    stage.ask(_alter((TOPIC, topic.name, steps)), version)
+    _settle(stage, topic)
+    stage.ask(_describe(TOPIC, topic.name, ["retention.ms", "segment.ms", *(name for name, _, _ in steps)]))
+
+
+@scenario(policy=("", "compact", "delete", "compact,delete"), operation=(APPEND, SUBTRACT), items=("compact", "delete"))
+def lists_that_grow_and_shrink(stage: Stage, policy: str, operation: int, items: str) -> None:
+    topic = stage.topic(cleanup_policy=policy)
+    stage.ask(_alter((TOPIC, topic.name, [("cleanup.policy", operation, items)])))
+    _settle(stage, topic)
+    stage.ask(_describe(TOPIC, topic.name, ["cleanup.policy"]))
+
+
+@scenario(config=tuple(TOPIC_CONFIGS), value=("0", "1", "-1", "-3", "true", "x", "2147483648"))
+def a_value_of_each_config(stage: Stage, config: str, value: str) -> None:
+    if TOPIC_CONFIGS[config].type is ConfigType.LIST:
+        value = {"0": "0:1", "1": "*", "-1": "delete"}.get(value, value)
+    topic = stage.topic()
+    stage.ask(_alter((TOPIC, topic.name, [(config, SET, value)]), validate_only=True))
+
+
+@scenario(
+    ApiKey.INCREMENTAL_ALTER_CONFIGS,
+    kind=(0, 1, TOPIC, 3, BROKER, LOGGER, METRICS, GROUP, 99),
+    name=("", "nowhere", "a b", "7"),
+    config=("no.such", "retention.ms"),
+)
+def steps_on_what_is_not_there(stage: Stage, version: int, kind: int, name: str, config: str) -> None:
+    stage.ask(_alter((kind, name, [(config, SET, "x")]), validate_only=True), version)
+    stage.ask(_alter((kind, name, [(config, SET, None)]), validate_only=True), version)
+
+
+@scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS, validate_only=(False, True))
+def several_resources(stage: Stage, version: int, validate_only: bool) -> None:
+    first, second = stage.topic("a"), stage.topic("b")
+    five, bad = [("retention.ms", SET, "5")], [("retention.ms", SET, "x")]
+    nowhere = stage.name("nowhere")
+    stage.ask(
+        _alter(
+            (TOPIC, first.name, five), (TOPIC, nowhere, five), (TOPIC, second.name, bad), validate_only=validate_only
+        ),
+        version,
+    )
+    stage.ask(_alter((TOPIC, first.name, bad), (TOPIC, first.name, five), (TOPIC, second.name, five)), version)
+    _settle(stage, second)
+    stage.ask(_describe(TOPIC, first.name, ["retention.ms"]))
+    stage.ask(_describe(TOPIC, second.name, ["retention.ms"]))
+    stage.ask(_alter(), version)
+
+
+@scenario(
+    ApiKey.INCREMENTAL_ALTER_CONFIGS,
+    name=("1", ""),
+    step=(
+        ("max.connections", SET, "x"),
+        ("max.connections", SET, "500"),
+        ("max.connections", SET, "-1"),
+        ("max.connections", APPEND, "1"),
+        ("log.retention.hours", SET, "5"),
+        ("log.retention.ms", SET, "x"),
+        ("log.segment.bytes", SET, "3"),
+        ("log.cleanup.policy", APPEND, "compact"),
+        ("log.cleanup.policy", APPEND, "shred"),
+        ("num.partitions", SET, "3"),
+        ("num.partitions", DELETE, None),
+        ("node.id", SET, "1"),
+        ("no.such", DELETE, None),
+    ),
+)
+def steps_on_a_broker(stage: Stage, version: int, name: str, step: Step) -> None:
+    stage.ask(_alter((BROKER, name, [step]), validate_only=True), version)
+
+
+@scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS)
+def a_topic_that_takes_smaller_batches(stage: Stage, version: int) -> None:
+    topic = stage.topic()
+    stage.ask(_alter((TOPIC, topic.name, [("max.message.bytes", SET, "100")])), version)
+    _settle(stage, topic)
+    stage.settle()
+    stage.ask(produce(topic, {0: batch("x" * 100)}))
+    stage.ask(_alter((TOPIC, topic.name, [("max.message.bytes", DELETE, None)])), version)
+    _settle(stage, topic)
+    stage.settle()
+    stage.ask(produce(topic, {0: batch("x" * 100)}))
+
+
+# -- replaced
+
+
+@scenario(
+    ApiKey.ALTER_CONFIGS,
+    configs=(
+        [],
+        [("retention.ms", "7")],
+        [("segment.ms", "7")],
+        [("retention.ms", None)],
+        [("retention.ms", "x")],
+        [("no.such", "7")],
+        [("retention.ms", "7"), ("retention.ms", "8")],
+        [("cleanup.policy", "")],
+    ),
+    validate_only=(False, True),
+)
+def a_topic_s_configs_are_replaced(
+    stage: Stage, version: int, configs: Sequence[tuple[str, str | None]], validate_only: bool
+) -> None:
+    topic = stage.topic(retention_ms="5000", segment_ms="9000")
+    stage.ask(_replace((TOPIC, topic.name, configs), validate_only=validate_only), version)
+    _settle(stage, topic)
+    stage.ask(_describe(TOPIC, topic.name, ["retention.ms", "segment.ms", "cleanup.policy"]))
+
+
+@scenario(ApiKey.ALTER_CONFIGS, kind=(0, TOPIC, BROKER, LOGGER, METRICS, GROUP, 99), name=("", "nowhere", "a b", "7"))
+def what_is_not_there_is_replaced(stage: Stage, version: int, kind: int, name: str) -> None:
+    stage.ask(_replace((kind, name, [("no.such", "x")]), validate_only=True), version)
+
+
+# -- listed
+
+
+@scenario(ApiKey.LIST_CONFIG_RESOURCES, types=([BROKER], [LOGGER], [METRICS], [GROUP], [BROKER, BROKER], [0], [99]))
+def types_of_resources(stage: Stage, version: int, types: Sequence[int]) -> None:
+    stage.ask(ListConfigResourcesRequest(resource_types=list(types) if version else []), version)
