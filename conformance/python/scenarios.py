@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
-
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from conformance import contract
 from conformance.contract import CODECS, CUT, FIRST_TIMESTAMP, HALF, PARTITIONS, RECORDS, STEP_MS
@@ -16,6 +15,10 @@ from conformance.python.administrators import ADMINISTRATORS
 from drave.model.errors import ErrorCode
 from tests.clients.adapters import Client, Refusal, Send
 from tests.clients.members import MEMBERS, Member, Read, poll_for, poll_until, shared
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its schemas in a way that Python calls old
+    from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 ALL: Final = frozenset(range(PARTITIONS))
 COOPERATIVE: Final[Mapping[str, Any]] = {
