@@ -7,10 +7,13 @@
     table.py      docs/conformance.md
 
     drive.py      the loop of the drivers that are written in Python
-    python/       confluent-kafka, aiokafka and kafka-python
+    processes.py  programs that are clients
+    python/       confluent-kafka, aiokafka and kafka-python: one set of scenarios, three adapters
     kcat/         kcat, as a person types it
     tools/        the command-line tools of Apache Kafka
-    java/ franz_go/ sarama/ kafka_go/ kafkajs/      each in its own language, with its own lock file
+    go/           franz-go, sarama and kafka-go: one set of scenarios, three adapters; go.sum
+    java/         the Java client
+    kafkajs/      kafkajs; package-lock.json, which names no address
 
 A driver uses its client as that client's users do. It is told a bootstrap server, a name that nothing else on the
 broker has, and scenarios. It prints its client's version, then one line of JSON for each scenario:

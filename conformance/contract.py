@@ -53,7 +53,7 @@ FIRST_TIMESTAMP: Final = 1_700_000_000_000
 STEP_MS: Final = 1_000
 LARGE_BYTES: Final = 900_000
 
-Headers = tuple[tuple[str, bytes | None], ...]
+Headers = tuple[tuple[str, bytes], ...]
 
 
 class Written(NamedTuple):

@@ -97,4 +97,4 @@ def _sum(report: Report, scenarios: Sequence[str]) -> str:
     missing = [scenario for scenario, ok in zip(scenarios, oks, strict=True) if ok is None]
     if not missing:
         return SIGNS[True]
-    return SIGNS[None] if len(missing) == len(scenarios) else f"✓ not {', '.join(missing)}"
+    return SIGNS[None] if len(missing) == len(scenarios) else f"✓ but for {', '.join(missing)}"

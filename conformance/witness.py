@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from conformance.contract import CODECS, CUT, RECORDS, Outcome, Shape, Written
+from conformance.contract import CODECS, CUT, RECORDS, Outcome, Shape
 from drave.model.errors import ErrorCode
 from drave.records import read_records
 from drave.records.batch import BatchHeader, split
@@ -54,8 +54,8 @@ def _look_at(connection: Connection, topic: str, partition: int, shape: Shape, s
         raise Otherwise(f"{where} has {len(got)} records instead of {len(wanted)}")
     for record, written in zip(got, wanted, strict=True):
         timestamp = record.timestamp if shape.timestamps else -1
-        its = Written(record.key, record.value, record.headers, timestamp)
-        if its != written:
+        its = (record.key, record.value, record.headers, timestamp)
+        if its != tuple(written):
             raise Otherwise(f"{where} has {str(its)[:200]} at {record.offset} instead of {str(written)[:200]}")
     if scenario in CODECS:
         check_codec(batches, scenario, where)

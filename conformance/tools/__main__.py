@@ -398,7 +398,7 @@ class Tools:
 
 def _line(record: Written) -> bytes:
     """A record as the console producer reads it: headers, key and value."""
-    headers = ",".join(f"{name}:{(value or b'').decode()}" for name, value in record.headers)
+    headers = ",".join(f"{name}:{value.decode()}" for name, value in record.headers)
     parts = (headers.encode() or NULL.encode(), record.key, record.value)
     return b"\t".join(NULL.encode() if part is None else part for part in parts) + b"\n"
 
