@@ -11,7 +11,7 @@ from drave.catalog import Topic
 from drave.records import parse_header
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, decode_request, encode_reply, encode_request
-from tests.broker.still import batch_of
+from tests.broker.still import StillBroker, batch_of
 
 See = Callable[..., Awaitable[Any]]
 
@@ -40,3 +40,14 @@ def append(broker) -> Callable[..., None]:
         broker.partition(topic, partition).append(data, parse_header(data), now_ms=broker.clock.wall_ms())
 
     return append
+
+
+@pytest.fixture
+def rides(still: StillBroker) -> Topic:
+    """Three partitions: batches at 0, 3, 5 and 9, of which the third is large; at 0 and 2; none."""
+    topic = still.create("rides", partitions=3)
+    for values in ([b"a"] * 3, [b"b"] * 2, [b"c" * 100] * 4, [b"d"]):
+        still.append(topic, *values)
+    for values in ([b"e"] * 2, [b"f" * 500] * 2):
+        still.append(topic, *values, partition=1)
+    return topic
