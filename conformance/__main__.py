@@ -51,9 +51,9 @@ def main(only: tuple[str, ...], wanted: tuple[str, ...], bootstrap: str | None) 
                 continue
             its = f"{name}-{len(reports)}"
             scenarios = [each for each in SCENARIOS if each in (wanted or SCENARIOS)]
-            report = run(client, port, its, scenarios, CACHE / "logs", partial(_said, client.name))
+            report = run(client, port, its, scenarios, CACHE / "logs", partial(_said, client.shown))
             if report.skipped:
-                click.echo(f"– {client.name}: {report.skipped}")
+                click.echo(f"– {client.shown}: {report.skipped}")
             reports.append(report)
     page = table.full(reports)
     if whole:

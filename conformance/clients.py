@@ -52,6 +52,12 @@ class Client:
     """Build and fetch what is missing, and return the command that BOOTSTRAP NAME SCENARIO… is put behind. Raises
     Missing or Broken."""
     shape: Shape = WHOLE
+    title: str = ""
+    """What the table calls it, where that is not its name."""
+
+    @property
+    def shown(self) -> str:
+        return self.title or self.name
 
 
 def _needs(*tools: str, hint: str) -> None:
@@ -122,8 +128,8 @@ CLIENTS: Final = (
     Client("confluent-kafka", partial(_python, "conformance.python", "confluent-kafka")),
     Client("aiokafka", partial(_python, "conformance.python", "aiokafka")),
     Client("kafka-python", partial(_python, "conformance.python", "kafka-python")),
-    Client("Java client", _java),
-    Client("Kafka's tools", _tools, TOOLS),
+    Client("java", _java, title="Java client"),
+    Client("kafka-tools", _tools, TOOLS, "Kafka's tools"),
     Client("franz-go", partial(_go, "franz_go")),
     Client("sarama", partial(_go, "sarama")),
     Client("kafka-go", partial(_go, "kafka_go")),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +29,9 @@ def run(client: Client, port: int, name: str, scenarios: Sequence[str], logs: Pa
     try:
         command = client.ready()
     except Missing as missing:
-        return Report(client.name, "", (), skipped=str(missing))
+        return Report(client.shown, "", (), skipped=str(missing))
     except Broken as broken:
-        return Report(client.name, "", (), skipped=str(broken), broken=True)
+        return Report(client.shown, "", (), skipped=str(broken), broken=True)
     seen: dict[str, Outcome] = {}
     with Connection(port) as connection, _Driver([*command, f"127.0.0.1:{port}", name, *scenarios], logs, client) as it:
         try:
@@ -43,7 +45,7 @@ def run(client: Client, port: int, name: str, scenarios: Sequence[str], logs: Pa
         if scenario not in seen:
             seen[scenario] = Outcome(scenario, False, f"the driver ended first: {it.complaint}")
             progress(seen[scenario])
-    return Report(client.name, it.version, tuple(seen[scenario] for scenario in scenarios))
+    return Report(client.shown, it.version, tuple(seen[scenario] for scenario in scenarios))
 
 
 class _Driver:
@@ -51,18 +53,20 @@ class _Driver:
 
     def __init__(self, command: Command, logs: Path, client: Client) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self._log = logs / f"{client.name.replace(' ', '-')}.log"
+        self._log = logs / f"{client.name}.log"
         self._command = command
         self.version = "?"
         self.complaint = ""
 
     def __enter__(self) -> _Driver:
         self._errors = self._log.open("w")
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=self._errors, text=True)
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        self._end()
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -71,25 +75,25 @@ class _Driver:
             self.complaint or self._log.read_text(errors="replace").strip()[-LAST_WORDS:] or "it said nothing"
         )
 
+    def _end(self) -> None:
+        """And with it the programs that it has started."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def lines(self) -> Iterator[str]:
         """What it prints, but for its version."""
         assert self._process.stdout is not None
         while True:
-            with _ended_after(self._process, SILENCE_S):
+            timer = threading.Timer(SILENCE_S, self._end)
+            timer.start()
+            try:
                 line = self._process.stdout.readline()
+            finally:
+                timer.cancel()
             if not line:
                 return
             if line.startswith('{"version"'):
                 self.version = json.loads(line)["version"]
             else:
                 yield line
-
-
-@contextmanager
-def _ended_after(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, process.kill)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

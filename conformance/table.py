@@ -56,6 +56,7 @@ class _Notes:
 
 def _one_line(words: str) -> str:
     """A note without what differs from run to run: ports and the names of a run."""
+    words = re.sub(r"\bc\d+-\d+-", "…-", words)
     words = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:…", " ".join(words.split()))
     return words.replace("|", "\\|").replace("<", "&lt;")
 

@@ -43,9 +43,9 @@ def test_a_client_that_was_not_run_says_why() -> None:
 
 
 def test_nothing_in_a_note_differs_from_run_to_run_or_breaks_the_table() -> None:
-    words = "no answer from 127.0.0.1:34567\n  | <at all>"
+    words = "c123-4-static: no answer from 127.0.0.1:34567\n  | <at all>"
     page = table.full([report(static=Outcome("static", False, words))])
-    assert page.endswith("[^1]: no answer from 127.0.0.1:… \\| &lt;at all>\n")
+    assert page.endswith("[^1]: …-static: no answer from 127.0.0.1:… \\| &lt;at all>\n")
 
 
 @pytest.mark.parametrize(
