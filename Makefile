@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test explore check demo bench torture lock clean
+.PHONY: setup test explore check demo bench torture differential conformance budget lock clean
 
 setup: $(READY)
 
@@ -37,6 +37,18 @@ demo: $(READY)
 # Drave and Apache Kafka in turn; needs Java 17, and Maven or KAFKA_LIB, a folder with Kafka's jars.
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+# The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
+differential: $(READY)
+	$(BIN)/python -m differential $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+# Real clients of five languages and Kafka's own tools against Drave; writes docs/conformance.md.
+conformance: $(READY)
+	$(BIN)/python -m conformance $(ARGS)
+
+# What a request costs in instructions, bytes and calls, beside its budget; ARGS=--accept writes the counts down.
+budget: $(READY)
+	$(BIN)/python -m tests.budget $(ARGS)
 
 # Power cuts in the simulated disk (SEEDS), and kill -9 of a real broker under load from real clients (KILLS).
 torture: $(READY)
