@@ -176,3 +176,8 @@ def test_every_name_leads_to_one_setting_and_no_variable_is_ambiguous():
 def test_settings_can_be_sent_to_another_process():
     settings = BrokerSettings.load(sets={"retention.ms": "7"})
     assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_a_list_of_folders_as_kafka_has_them_is_refused_and_not_taken_for_a_name() -> None:
+    with pytest.raises(InvalidConfig, match="more than one folder"):
+        BrokerSettings.load(None, {"log.dirs": "/disk1/kafka,/disk2/kafka"}, {})

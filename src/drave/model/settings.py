@@ -177,6 +177,8 @@ class BrokerSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        if "," in str(self.data_folder):  # a list in Kafka
+            raise InvalidConfig("log.dirs", str(self.data_folder), "is more than one folder; a broker here has one")
         LogConfig.of(self.topic_defaults)
         check_topic_configs(self.topic_defaults, durability=self.storage.durability)
         if self.group_session_timeout_ms_min > self.group_session_timeout_ms_max:
