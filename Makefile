@@ -4,7 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test explore check demo bench torture differential conformance budget lock clean
+.PHONY: help setup test explore check demo bench torture differential conformance budget lock clean
+
+help:
+	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
+	@echo "make test          all tests"
+	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
+	@echo "make explore       the property tests with new examples"
+	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker (SEEDS, KILLS)"
+	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
+	@echo "make conformance   real clients of several languages, and Kafka's own tools"
+	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
+	@echo "make budget        what a request costs in instructions, bytes and calls"
+	@echo "make setup, lock, clean"
+	@echo "Everything sets up what it needs in .venv by itself. CONTRIBUTING.md says more."
 
 setup: $(READY)
 
