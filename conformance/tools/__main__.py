@@ -136,7 +136,9 @@ class Tools:
             "key.separator": "\t",
         }
         own = [word for key, value in properties.items() for word in ("--reader-property", f"{key}={value}")]
-        plain = ("--command-property", "enable.idempotence=false", "--command-property", "linger.ms=20")
+        # Without idempotence, one request at a time: one that is sent again would be overtaken.
+        configs = ("enable.idempotence=false", "max.in.flight.requests.per.connection=1", "linger.ms=20")
+        plain = [word for config in configs for word in ("--command-property", config)]
         lines = b"".join(_line(each) for each in written)
         self._run(CONSOLE_PRODUCER, "--topic", topic, *own, *plain, *options, stdin=lines)
 
