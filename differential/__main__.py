@@ -48,6 +48,8 @@ class Tally:
     default=None,
     help="Play on this broker alone, and compare with what Kafka was seen to do when it was recorded.",
 )
+@click.option("--seeds", default=0, help="How many random programs of each kind to play on both, too.")
+@click.option("--seed", default=None, type=int, help="What the random programs are drawn from; default: the time.")
 @click.option("--record", "recording", is_flag=True, help="Keep what Kafka is seen to do for the tests.")
 @click.option("--kafka-port", default=0, metavar="PORT", help="A Kafka that is running already.")
 @click.option("--drave-port", default=0, metavar="PORT", help="A Drave that is running already.")
@@ -55,6 +57,8 @@ class Tally:
 def main(
     only: str,
     against: str | None,
+    seeds: int,
+    seed: int | None,
     recording: bool,
     kafka_port: int,
     drave_port: int,
@@ -62,7 +66,7 @@ def main(
 ) -> None:
     """Ask Apache Kafka and Drave the same, and say where they answer differently."""
     chosen = dict(matching(only))
-    if not chosen:
+    if not chosen and not seeds:
         raise click.UsageError(f"no case's name contains {only!r}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="differential-") as scratch, contextlib.ExitStack() as stack:
@@ -74,6 +78,7 @@ def main(
         tally, judge = Tally(), Judge(() if against == "kafka" else Judge().reasons)
         for module, cases in chosen.items():
             _module(module, cases, kafka, drave, tally, judge, recording=recording, show=show)
+        differing = kafka is not None and drave is not None and _programs(kafka, drave, only, seeds, seed)
     gone = [] if recording else judge.gone()
     for reason in gone:
         click.echo(f"no longer differs: {reason.cases} {reason.place}: {reason.why}")
@@ -81,14 +86,16 @@ def main(
         f"{len(tally.scenarios)} scenarios, {tally.cases} cases in {time.monotonic() - began:.0f} s: "
         f"{tally.differences} differences without a reason in {tally.failed} cases"
     )
-    sys.exit(1 if tally.failed or gone else 0)
+    sys.exit(1 if tally.failed or gone or differing else 0)
 
 
 def _kafka(stack: contextlib.ExitStack, scratch: Path, port: int) -> Player:
     if port:
         return Player(port, settle_s=brokers.KAFKA_SETTLE_S, first=_unused())
     reference.download()
-    return Player(stack.enter_context(brokers.kafka(scratch / "kafka")).port, settle_s=brokers.KAFKA_SETTLE_S)
+    player = Player(stack.enter_context(brokers.kafka(scratch / "kafka")).port, settle_s=brokers.KAFKA_SETTLE_S)
+    player.stage().ready_to_play()
+    return player
 
 
 def _drave(stack: contextlib.ExitStack, scratch: Path, port: int) -> Player:
@@ -99,7 +106,7 @@ def _drave(stack: contextlib.ExitStack, scratch: Path, port: int) -> Player:
 
 def _unused() -> int:
     """A number that no earlier run on the same broker is likely to have begun with."""
-    return int(time.time() * 10) % 90_000
+    return int(time.time() * 200) % 0xFFFFF
 
 
 def _module(
@@ -132,6 +139,26 @@ def _module(
     _report(alike)
     if recording and kafka is not None:
         record(module, _kept(kept, seen, cases))
+
+
+def _programs(kafka: Player, drave: Player, only: str, seeds: int, seed: int | None) -> bool:
+    """Random programs on both brokers; whether one of them differed."""
+    if not seeds:
+        return False
+    from differential import programs  # hypothesis is no part of what users install
+
+    number = int(time.time()) if seed is None else seed
+    differing = False
+    for kind in programs.KINDS:
+        if not only or only in f"programs/{kind}":
+            differs = programs.run(kafka, drave, kind=kind, count=seeds, number=number)
+            click.echo(
+                f"programs/{kind}: {seeds} programs of seed {number}: {'alike' if differs is None else 'differ'}"
+            )
+            if differs is not None:
+                click.echo(f"{differs}\n    again: --only programs/{kind} --seeds {seeds} --seed {number}")
+                differing = True
+    return differing
 
 
 def _kept(

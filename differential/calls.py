@@ -198,6 +198,10 @@ def subscription(*topics: Topic | str) -> bytes:
     return b"\0\1" + b"".join(made)
 
 
+NOTHING: Final = subscription()
+"""Reads no topic. Bytes that are no subscription at all make Kafka forget to answer."""
+
+
 def assignment(topic: Topic | str, *partitions: int) -> bytes:
     """What a leader gives to a member."""
     each = [AssignedTopic(topic=_name(topic), partitions=list(partitions))]
@@ -207,9 +211,9 @@ def assignment(topic: Topic | str, *partitions: int) -> bytes:
 
 
 def join(group: str, member: str = "", **more: Any) -> JoinGroupRequest:
-    """A member joins. `protocols` are names; each comes with `metadata`, which is no consumer's unless it is given."""
+    """A member joins. `protocols` are names; each comes with `metadata`, which reads nothing unless it is given."""
     names = more.pop("protocols", ("range",))
-    metadata_ = more.pop("metadata", b"metadata")
+    metadata_ = more.pop("metadata", NOTHING)
     given: dict[str, Any] = {
         "session_timeout_ms": 30_000,
         "rebalance_timeout_ms": 30_000,

@@ -121,6 +121,132 @@ ON_PURPOSE: Final = (
         drave=ABSENT,
         why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
     ),
+    # -- Fetch
+    Reason(
+        cases="k01_fetch/*",
+        place="*.aborted_transactions",
+        kafka=[],
+        drave=ABSENT,
+        why="with an error there is no list of aborted transactions, not even an empty one",
+    ),
+    Reason(
+        cases="k01_fetch/partition_max_bytes(*size=-1)",
+        place="1.Fetch.*",
+        why="a bound below nothing is nothing, and one batch comes all the same; Kafka fails with an internal error",
+    ),
+    Reason(
+        cases="k01_fetch/an_unknown_isolation_level*",
+        place="1.Fetch.*",
+        why="Kafka fails with an internal error; what is not read_committed is read_uncommitted",
+    ),
+    Reason(
+        cases="k01_fetch/current_leader_epoch(*epoch=-2)",
+        place="1.Fetch.*",
+        why="an epoch below -1 is older than the log's, as it is in ListOffsets in Kafka too",
+    ),
+    Reason(
+        cases="k01_fetch/a_topic_is_deleted_under_a_session*",
+        place="2.Fetch.*.error_code",
+        kafka="UNKNOWN_TOPIC_OR_PARTITION",
+        drave="UNKNOWN_TOPIC_ID",
+        why="from the version on that asks by id, the id is what is unknown; Kafka remembers the name in its session",
+    ),
+    Reason(
+        cases="k01_fetch/as_a_replica*",
+        place="1.Fetch.*",
+        why="there are no followers: whoever asks reads what consumers may read",
+    ),
+    # -- ListOffsets
+    Reason(
+        cases="k02_list_offsets/after_all_records_were_deleted(*timestamp=-3)",
+        place="1.ListOffsets.*",
+        why="what was deleted is not found",
+        readme="ListOffsets by maximum timestamp, all records deleted",
+    ),
+    Reason(
+        cases="k02_list_offsets/records_without_timestamps(*timestamp=-3)",
+        place="1.ListOffsets.*",
+        drave=ABSENT,
+        why="records without a time have no largest one",
+    ),
+    Reason(
+        cases="k02_list_offsets/the_same_partition_twice*",
+        place="1.ListOffsets.*.1.*",
+        kafka=ABSENT,
+        why="each mention is answered",
+    ),
+    Reason(
+        cases="k02_list_offsets/nothing_at_all*",
+        place="2.ListOffsets.topics*",
+        why="a topic that is named without partitions is answered without partitions",
+    ),
+    # -- Metadata, ApiVersions
+    Reason(
+        cases="k03_metadata/the_first_answer_for_a_topic_that_is_made*",
+        place="1.Metadata.topics*",
+        why="the topic is there when the answer leaves",
+        readme="auto-created topic",
+    ),
+    Reason(
+        cases="k03_metadata/by_id(*",
+        place="3.Metadata.*",
+        why="a topic with neither name nor id is refused by itself; Kafka fails with an internal error",
+    ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*",
+        place="1.versions*",
+        drave=ABSENT,
+        why="what is not served is not advertised",
+    ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*",
+        place="1.versions",
+        kafka=ABSENT,
+        drave=[],
+        why="what is not served is not advertised",
+    ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*key=API_VERSIONS)",
+        place="1.versions.0.1",
+        kafka=4,
+        drave=5,
+        why="Kafka 4.4's version",
+    ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*key=DELETE_GROUPS)",
+        place="1.versions.0.1",
+        kafka=2,
+        drave=3,
+        why="Kafka 4.4's version",
+    ),
+    # -- producers
+    Reason(
+        cases="k22_init_producer_id/*",
+        place="*Produce.*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
+    Reason(
+        cases="k22_init_producer_id/*",
+        place="*Produce.*.log_start_offset",
+        drave=ABSENT,
+        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    ),
+    Reason(
+        cases="k22_init_producer_id/*",
+        place="*Produce.*.log_append_time_ms",
+        kafka=1_600_000_000_000,
+        drave=ABSENT,
+        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    ),
+    # -- epochs
+    Reason(
+        cases="k23_offset_for_leader_epoch/epochs_of_a_log(*epoch=-2)",
+        place="1.OffsetForLeaderEpoch.*",
+        why="an epoch that never was has no end",
+    ),
     # -- administration of partitions
     Reason(
         cases="partition_administration/*",
@@ -214,6 +340,71 @@ ON_PURPOSE: Final = (
         drave="...",
         why="a refusal says why",
         readme="`error_message` in Produce",
+    ),
+    # -- groups
+    Reason(
+        cases="groups/without_protocols*",
+        place="4.DescribeGroups.*",
+        why="a join that was refused leaves no group behind",
+    ),
+    Reason(
+        cases="groups/the_same_protocol_twice*",
+        place="*.JoinGroup*",
+        why="the first one counts; Kafka never answers, and its group is stuck until the rebalance times out",
+    ),
+    Reason(
+        cases="offsets/nothing_to_commit*",
+        place="2.OffsetCommit.topics*",
+        why="a topic that is named without partitions is answered without partitions",
+    ),
+    Reason(
+        cases="offsets/of_a_deleted_topic*",
+        place="1.OffsetFetch.*.committed_offset",
+        kafka=1,
+        drave=-1,
+        why="what was read of a topic that is gone is nothing to go on from",
+        readme="an offset committed under the id of a deleted topic",
+    ),
+    # -- topics
+    Reason(
+        cases="topics/*",
+        place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",
+        kafka=3,
+        drave=5,
+        why="Kafka writes this default down for the whole cluster when its folders are formatted",
+    ),
+    Reason(
+        cases="topics/dots_and_underscores_collide*",
+        place="2.CreateTopics.topics.c_d*",
+        why="two names that collide do so in one request too; Kafka looks at topics that are there already",
+    ),
+    # -- random programs
+    Reason(
+        cases="programs/records",
+        place="*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
+    Reason(
+        cases="programs/records",
+        place="*.Produce.*.log_start_offset",
+        drave=ABSENT,
+        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    ),
+    Reason(
+        cases="programs/records",
+        place="*.Produce.*.log_append_time_ms",
+        drave=ABSENT,
+        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    ),
+    Reason(
+        cases="programs/records",
+        place="*.Fetch.*.aborted_transactions",
+        kafka=[],
+        drave=ABSENT,
+        why="with an error there is no list of aborted transactions, not even an empty one",
     ),
 )
 

@@ -91,7 +91,7 @@ class Eye:
         return message
 
     def _is_own(self, item: Any) -> bool:
-        names = [name for field in _NAMES if (name := getattr(item, field, None))]
+        names = [name for field in _NAMES if isinstance(name := getattr(item, field, None), str)]
         return not names or any(self.mark in name for name in names)
 
     # -- what a struct holds

@@ -9,6 +9,7 @@ module, its scenario and its parameters: `k00_produce/what_is_appended_can_be_re
 
 from __future__ import annotations
 
+import enum
 import importlib
 import itertools
 import pkgutil
@@ -42,7 +43,7 @@ def versions_of(key: ApiKey, since: int = 0, until: int = 1 << 15) -> range:
 
 
 def scenario(
-    key: ApiKey | None = None, *, since: int = 0, until: int = 1 << 15, **parameters: Iterable[Any]
+    key: ApiKey | None = None, /, *, since: int = 0, until: int = 1 << 15, **parameters: Iterable[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """One case for each combination of the parameters, and for each version of `key` from `since` through `until`."""
 
@@ -66,6 +67,8 @@ def _shown(chosen: dict[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, enum.Enum):
+        return value.name
     return getattr(value, "__name__", None) or str(value)
 
 

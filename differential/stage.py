@@ -30,6 +30,7 @@ from drave.wire.messages.k02_list_offsets import ListOffsetsPartition, ListOffse
 from drave.wire.messages.k03_metadata import MetadataRequest, MetadataRequestTopic
 from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
 from drave.wire.messages.k19_create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
 
 Step = tuple[str, Json]
 """What was asked, and what was seen."""
@@ -55,7 +56,7 @@ class Stage:
     """Where one scenario plays. `number` tells its names from those of others on the same broker."""
 
     def __init__(self, port: int, number: int, *, settle_s: float = 0.0) -> None:
-        self.mark = f"x{number:05}-"
+        self.mark = f"x{number:05x}-"
         self.port = port
         self.steps: list[Step] = []
         self._eye = Eye(self.mark, HOST, port)
@@ -104,6 +105,13 @@ class Stage:
         name = self.name(word)
         self.wait(FindCoordinatorRequest(key=name), lambda answer: answer.error_code not in COORDINATOR_IS_COMING, 2)
         return name
+
+    def ready_to_play(self) -> None:
+        """Wait until a broker that has just started does what every scenario expects of it."""
+        anyone = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
+        self.wait(anyone, lambda answer: not answer.error_code)
+        self.group()
+        self.close()
 
     def settle(self) -> None:
         """Let what the controller has decided reach the logs."""
