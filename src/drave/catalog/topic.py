@@ -54,7 +54,7 @@ class TopicAlreadyExists(ProtocolError):
         self.name = name
 
     def __str__(self) -> str:
-        return f"Topic {self.name!r} exists already."
+        return f"Topic {self.name!r} already exists."
 
 
 class TopicIdTaken(DraveError):
