@@ -26,7 +26,7 @@ class Reason:
     drave: Any = ANY
     why: str
     readme: str | None = None
-    """The first cell of its row in README's table; None where no client can notice."""
+    """How its row in README's table begins; None where no client can notice."""
 
     def covers(self, found: Difference) -> bool:
         return (
