@@ -30,10 +30,18 @@ class Asked:
 
     def __init__(self, active_at: float) -> None:
         self.active_at = active_at
+        self.is_closing = False
+        self.refused: Exception | None = None
         self.sent = False
+        self.failed = False
 
     def write_out(self) -> None:
+        if self.refused is not None:
+            raise self.refused
         self.sent = True
+
+    def fail(self, what: str) -> None:
+        self.failed = True
 
 
 @pytest.fixture
@@ -78,3 +86,20 @@ def test_what_became_durable_together_is_answered_together(outbox: Any, loop: Lo
     loop.turn()
     assert all(session.sent for session in waited)
     assert not loop.soon
+
+
+def test_who_hangs_up_while_its_replies_wait_keeps_nobody_elses(outbox: Any, loop: Loop) -> None:
+    sessions = [Asked(5.0) for _ in range(4)]
+    assert [outbox.add(session) for session in sessions] == [False, True, True, True]
+    sessions[1].is_closing = True
+    loop.turn()
+    assert [session.sent for session in sessions[1:]] == [False, True, True]
+
+
+def test_a_connection_that_cannot_be_written_to_costs_nobody_else_its_replies(outbox: Any, loop: Loop) -> None:
+    sessions = [Asked(5.0) for _ in range(4)]
+    assert [outbox.add(session) for session in sessions] == [False, True, True, True]
+    sessions[1].refused = RuntimeError("the handler is closed")
+    loop.turn()
+    assert [session.sent for session in sessions[1:]] == [False, True, True]
+    assert sessions[1].failed

@@ -361,6 +361,21 @@ def test_a_lost_connection_cancels_what_it_waits_for(world: World) -> None:
     assert not client.received
 
 
+def test_a_client_that_hangs_up_while_its_reply_waits_keeps_nobody_elses(world: World) -> None:
+    """uvloop refuses to write to a connection that is closed; the replies of a turn leave all the same."""
+    first, second, third = clients = [world.client() for _ in range(3)]
+    for client in clients:
+        client.send(later(b"x"))
+    for _ in clients:
+        world.handlers.complete()
+    second.hang_up()
+    second.closed = True
+    world.broker.turn()
+    assert (bool(first.received), bool(second.received), bool(third.received)) == (True, False, True)
+    third.send(now(b"y"))
+    assert third.replies == [b"x", b"y"]
+
+
 def test_a_handler_may_close_its_connection(world: World) -> None:
     """As a failed Produce with acks=0 does: what was answered before is sent, what comes after does not start."""
     client = world.client()

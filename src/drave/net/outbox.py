@@ -46,4 +46,9 @@ class Outbox:
     def _send(self) -> None:
         sessions, self._sessions = self._sessions, []
         for session in sessions:
-            session.write_out()
+            if session.is_closing:  # who has gone meanwhile is sent nothing: its transport would refuse, aloud
+                continue
+            try:
+                session.write_out()
+            except Exception:
+                session.fail("replies could not be sent")
