@@ -89,6 +89,8 @@ class Server:
     def _fail(self, error: BaseException) -> None:
         logger.critical("the broker stops: %s", error)
         self._failed = True
+        if self._broker is not None:
+            self._broker.abandon()
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(error)
 

@@ -109,7 +109,7 @@ class Broker:
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
         catalog.on_broker_configs(self._follow_settings)
         logs.on_forgotten(self._forgotten)
@@ -195,8 +195,16 @@ class Broker:
         self.fetches.end_waits()
         self.groups.end_waits()
 
+    def abandon(self) -> None:
+        """The disk has failed: what was spawned may wait for it for ever, and nobody is told its answer any more."""
+        self._abandoned = True
+        for task in self._tasks:
+            task.cancel()
+
     async def close(self) -> None:
         """Wait for what was spawned. Sessions are closed before this, the logs and the catalog after."""
         self._closed = True
+        if self._abandoned:
+            self.abandon()  # what was spawned since
         if self._tasks:
             await asyncio.wait(self._tasks)

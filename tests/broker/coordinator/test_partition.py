@@ -25,6 +25,8 @@ class FakeLog:
         self.start = self.end = self.high_watermark = 0
         self.refuses: Exception | None = None
         self.waiting: list[tuple[int, Any]] = []
+        self.keeps_start_waiting = False
+        self.moves: list[asyncio.Future[int]] = []
         self.reads = 0
 
     def append(self, batch: bytes, header: BatchHeader, *, now_ms: int) -> None:
@@ -56,11 +58,16 @@ class FakeLog:
         found = [each for each in self.batches if start <= parse_header(each).base_offset < limit][:1]
         return type("Batches", (), {"parts": [memoryview(each) for each in found], "size": sum(map(len, found))})
 
-    async def delete_records(self, before: int) -> int:
+    def delete_records(self, before: int) -> asyncio.Future[int]:
         assert before <= self.high_watermark
         self.start = before
         self.batches = [batch for batch in self.batches if parse_header(batch).base_offset >= before]
-        return before
+        moved: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if self.keeps_start_waiting:
+            self.moves.append(moved)
+        else:
+            moved.set_result(before)
+        return moved
 
     def records(self) -> list[list[tuple[bytes | None, bytes | None]]]:
         return [[(record.key, record.value) for record in read_records(batch)] for batch in self.batches]
@@ -363,3 +370,42 @@ async def test_a_rewriting_that_the_log_refuses_changes_nothing_and_is_tried_lat
     for number in range(100):
         under.ask((b"k", b"%d" % number))
     assert under.partition.wants_compaction
+
+
+async def test_an_end_while_the_rewriting_waits_for_the_disk_ends_it(small: None, log: FakeLog) -> None:
+    """A disk that has failed never answers, and a broker that stops waits for what it began."""
+    under = Under(log)
+    for number in range(100):
+        under.ask((b"k", b"%d" % number))
+    compaction = asyncio.ensure_future(under.partition.compact())
+    while not log.waiting:
+        await asyncio.sleep(0)
+    under.partition.end(ErrorCode.NOT_COORDINATOR)
+    await asyncio.wait([compaction])
+    assert log.start == 0
+
+
+async def test_an_end_before_the_rewriting_waits_for_the_disk_ends_it_too(small: None, log: FakeLog) -> None:
+    under = Under(log)
+    for number in range(100):
+        under.ask((b"k", b"%d" % number))
+    compaction = asyncio.ensure_future(under.partition.compact())
+    await asyncio.sleep(0)
+    under.partition.end(ErrorCode.NOT_COORDINATOR)
+    await asyncio.wait([compaction])
+    assert log.start == 0
+
+
+async def test_an_end_while_the_new_start_waits_for_room_ends_the_rewriting(small: None, log: FakeLog) -> None:
+    """On a disk that is full it may wait for ever."""
+    log.keeps_start_waiting = True
+    under = Under(log)
+    for number in range(100):
+        under.ask((b"k", b"%d" % number))
+    compaction = asyncio.ensure_future(under.partition.compact())
+    while not log.moves:
+        await asyncio.sleep(0)
+        log.sync()
+    under.partition.end(ErrorCode.NOT_COORDINATOR)
+    await asyncio.wait([compaction])
+    assert compaction.cancelled()

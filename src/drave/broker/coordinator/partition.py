@@ -82,11 +82,11 @@ class CoordinatorPartition(Generic[M]):
     """One partition's machine, with its log, its parked requests and its timers."""
 
     __slots__ = (
+        "_awaited",
         "_bytes_held",
         "_change_timer",
         "_compact_at",
         "_compacting",
-        "_durable",
         "_now_ms",
         "_parked",
         "_tokens",
@@ -117,7 +117,8 @@ class CoordinatorPartition(Generic[M]):
         """Bytes that a load would have to read."""
         self._compact_at = COMPACT_BYTES_MIN
         self._compacting = False
-        self._durable: asyncio.Future[None] | None = None
+        self._awaited: asyncio.Future[Any] | None = None
+        """What a compaction waits for: the disk."""
 
     # -- requests
 
@@ -208,8 +209,8 @@ class CoordinatorPartition(Generic[M]):
         parked, self._parked = self._parked, {}
         for pending, refuse in parked.values():
             pending.complete(refuse(code))
-        if self._durable is not None:
-            _tell(self._durable)
+        if self._awaited is not None:
+            self._awaited.cancel()
 
     # -- loading
 
@@ -280,7 +281,8 @@ class CoordinatorPartition(Generic[M]):
 
     async def _rewrite(self) -> None:
         """Requests are served between the chunks. What changes meanwhile is appended after its rewriting, or rewritten
-        as it is then: either way its last state comes last."""
+        as it is then: either way its last state comes last. Ends as cancelled when the partition ends meanwhile: a disk
+        that is full or has failed may never answer."""
         log = self.log
         assert log is not None
         first, before = log.end, self._bytes_held
@@ -288,12 +290,18 @@ class CoordinatorPartition(Generic[M]):
         while chunk := list(islice(live, CHUNK_RECORDS)):
             self._append(chunk)
             await asyncio.sleep(0)
-        self._durable = asyncio.get_running_loop().create_future()
-        log.when_durable(log.end, partial(_tell, self._durable))
-        await self._durable
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        log.when_durable(log.end, partial(_tell, durable))
+        await self._until(durable)
         if not self.ended:
-            await log.delete_records(first)
+            await self._until(log.delete_records(first))
             self._bytes_held -= before
+
+    async def _until(self, done: asyncio.Future[Any]) -> None:
+        self._awaited = done
+        if self.ended:
+            done.cancel()
+        await done
 
 
 def _tell(durable: asyncio.Future[None]) -> None:
