@@ -127,7 +127,8 @@ def _with_items(
     given = _items(name, value)
     if operation == Operation.APPEND:
         return ",".join(dict.fromkeys((*now, *given)))
-    return ",".join(item for item in now if item not in given)
+    gone = frozenset(given)
+    return ",".join(item for item in now if item not in gone)
 
 
 def _items(name: str, text: str) -> tuple[str, ...]:

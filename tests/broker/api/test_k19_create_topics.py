@@ -30,8 +30,8 @@ def topic(name="rides", partitions=1, factor=1, assignment=None, configs=None) -
     )
 
 
-def create(*topics: CreatableTopic, validate_only=False) -> CreateTopicsRequest:
-    return CreateTopicsRequest(topics=list(topics), validate_only=validate_only)
+def create(*topics: CreatableTopic, validate_only=False, timeout_ms=5000) -> CreateTopicsRequest:
+    return CreateTopicsRequest(topics=list(topics), validate_only=validate_only, timeout_ms=timeout_ms)
 
 
 async def code_for(see, broker, asked: CreatableTopic) -> ErrorCode:
@@ -73,6 +73,17 @@ async def test_the_answer_has_every_config_and_where_it_comes_from(see, broker):
     assert configs["segment.ms"] == ("7", 4)
     assert configs["retention.bytes"] == ("-1", 5)
     assert not any(config.read_only or config.is_sensitive for config in result.configs)
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1])
+async def test_without_any_time_nothing_is_created(see, broker, timeout_ms):
+    """Whatever else is wrong; Kafka's controller does not even look."""
+    asked = create(topic(), topic("a b"), timeout_ms=timeout_ms)
+    assert {each.name: each.error_code for each in (await see(asked)).topics} == {
+        "rides": ErrorCode.REQUEST_TIMED_OUT,
+        "a b": ErrorCode.REQUEST_TIMED_OUT,
+    }
+    assert not broker.catalog.topics()
 
 
 async def test_validating_creates_nothing_and_answers_as_creating_would(see, broker):

@@ -14,12 +14,13 @@ from drave.wire.messages.k20_delete_topics import DeleteTopicsRequest, DeleteTop
 STRANGER = TopicId(b"\x07" * 16)
 
 
-def delete(*asked: str | TopicId | tuple[str | None, TopicId]) -> DeleteTopicsRequest:
+def delete(*asked: str | TopicId | tuple[str | None, TopicId], timeout_ms: int = 5000) -> DeleteTopicsRequest:
     states = []
     for each in asked:
         name, topic_id = each if isinstance(each, tuple) else (each, None) if isinstance(each, str) else (None, each)
         states.append(DeleteTopicState(name=name, topic_id=topic_id or ZERO_TOPIC_ID))
-    return DeleteTopicsRequest(topics=states, topic_names=[state.name for state in states if state.name], timeout_ms=1)
+    names = [state.name for state in states if state.name]
+    return DeleteTopicsRequest(topics=states, topic_names=names, timeout_ms=timeout_ms)
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ async def test_a_topic_is_deleted_by_id_and_named_in_the_answer(see, broker, rid
     (result,) = (await see(delete(rides.topic_id))).responses
     assert (result.name, result.topic_id, result.error_code) == ("rides", rides.topic_id, 0)
     assert broker.catalog.tombstones() == {rides.topic_id}
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1])
+async def test_without_any_time_nothing_is_deleted(see, broker, rides, timeout_ms):
+    """Nor looked up: an unknown topic is told the same."""
+    results = (await see(delete(rides.topic_id, "nope", timeout_ms=timeout_ms))).responses
+    assert [result.error_code for result in results] == [ErrorCode.REQUEST_TIMED_OUT] * 2
+    assert "rides" in broker.catalog.topics()
 
 
 @pytest.mark.parametrize("name", ["nope", "a b"])

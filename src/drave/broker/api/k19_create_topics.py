@@ -15,7 +15,7 @@ from typing import Final
 from drave.broker.configs import config_synonyms, shown_configs
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.topics import CLUSTER_METADATA, check_replicas
+from drave.broker.topics import CLUSTER_METADATA, check_replicas, check_time_is_left
 from drave.catalog import INTERNAL_TOPICS, InvalidPartitions
 from drave.model.config import ConfigSource, InvalidConfig
 from drave.model.dynamic_settings import SettingLayers
@@ -41,6 +41,7 @@ async def create_topics(broker: Broker, context: Context, request: CreateTopicsR
     results: list[CreatableTopicResult] = []
     for topic in asked:
         try:
+            check_time_is_left(request.timeout_ms)
             if excessive:
                 most = broker.settings.partitions_per_request_max
                 raise Refused(ErrorCode.POLICY_VIOLATION, f"One request may create {most} partitions, not more.")

@@ -11,6 +11,7 @@ from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
+from drave.broker.topics import check_time_is_left
 from drave.catalog import NoSuchTopic, Topic
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.ids import ZERO_TOPIC_ID, TopicId
@@ -38,7 +39,9 @@ async def delete_topics(broker: Broker, context: Context, request: DeleteTopicsR
     results: list[DeletableTopicResult] = []
     for state in _each_once(asked):
         try:
-            results.append(await _delete(broker, state, twice))
+            _check_named_once(state, twice)
+            check_time_is_left(request.timeout_ms)
+            results.append(await _delete(broker, state))
         except ProtocolError as refusal:
             results.append(_refused(state, refusal))
     return DeleteTopicsResponse(responses=results)
@@ -78,7 +81,7 @@ def _look_up(broker: Broker, state: DeleteTopicState) -> Topic | None:
     return broker.catalog.topic_by_id(state.topic_id)
 
 
-async def _delete(broker: Broker, state: DeleteTopicState, twice: set[TopicId | str]) -> DeletableTopicResult:
+def _check_named_once(state: DeleteTopicState, twice: set[TopicId | str]) -> None:
     by_id = state.topic_id != ZERO_TOPIC_ID
     if by_id and state.name is not None:
         raise Refused(ErrorCode.INVALID_REQUEST, "A topic is named by its name or by its id, not by both.")
@@ -86,6 +89,9 @@ async def _delete(broker: Broker, state: DeleteTopicState, twice: set[TopicId | 
         raise Refused(ErrorCode.INVALID_REQUEST, "Neither a topic's name nor its id is given.")
     if _key(state) in twice:
         raise Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
+
+
+async def _delete(broker: Broker, state: DeleteTopicState) -> DeletableTopicResult:
     topic = _found(broker, state)
     try:
         await broker.catalog.delete_topic(topic.topic_id)
