@@ -357,14 +357,6 @@ ON_PURPOSE: Final = (
         place="2.OffsetCommit.topics*",
         why="a topic that is named without partitions is answered without partitions",
     ),
-    Reason(
-        cases="offsets/of_a_deleted_topic*",
-        place="1.OffsetFetch.*.committed_offset",
-        kafka=1,
-        drave=-1,
-        why="what was read of a topic that is gone is nothing to go on from",
-        readme="an offset committed under the id of a deleted topic",
-    ),
     # -- topics
     Reason(
         cases="topics/*",

@@ -8,7 +8,12 @@ from differential.stage import Stage, Topic
 from drave.model.ids import ZERO_TOPIC_ID, TopicId
 from drave.wire.api import ApiKey
 from drave.wire.messages.k08_offset_commit import OffsetCommitRequest
-from drave.wire.messages.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics
+from drave.wire.messages.k09_offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+)
 from drave.wire.messages.k42_delete_groups import DeleteGroupsRequest
 from drave.wire.messages.k47_offset_delete import (
     OffsetDeleteRequest,
@@ -28,6 +33,11 @@ def _stable(stage: Stage, group: str, topic: Topic) -> tuple[str, int]:
     joined = stage.quietly(join(group, member, metadata=subscription(topic)))
     stage.quietly(sync(group, joined.generation_id, member, {member: assignment(topic, 0)}))
     return member, joined.generation_id
+
+
+def _offset(answer: OffsetFetchResponse) -> int:
+    """The one offset that was asked for."""
+    return answer.groups[0].topics[0].partitions[0].committed_offset
 
 
 def _delete(group: str, *topics: tuple[str, tuple[int, ...]]) -> OffsetDeleteRequest:
@@ -201,6 +211,7 @@ def of_a_deleted_topic(stage: Stage, version: int) -> None:
     stage.quietly(commit(group, topic, {0: 1}))
     stage.quietly(delete_topics(topic))
     stage.gone(topic)
+    stage.wait(committed(group, topic, 0), lambda answer: _offset(answer) == -1, 9)
     stage.ask(committed(group, topic, 0), version)
 
 
