@@ -164,10 +164,11 @@ def _programs(kafka: Player, drave: Player, only: str, seeds: int, seed: int | N
 def _kept(
     before: Mapping[str, list[Step]], seen: Mapping[str, list[Step]], cases: Sequence[Case]
 ) -> dict[str, list[Step]]:
-    """What is to be kept: all that was played now, and of the rest what is still a case."""
+    """What is to be kept: all that was played to its end now, and of the rest what is still a case."""
     from differential.scenario import cases as all_cases
 
     module = cases[0].name.partition("/")[0]
+    seen = {name: steps for name, steps in seen.items() if all(label != FAILED for label, _ in steps)}
     return {
         case.name: steps
         for case in all_cases(module)
