@@ -191,7 +191,17 @@ class World:
     def create_topic(self, name: str) -> None:
         self._next_id += 1
         chance = self.chance
-        config = LogConfig(
+        topic = Topic(name, TopicId(self._next_id.to_bytes(16, "big")), chance.randrange(1, 3), self.new_config())
+        self.topics[topic.topic_id] = topic
+        for index in range(topic.partitions):
+            self.histories[topic.topic_id, index] = History()
+        if self.logs is not None:
+            self.logs.add_topic(topic)
+
+    def new_config(self) -> LogConfig:
+        """How the next topic is kept."""
+        chance = self.chance
+        return LogConfig(
             segment_bytes=chance.choice((500, 1500, 6000, 1 << 20)),
             index_interval_bytes=chance.choice((60, 400, 4096)),
             segment_index_bytes=chance.choice((60, 4096)),
@@ -199,12 +209,6 @@ class World:
             retention_ms=chance.choice((-1, 60_000)),
             retention_bytes=chance.choice((-1, -1, 3000)),
         )
-        topic = Topic(name, TopicId(self._next_id.to_bytes(16, "big")), chance.randrange(1, 3), config)
-        self.topics[topic.topic_id] = topic
-        for index in range(topic.partitions):
-            self.histories[topic.topic_id, index] = History()
-        if self.logs is not None:
-            self.logs.add_topic(topic)
 
     def delete_topic(self, topic: Topic) -> None:
         del self.topics[topic.topic_id]
@@ -269,14 +273,7 @@ class World:
             if chance.random() < 0.1:
                 epoch, sequence = epoch + 1, 0
         count = chance.choice((1, 1, 2, 5))
-        size = chance.choice((0, 10, 100, 700, 3000)) // count
-        batch = records.build_batch(
-            [(None, chance.randbytes(chance.randrange(size + 1))) for _ in range(count)],
-            timestamp_ms=self.clock.now_ms + chance.randrange(-3000, 3000),
-            producer_id=producer_id,
-            producer_epoch=epoch,
-            base_sequence=sequence,
-        )
+        batch = self.new_batch(count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence)
         header = records.parse_header(batch)
         sent = placed(batch, log)
         try:
@@ -293,6 +290,16 @@ class World:
         history.appended = sent.end
         if producer_id >= 0:
             history.sequences[producer_id] = (epoch, sequence + count)
+
+    def new_batch(self, count: int, **producer: int) -> bytes:
+        """A batch of so many records, whatever they are."""
+        chance = self.chance
+        size = chance.choice((0, 10, 100, 700, 3000)) // count
+        return records.build_batch(
+            [(None, chance.randbytes(chance.randrange(size + 1))) for _ in range(count)],
+            timestamp_ms=self.clock.now_ms + chance.randrange(-3000, 3000),
+            **producer,
+        )
 
     def send_again(self) -> None:
         """One of a producer's last five batches comes again: it is recognised, and nothing is appended."""
@@ -510,9 +517,9 @@ class World:
         assert (latest.timestamp, latest.offset) == next(stamp for stamp in stamps if stamp[0] == best)
 
 
-def run(seed: int, *, lives: int = 4, steps: int = 60) -> World:
+def run(seed: int, *, lives: int = 4, steps: int = 60, kind: type[World] = World) -> World:
     """Several lives, each ended by a power cut or a kill somewhere; raises AssertionError when the law is broken."""
-    world = World(seed)
+    world = kind(seed)
     world.open()
     for _ in range(lives):
         world.disk.cut_at = world.chance.choice((None, world.chance.randrange(1, 40), world.chance.randrange(1, 400)))

@@ -134,9 +134,7 @@ def test_what_kafka_refuses_is_refused_and_the_message_names_key_and_value(key, 
     assert str(refusal.value).startswith(f"{key} = {text!r}: ")
 
 
-@pytest.mark.parametrize(
-    ("key", "text"), [("remote.storage.enable", "true"), ("preallocate", "true"), ("max.compaction.lag.ms", "1000")]
-)
+@pytest.mark.parametrize(("key", "text"), [("remote.storage.enable", "true"), ("preallocate", "true")])
 def test_what_this_version_could_not_honour_is_refused(key, text):
     with pytest.raises(InvalidConfig):
         LogConfig.of({key: text})

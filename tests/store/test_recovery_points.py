@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crc32c import crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drave.model.ids import TopicId
-from drave.store.recovery_points import FILE_NAME, RecoveryPoint, read_recovery_points, write_recovery_points
+from drave.store.disk import write_whole
+from drave.store.recovery_points import (
+    _CRC,
+    _HEADER,
+    _POINT_1,
+    FILE_NAME,
+    RecoveryPoint,
+    read_recovery_points,
+    write_recovery_points,
+)
 from drave.testing.disk import PowerCut, SimulatedDisk
 
 FOLDER = Path("/node")
@@ -30,6 +40,7 @@ points = st.lists(
         st.integers(-1, 1 << 60),
         st.integers(0, 1 << 20),
         st.integers(0, 1 << 20),
+        offsets,
     ),
     max_size=5,
     unique_by=lambda point: (point.topic_id, point.partition),
@@ -72,6 +83,16 @@ def test_a_damaged_file_is_none_at_all(points: list[RecoveryPoint], at: float, c
     else:
         file.pwrite(bytes([data[position] ^ 0x10]), position)
     assert read_recovery_points(disk, FOLDER) is None
+
+
+def test_a_file_from_before_there_was_compaction_is_read() -> None:
+    point = RecoveryPoint(TopicId(bytes(16)), 0, 1, 2, 3, 2, 61, 61, -1, -1, -1, -1, 0, 0)
+    body = _HEADER.pack(b"DRAVERP1", 3, True, 4, 1) + _POINT_1.pack(*point[:-1])
+    disk = new_disk()
+    write_whole(disk, FOLDER / FILE_NAME, body + _CRC.pack(crc32c(body)))
+    found = read_recovery_points(disk, FOLDER)
+    assert found is not None
+    assert list(found.points.values()) == [point]
 
 
 def test_a_missing_file_is_none() -> None:

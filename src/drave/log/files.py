@@ -25,6 +25,7 @@ from drave.store.names import (
     METADATA,
     SNAPSHOT,
     STRAY,
+    SWAP,
     TIME_INDEX,
     decode_metadata,
     encode_metadata,
@@ -155,6 +156,7 @@ class PartitionFiles:
         "names_made",
         "names_synced",
         "removed",
+        "replacing",
         "rolled",
         "segments",
         "unsynced",
@@ -175,6 +177,8 @@ class PartitionFiles:
         self.made_folder = False
         """Whether this life has created the folder, and its name may not be durable."""
         self.removed = False
+        self.replacing: Sequence[Segment] = ()
+        """Those that compaction is about to replace: their names are not theirs alone any more."""
 
     # -- coming to life
 
@@ -184,6 +188,8 @@ class PartitionFiles:
             names = self._disk.list_folder(self.folder)
         except FileNotFoundError:
             names = []
+        if any(name.endswith(SWAP) for name in names):  # the stop came while the disk refused what was left to do
+            raise FilesChanged(self.folder)
         bases = sorted(base for name in names if (base := offset_of(name, LOG)) is not None)
         if not bases and point.start == point.offset:
             return
@@ -279,6 +285,8 @@ class PartitionFiles:
         """Let go of closed segments wholly below both offsets; returns the files to be removed."""
         count = 0
         while count + 1 < len(self.segments) and self.bases[count + 1] <= min(start, durable):
+            if self.segments[count] in self.replacing:
+                break
             count += 1
         dropped = self.segments[:count]
         if not dropped:
@@ -289,6 +297,30 @@ class PartitionFiles:
         for segment in dropped:
             self._pool.forget(segment)
         return [path for segment in dropped for path in segment_paths(self.folder, segment.base)]
+
+    # -- compaction
+
+    def may_replace(self, old: Sequence[Segment]) -> bool:
+        """Whether these still are neighbours here, closed, and wait for no sync."""
+        if self.removed or old[0] not in self.segments:
+            return False
+        first = self.segments.index(old[0])
+        is_closed = first + len(old) < len(self.segments)
+        busy = any(segment in self.unsynced or (segment in self.rolled and segment.indexes_unsynced) for segment in old)
+        return is_closed and not busy and self.segments[first : first + len(old)] == list(old)
+
+    def begin_replacing(self, old: Sequence[Segment]) -> None:
+        """Their names are about to lead to another one: nothing is written or removed under these any more."""
+        self.replacing = old
+        self.rolled = [segment for segment in self.rolled if segment not in old]
+
+    def replace(self, old: Sequence[Segment], new: Segment) -> None:
+        """`new` has the names of the first of `old`, and stands for all of them. Who reads them reads on."""
+        first = self.segments.index(old[0])
+        self._set([*self.segments[:first], new, *self.segments[first + len(old) :]])
+        self.replacing = ()
+        for segment in old:
+            self._pool.forget(segment)
 
     def forget(self) -> None:
         """The partition is gone: nobody will ask for its files again."""

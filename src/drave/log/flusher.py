@@ -3,6 +3,7 @@
     append ─▶ window ─▶ Commit ─▶ high watermark, replies                       commit.py
     journal file full, or much written past it ─▶ Checkpoint                    checkpoint.py
     segments below the log start, deleted topics ─▶ FileRemoval, FolderRemoval  removal.py
+    a partition with enough that is out of date ─▶ Compaction                   compaction.py
 
 The flusher decides and keeps the books; it never waits. What may wait is a `Work`: `run` is called once, on whatever
 thread, and then `finish` on the flusher's own. Whoever drives it (threads, or a test, step by step) keeps one commit
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from drave.log.checkpoint import Checkpoint
 from drave.log.commit import Commit, Fill
+from drave.log.compaction import Compaction
 from drave.log.errors import LogClosed
 from drave.log.removal import FileRemoval, FolderRemoval
 from drave.model.clock import Clock
@@ -100,6 +102,8 @@ class Flusher:
         self._clean_wanted = False
         self._removals: list[FileRemoval | FolderRemoval] = []
         self._leaving: list[PartitionLog] = []
+        self._compactions: dict[PartitionLog, Compaction] = {}
+        self._never_compact: set[PartitionLog] = set()
         self._forgetting: list[tuple[TopicId, int]] = []
         self._bytes_left = settings.checkpoint_bytes
         self._batches_left = settings.checkpoint_batches
@@ -137,6 +141,8 @@ class Flusher:
         Its folder gets another name once no chore is about to name a file in it: the next topic may have the same.
         """
         self._dirty.pop(log, None)
+        self._compactions.pop(log, None)
+        self._never_compact.discard(log)
         self._removals = [removal for removal in self._removals if removal.folder != log.folder]
         if self.is_busy_with(log.folder) or not log.remove_folder():
             self._leaving.append(log)
@@ -212,10 +218,15 @@ class Flusher:
         if self._chore is not None or self.failed or self._paused():
             return None
         self._begin_checkpoint_if_due()
+        if self.refusal is not None and self._compactions:
+            for compaction in list(self._compactions.values()):
+                compaction.give_up()
         if self._removals:
             self._chore = self._removals.pop(0)
         elif self._checkpoint is not None:
             self._chore = self._checkpoint.next_work()
+        elif self._compactions and not self._checkpoint_wanted:
+            self._chore = self._next_slice()
         return self._chore
 
     def chore_done(self) -> None:
@@ -247,6 +258,33 @@ class Flusher:
     def hurried(self) -> bool:
         """Whether the checkpoint should end soon, for the next journal file is half full."""
         return self._checkpoint is not None and self.journal.used_bytes * 2 > self.settings.journal_bytes_max
+
+    # -- compaction
+
+    def compact(self, log: PartitionLog) -> None:
+        """Compact a partition after those that wait already."""
+        if log not in self._never_compact and self.refusal is None:
+            self._compactions.setdefault(log, Compaction(self, log))
+            self.wake()
+
+    def is_compacting(self, log: PartitionLog) -> bool:
+        return log in self._compactions
+
+    def compacted(self, log: PartitionLog) -> None:
+        """There is nothing more to do in it, or not now."""
+        self._compactions.pop(log, None)
+
+    def never_compact(self, log: PartitionLog) -> None:
+        """It is damaged: nothing of it may be lost by rewriting it, until somebody has looked and started anew."""
+        self._never_compact.add(log)
+
+    def _next_slice(self) -> Work | None:
+        for log, compaction in list(self._compactions.items()):
+            work = compaction.next_work()
+            if work is not None:
+                return work
+            self._compactions.pop(log, None)
+        return None
 
     # -- checkpoints
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from drave.log.driver import ThreadDriver, drain
 from drave.log.flusher import Flusher
-from drave.log.housekeeping import free_segments, keep_house
+from drave.log.housekeeping import free_segments, keep_house, look_for_compaction
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
 from drave.log.partition import PartitionLog
 from drave.log.shared import Shared
@@ -67,8 +67,8 @@ class Logs:
         self._closed = False
         self._partitions = partitions
         self._driver: ThreadDriver | None = None
-        self._round: Iterator[PartitionLog] = iter(())
-        self._next_round_ms = 0
+        self._retention = Round(self, keep_house)
+        self._compaction = Round(self, look_for_compaction)
 
     @classmethod
     def open(
@@ -225,13 +225,31 @@ class Logs:
     # -- housekeeping
 
     def keep_house(self, now_ms: int) -> None:
-        """Retention, and producers that are silent for long. Call it about once a second; it never takes long."""
-        if now_ms >= self._next_round_ms:
-            self._next_round_ms = now_ms + self._shared.settings.retention_check_interval_ms
-            self._round = iter(list(self._partitions.values()))
-        clock = self._shared.clock
+        """Retention, and producers that are silent for long; what is due for compaction. Call it about once a second;
+        it never takes long."""
+        shared = self._shared
+        self._retention.go_on(shared, now_ms, shared.settings.retention_check_interval_ms)
+        if shared.settings.cleaner_enable:
+            self._compaction.go_on(shared, now_ms, shared.settings.cleaner_backoff_ms)
+
+
+class Round:
+    """A visit to every partition now and then, for a few milliseconds at a time."""
+
+    def __init__(self, logs: Iterable[PartitionLog], visit: Callable[[PartitionLog, Shared, int], None]) -> None:
+        self._logs = logs
+        self._visit = visit
+        self._waiting: Iterator[PartitionLog] = iter(())
+        self._next_ms = 0
+
+    def go_on(self, shared: Shared, now_ms: int, interval_ms: int) -> None:
+        """Visit some of those that wait; all wait again after an interval."""
+        if now_ms >= self._next_ms:
+            self._next_ms = now_ms + interval_ms
+            self._waiting = iter(list(self._logs))
+        clock = shared.clock
         end = clock.monotonic() + HOUSE_S_MAX
-        for log in self._round:
-            keep_house(log, self._shared, now_ms)
+        for log in self._waiting:
+            self._visit(log, shared, now_ms)
             if clock.monotonic() >= end:
                 break

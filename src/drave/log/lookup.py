@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from drave import records
 from drave.records import BatchHeader, Record
-from drave.store.disk import Disk, File
+from drave.store.disk import File
 from drave.store.segment import Segment, peek
 
 
@@ -28,15 +28,13 @@ class TimestampOffset:
     leader_epoch: int
 
 
-def first_since(
-    disk: Disk, segments: Sequence[Segment], timestamp_ms: int, start: int, limit: int
-) -> TimestampOffset | None:
+def first_since(segments: Sequence[Segment], timestamp_ms: int, start: int, limit: int) -> TimestampOffset | None:
     """The first record from `start` to below `limit` whose timestamp is at least `timestamp_ms`."""
     for number, segment in enumerate(segments):
         ends_before = number + 1 < len(segments) and segments[number + 1].base <= start
         if ends_before or segment.largest_timestamp()[0] < timestamp_ms:
             continue
-        file = disk.open(segment.path)
+        file = segment.open()
         for at, header in peek(file, _begin(segment, file, timestamp_ms, start), segment.size):
             if header.base_offset >= limit:
                 return None
@@ -55,7 +53,7 @@ def _begin(segment: Segment, file: File, timestamp_ms: int, start: int) -> int:
     return segment.locate(file, max(offset, start), now=False)
 
 
-def latest(disk: Disk, segments: Sequence[Segment], start: int, limit: int) -> TimestampOffset | None:
+def latest(segments: Sequence[Segment], start: int, limit: int) -> TimestampOffset | None:
     """The first of the records from `start` to below `limit` that have the largest timestamp (KIP-734)."""
     best: TimestampOffset | None = None
     for number, segment in enumerate(segments):
@@ -63,7 +61,7 @@ def latest(disk: Disk, segments: Sequence[Segment], start: int, limit: int) -> T
         timestamp, offset = segment.largest_timestamp()
         if ends_before or timestamp < 0 or (best is not None and timestamp <= best.timestamp):
             continue
-        file = disk.open(segment.path)
+        file = segment.open()
         at = segment.locate(file, offset, now=False) if start <= offset < limit else 0
         found = _latest_in(file, peek(file, at, segment.size), start, limit, only_first=at > 0)
         if found is not None and (best is None or found.timestamp > best.timestamp):

@@ -96,6 +96,7 @@ class PartitionLog:
         "_stable_position",
         "_stable_segment",
         "_waiting",
+        "compacted",
         "config",
         "end",
         "files",
@@ -133,6 +134,8 @@ class PartitionLog:
         self.high_watermark = self.end
         self.last_stable = self.end
         self.leader_epoch = point.leader_epoch if point else shared.flusher.epoch_floor
+        self.compacted = point.compacted if point else 0
+        """Below it there is at most one record of each key, as far as compaction has come."""
         self._shared = shared
         self._flusher = shared.flusher
         self._makes_durable = shared.settings.durability == "fsync"
@@ -325,6 +328,7 @@ class PartitionLog:
         self.leader_epoch = point.leader_epoch
         self.start = point.start
         self.end = self.high_watermark = self.last_stable = point.offset
+        self.compacted = point.compacted
 
     @property
     def size_bytes(self) -> int:
@@ -486,7 +490,7 @@ class PartitionLog:
         files = self.files
         if files is None:
             return None
-        work = partial(find, self._shared.disk, files.segments, *args, self.start, self.high_watermark)
+        work = partial(find, files.segments, *args, self.start, self.high_watermark)
         try:
             return await self._shared.disk.run(work)
         except OSError as error:
@@ -556,7 +560,7 @@ class PartitionLog:
     def checkpoint(self) -> CheckpointPart:
         """What has to be written so that recovery may begin at the present end."""
         assert self.files is not None, "only what has files is checkpointed"
-        state = State(self.topic_id, self.index, self.leader_epoch, self.start, self.end)
+        state = State(self.topic_id, self.index, self.leader_epoch, self.start, self.end, self.compacted)
         return self.points.prepare(state, self.files, self._producers, self._epochs)
 
     def checkpoint_failed(self, part: CheckpointPart) -> None:

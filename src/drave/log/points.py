@@ -34,6 +34,7 @@ class State(NamedTuple):
     leader_epoch: int
     start: int
     end: int
+    compacted: int
 
 
 class PartitionPoints:
@@ -51,6 +52,11 @@ class PartitionPoints:
     def offset(self) -> int:
         """Everything below it is durable in segments, and recovery knows it."""
         return self.durable.offset if self.durable is not None else 0
+
+    @property
+    def segment_base(self) -> int:
+        """Recovery looks at this segment and those after it, and believes what lies before."""
+        return self.durable.segment_base if self.durable is not None else 0
 
     def prepare(
         self, state: State, files: PartitionFiles, producers: Producers, epochs: LeaderEpochs
@@ -84,6 +90,7 @@ class PartitionPoints:
             snapshot_at,
             active.index.flushed(),
             active.time_index.flushed(),
+            state.compacted,
         )
         return CheckpointPart(point, snapshot, saved_epochs, producers.changes)
 

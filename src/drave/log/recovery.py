@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Final
 
 from drave import records
+from drave.log.compaction_swap import finish_swaps
 from drave.log.derived import Derived
 from drave.log.files import remove_tree, segment_paths, step_aside
 from drave.model.ids import TopicId
@@ -38,10 +39,8 @@ from drave.store.disk import Disk, File, read_whole, write_all, write_whole
 from drave.store.journal import BATCHES, LOG_START, Entry
 from drave.store.names import (
     LEADER_EPOCHS,
-    LEFTOVERS,
     LOG,
     METADATA,
-    SWAP,
     decode_metadata,
     encode_metadata,
     offset_name,
@@ -210,7 +209,7 @@ class PartitionRecovery:
                 return
             logger.warning("%s does not hold what its recovery point says; it is read from its start", self._folder)
         self._point = None
-        self._gaps_allowed = self._config.cleanup_compact
+        self._gaps_allowed = self._config.cleanup_compact or (self._known is not None and self._known.compacted > 0)
         self._scanned, self._from = list(segments), 0
         self._end = self._first_base()
 
@@ -435,6 +434,7 @@ class PartitionRecovery:
             snapshot,
             last.index.flushed() if last is not None else 0,
             last.time_index.flushed() if last is not None else 0,
+            min(self._known.compacted, self._end) if self._known is not None else 0,
         )
 
     def _last_timestamp(self, last: Segment | None) -> tuple[int, int]:
@@ -454,39 +454,3 @@ def _end_of(entry: Entry) -> int:
         header = records.parse_header(entry.payload, at)
         at += header.size
     return header.last_offset + 1
-
-
-def finish_swaps(disk: Disk, folder: Path, names: Sequence[str]) -> list[str]:
-    """Finish what a compaction began and a crash interrupted; returns the names that are left.
-
-    A `.swap` that is older than a `.cleaned` was not the last step: it goes too, and the segments it stood for are
-    still there. Otherwise it takes the place of every segment whose offsets it covers.
-    """
-    left = set(names)
-    cleaned = [base for name in names if (base := offset_of(name, LOG + ".cleaned")) is not None]
-    for name in names:
-        if name.endswith(LEFTOVERS):
-            disk.unlink(folder / name)
-            left.discard(name)
-    swaps = {base: name for name in names if (base := offset_of(name, LOG + SWAP)) is not None}
-    for name in names:
-        if name.endswith(SWAP) and name not in swaps.values():  # an index: it is built anew
-            disk.unlink(folder / name)
-            left.discard(name)
-    for base, name in sorted(swaps.items()):
-        left.discard(name)
-        if cleaned and base >= min(cleaned):
-            disk.unlink(folder / name)
-            continue
-        file = disk.open(folder / name)
-        next_offset = max((header.last_offset + 1 for _, header in peek(file, 0, file.size())), default=base + 1)
-        for other in sorted(left):
-            covered = offset_of(other, LOG)
-            if covered is not None and base <= covered < next_offset:
-                for path in segment_paths(folder, covered):
-                    disk.unlink(path)
-                    left.discard(path.name)
-        disk.rename(folder / name, folder / offset_name(base, LOG))
-        disk.sync_folder(folder)
-        left.add(offset_name(base, LOG))
-    return sorted(left)

@@ -38,9 +38,12 @@ def roll_after(partition: Partition, base: int, timestamp: int) -> int:
     config = partition.config
     if timestamp < 0:
         return FOREVER
-    jitter_max = min(config.segment_jitter_ms, config.segment_ms)
+    full_ms = config.segment_ms
+    if config.cleanup_compact:  # what is being written is out of compaction's reach
+        full_ms = min(full_ms, config.max_compaction_lag_ms)
+    jitter_max = min(config.segment_jitter_ms, full_ms)
     jitter = crc32(partition.topic_id, base + partition.index) % (jitter_max + 1) if jitter_max else 0
-    return timestamp + config.segment_ms - jitter
+    return timestamp + full_ms - jitter
 
 
 def index_entries_max(config: LogConfig) -> int:

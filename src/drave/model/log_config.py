@@ -77,7 +77,14 @@ class LogConfig:
             fields["segment_bytes"] = small
         if fields.get("retention_bytes", 0) < 0:
             fields["retention_bytes"] = -1  # Kafka takes any negative number for 'no limit'
-        return cls(**fields)
+        config = cls(**fields)
+        if config.min_compaction_lag_ms > config.max_compaction_lag_ms:
+            raise InvalidConfig(
+                "min.compaction.lag.ms",
+                str(config.min_compaction_lag_ms),
+                f"must not be above max.compaction.lag.ms = {config.max_compaction_lag_ms}",
+            )
+        return config
 
 
 def check_topic_configs(overrides: Mapping[str, str], *, durability: str) -> None:

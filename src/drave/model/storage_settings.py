@@ -52,5 +52,18 @@ class StorageSettings:
     initial_task_delay_ms: int = setting(30_000, kafka="log.initial.task.delay.ms", low=0)
     """How long after a start nothing is forgotten. Kafka: `log.initial.task.delay.ms`."""
 
+    cleaner_enable: bool = setting(True, kafka="log.cleaner.enable")
+    """Whether compacted topics are compacted. Kafka: `log.cleaner.enable`."""
+
+    cleaner_backoff_ms: int = setting(15_000, kafka="log.cleaner.backoff.ms", low=1)
+    """How often each compacted partition is looked at for what is out of date. Kafka: `log.cleaner.backoff.ms`."""
+
+    cleaner_map_bytes: int = setting(128 * MiB, kafka="log.cleaner.dedupe.buffer.size", low=64)
+    """The most memory in which compaction remembers keys, 21 bytes for each, while it works; more keys take several
+    rounds. Kafka: `log.cleaner.dedupe.buffer.size`."""
+
+    cleaner_slice_bytes: int = setting(64 * KiB, low=1)
+    """How much compaction looks at before it rests, and others go on."""
+
     def __post_init__(self) -> None:
         check_bounds(self)

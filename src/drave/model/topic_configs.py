@@ -46,15 +46,16 @@ _CLEANUP: Final = (
         check=between(0),
         broker_name="log.cleaner.delete.retention.ms",
         doc="How long compaction leaves a tombstone (a record without a value) in place, so that a consumer reading "
-        "from the start still learns of the deletion. Without effect until this version compacts.",
+        "from the start still learns of the deletion.",
     ),
     ConfigKey(
         name="max.compaction.lag.ms",
         type=ConfigType.LONG,
         default=str(LONG_MAX),
-        check=only(LONG_MAX, "a deadline for compaction cannot be promised: this version does not compact yet"),
+        check=between(1),
         broker_name="log.cleaner.max.compaction.lag.ms",
-        doc="The longest time that a record may stay out of reach of compaction.",
+        doc="The longest time that a record may stay out of reach of compaction: then the log is compacted, however "
+        "little of it has not been yet, and the segment being written is closed for it.",
     ),
     ConfigKey(
         name="min.cleanable.dirty.ratio",
@@ -62,8 +63,7 @@ _CLEANUP: Final = (
         default="0.5",
         check=between(0, 1),
         broker_name="log.cleaner.min.cleanable.ratio",
-        doc="Compact a log once this share of it has not been compacted yet. Without effect until this version "
-        "compacts.",
+        doc="Compact a log once more than this share of it has not been compacted yet.",
     ),
     ConfigKey(
         name="min.compaction.lag.ms",
@@ -71,8 +71,7 @@ _CLEANUP: Final = (
         default="0",
         check=between(0),
         broker_name="log.cleaner.min.compaction.lag.ms",
-        doc="How long at least a record stays as it was written before compaction may drop it. Without effect until "
-        "this version compacts.",
+        doc="How long at least a record stays as it was written before compaction may drop it.",
     ),
 )
 

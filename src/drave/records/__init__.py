@@ -3,6 +3,7 @@
     batch.py        the header; splitting, checking and placing whole batches without looking inside
     record.py       the records inside: reading, building, compressing anew
     control.py      transaction markers
+    thinning.py     what compaction leaves of a batch
     compression.py  the codecs
     errors.py       what can be wrong
 
@@ -33,10 +34,12 @@ from drave.records.errors import (
     UnsupportedMagic,
 )
 from drave.records.record import Headers, NewRecord, Record, build_batch, read_records, recompress
+from drave.records.thinning import DELETE_HORIZON, Outline, delete_horizon, keep, outline
 
 __all__ = [
     "APPEND_TIME",
     "CONTROL",
+    "DELETE_HORIZON",
     "HEADER_SIZE",
     "LENGTH_END",
     "TRANSACTIONAL",
@@ -50,6 +53,7 @@ __all__ = [
     "InvalidTimestamp",
     "Marker",
     "NewRecord",
+    "Outline",
     "Record",
     "UnsupportedCodec",
     "UnsupportedMagic",
@@ -59,6 +63,9 @@ __all__ = [
     "compress",
     "control_batch",
     "decompress",
+    "delete_horizon",
+    "keep",
+    "outline",
     "parse_control",
     "parse_header",
     "place",

@@ -60,10 +60,11 @@ def read_records(
     """
     if header is None:
         header = parse_header(batch)
-    return _parse_records(header, _record_bytes(header, batch, size_max))
+    return _parse_records(header, record_bytes(header, batch, size_max))
 
 
-def _record_bytes(header: BatchHeader, batch: Buffer, size_max: int) -> bytes:
+def record_bytes(header: BatchHeader, batch: Buffer, size_max: int = DECOMPRESSED_BYTES_MAX) -> bytes:
+    """What the codec holds: the records, one after another. Raises `InvalidRecord`."""
     return decompress(header.codec, memoryview(batch)[HEADER_SIZE : header.size], size_max=size_max)
 
 
@@ -90,15 +91,15 @@ def _parse_record(
     data: bytes, at: int, base_offset: int, base_timestamp: int, append_time: int | None
 ) -> tuple[Record, int]:
     """The record at `at` and where it ends. Positions only grow, so the one comparison at the end holds all lengths."""
-    length, at = _read_varint(data, at)
+    length, at = read_varint(data, at)
     end = at + length
     if length < _RECORD_BYTES_MIN or end > len(data):
         raise InvalidRecord(f"a record claims {length} bytes where {len(data) - at} are left")
-    timestamp_delta, at = _read_varint(data, at + 1)
-    offset_delta, at = _read_varint(data, at)
+    timestamp_delta, at = read_varint(data, at + 1)
+    offset_delta, at = read_varint(data, at)
     key, at = _read_bytes(data, at)
     value, at = _read_bytes(data, at)
-    header_count, at = _read_varint(data, at)
+    header_count, at = read_varint(data, at)
     headers: Headers = ()
     if header_count:
         headers, at = _read_headers(data, at, header_count)
@@ -124,14 +125,14 @@ def _read_headers(data: bytes, at: int, count: int) -> tuple[Headers, int]:
 
 
 def _read_bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _read_varint(data, at)
+    length, at = read_varint(data, at)
     if length < 0:
         return None, at
     end = at + length
     return data[at:end], end
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
     """A zigzag varint of up to 64 bits and where it ends. Raises IndexError when the data ends first."""
     byte = data[at]
     if byte < 0x80:
@@ -203,15 +204,15 @@ def build_batch(
 
 def _write_record(out: bytearray, record: NewRecord, timestamp_delta: int, offset_delta: int) -> None:
     body = bytearray(1)  # attributes: none is defined
-    _write_varint(body, timestamp_delta)
-    _write_varint(body, offset_delta)
+    write_varint(body, timestamp_delta)
+    write_varint(body, offset_delta)
     _write_bytes(body, record.key)
     _write_bytes(body, record.value)
-    _write_varint(body, len(record.headers))
+    write_varint(body, len(record.headers))
     for key, value in record.headers:
         _write_bytes(body, key.encode(errors=_LOSSLESS))
         _write_bytes(body, value)
-    _write_varint(out, len(body))
+    write_varint(out, len(body))
     out += body
 
 
@@ -219,11 +220,12 @@ def _write_bytes(out: bytearray, value: bytes | None) -> None:
     if value is None:
         out.append(1)  # the varint -1
     else:
-        _write_varint(out, len(value))
+        write_varint(out, len(value))
         out += value
 
 
-def _write_varint(out: bytearray, value: int) -> None:
+def write_varint(out: bytearray, value: int) -> None:
+    """Append a zigzag varint."""
     value = (value << 1) ^ (value >> 63)
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -242,7 +244,7 @@ def recompress(
     header = parse_header(batch)
     if header.codec is codec:
         return bytes(batch)
-    data = _record_bytes(header, batch, size_max)
+    data = record_bytes(header, batch, size_max)
     _check_lengths(data, header.count)
     made = bytearray(memoryview(batch)[:HEADER_SIZE])
     made += compress(codec, data, level)
@@ -255,7 +257,7 @@ def _check_lengths(data: bytes, count: int) -> None:
     at = 0
     try:
         for _ in range(count):
-            length, at = _read_varint(data, at)
+            length, at = read_varint(data, at)
             if length < _RECORD_BYTES_MIN:
                 raise InvalidRecord(f"a record claims {length} bytes; the least is {_RECORD_BYTES_MIN}")
             at += length

@@ -13,6 +13,7 @@ wait in memory, an index needs no open file, and one that is lost or damaged is 
 
 from __future__ import annotations
 
+import logging
 import struct
 from array import array
 from bisect import bisect_right
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from drave.store.disk import Disk, write_all
+
+logger = logging.getLogger("drave.store")
 
 OFFSET_ENTRY: Final = struct.Struct(">II")
 TIME_ENTRY: Final = struct.Struct(">qI")
@@ -123,6 +126,22 @@ class SparseIndex:
             self.last = self._entries(now)(count - 1)
         return self.last
 
+    def hold(self) -> None:
+        """Take every entry into memory: the file is about to become another's."""
+        count, entries = self.flushed(), b""
+        if count:
+            try:
+                entries = bytes(self._disk.open(self.path).pread(count * self._entry.size, 0))
+            except FileNotFoundError:
+                logger.debug("%s is gone; its log is looked through without it", self.path)
+        keys, values = _nothing()
+        for key, value in self._entry.iter_unpack(entries[: len(entries) // self._entry.size * self._entry.size]):
+            keys.append(key)
+            values.append(value)
+        waiting_keys, waiting_values = self._waiting
+        self._waiting = keys + waiting_keys, values + waiting_values
+        self._flushed = 0
+
     # -- looking up
 
     # `now` stands for: raise WouldBlock rather than wait for the disk
@@ -147,7 +166,12 @@ class SparseIndex:
         low, high = 0, self.flushed()
         if not high:
             return None
-        entry_at = self._entries(now)
+        try:
+            entry_at = self._entries(now)
+        except FileNotFoundError:
+            if self.flushed():
+                raise
+            return None  # it was taken into memory meanwhile; whoever asked looks through the log this once
         found = None
         while low < high:
             middle = (low + high) // 2

@@ -23,8 +23,9 @@ LOG: Final = ".log"
 INDEX: Final = ".index"
 TIME_INDEX: Final = ".timeindex"
 SNAPSHOT: Final = ".snapshot"
+CLEANED: Final = ".cleaned"
 SWAP: Final = ".swap"
-LEFTOVERS: Final = (".cleaned", ".deleted", ".tmp")
+LEFTOVERS: Final = (CLEANED, ".deleted", ".tmp")
 DELETE: Final = "-delete"
 STRAY: Final = "-stray"
 

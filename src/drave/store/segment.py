@@ -54,6 +54,7 @@ class Segment:
         "cuts",
         "file",
         "full",
+        "held",
         "hints",
         "index",
         "index_entries_max",
@@ -79,6 +80,8 @@ class Segment:
         self.unsynced = False
         """Whether it waits in its partition's list of segments to be synced."""
         self.file: File | None = None
+        self.held: File | None = None
+        """Its file while another segment takes its name: see `hold`."""
         self.recent = False
         self.max_timestamp: int | None = None
         """The largest timestamp in it, -1 when there is none; None: not looked up yet."""
@@ -161,6 +164,32 @@ class Segment:
         except OSError as error:
             logger.warning("%s: could not cut a refused write back: %s", self.path, error)
 
+    # -- giving way to another
+
+    def hold(self) -> None:
+        """Keep all that readers need: the names of its files are about to lead to the segment that replaces it."""
+        if self.held is None:
+            self.largest_timestamp()
+            self.index.hold()
+            self.time_index.hold()
+            self.held = self.file or self._disk.open(self.path)
+
+    def open(self, *, create: bool = False) -> File:
+        """Its file, from any thread, even while another segment takes its name."""
+        if self.held is not None:
+            return self.held
+        try:
+            file = self._disk.open(self.path, create=create)
+        except FileNotFoundError:
+            if (held := self._held_meanwhile()) is None:
+                raise
+            return held
+        return self._held_meanwhile() or file
+
+    def _held_meanwhile(self) -> File | None:
+        """What another thread may have put there: the names lead elsewhere only afterwards."""
+        return self.held
+
     # -- reading
 
     def locate(self, file: File, offset: int, *, now: bool) -> int:
@@ -178,8 +207,9 @@ class Segment:
             return self._hop(file, entry[1], offset, now=now)
         if now:
             raise WouldBlock
-        logger.warning("%s does not fit its log; it is built anew", self.index.path)
-        self.rebuild_indexes(file)
+        if self.held is None:
+            logger.warning("%s does not fit its log; it is built anew", self.index.path)
+            self.rebuild_indexes(file)
         return self._hop(file, 0, offset, now=now)
 
     def _fits(self, file: File, key: int, at: int, *, now: bool) -> bool:
@@ -280,7 +310,7 @@ class Segment:
         if self.max_timestamp is None:
             entry = self.time_index.last_entry(now=False)
             if entry is None and self.size:
-                self.rebuild_indexes(self._disk.open(self.path))
+                self.rebuild_indexes(self.open())
                 entry = self.time_index.last_entry(now=False)
             if entry is None:
                 self.max_timestamp = NO_TIMESTAMP
@@ -305,8 +335,8 @@ class Segment:
         self.close_for_writing()
 
     def index_batch(self, position: int, header: BatchHeader, index_interval_bytes: int) -> None:
-        """What `appended` does, for a batch that is there already."""
-        if self.max_timestamp is None or header.max_timestamp > self.max_timestamp:
+        """What `appended` does, for a batch that is there already. One that compaction has emptied has no time."""
+        if self.max_timestamp is None or (header.max_timestamp > self.max_timestamp and header.count):
             self.max_timestamp, self.max_timestamp_offset = header.max_timestamp, header.last_offset
         if self.bytes_since_index > index_interval_bytes:
             self.bytes_since_index = 0
@@ -366,7 +396,7 @@ class FilePool:
         if file is None:
             if len(self._open) >= self._open_max:
                 self._close_some()
-            file = segment.file = self._disk.open(segment.path, create=create)
+            file = segment.file = segment.open(create=create)
             self._open.append(segment)
         return file
 
