@@ -85,6 +85,7 @@ async def _take_in(
             tombstones=catalog.tombstones(),
             node_id=settings.node_id,
             locked=True,
+            adopting=topic_id,
         )
         mine = [log for log in logs if log.topic_id == topic_id]
         records = sum(log.end - log.start for log in mine)

@@ -68,7 +68,16 @@ class Folder:
         self, *entries: Entry, point: RecoveryPoint | None = None, config: LogConfig | None = None
     ) -> Recovered | None:
         return PartitionRecovery(
-            self.disk, FOLDER, TOPIC, 0, config or LogConfig(), point, entries, epoch_floor=1, now_ms=0
+            self.disk,
+            FOLDER,
+            TOPIC,
+            0,
+            config or LogConfig(),
+            point,
+            entries,
+            epoch_floor=1,
+            now_ms=0,
+            may_be_compacted=True,
         ).run()
 
     @property

@@ -82,17 +82,19 @@ class Logs:
         tombstones: Iterable[TopicId] = (),
         node_id: int = 1,
         locked: bool = False,
+        adopting: TopicId | None = None,
     ) -> Logs:
         """Lock, and recover what a crash left. Blocks until all of it is done.
 
         `tombstones` are the deleted topics whose files may still be there; `locked` says that the caller holds what
-        `lock_folder` gave, because more than the logs is opened under it. Raises DataFolderInUse or DataFolderUnusable.
+        `lock_folder` gave, because more than the logs is opened under it; the folders of the topic `adopting` are not
+        this broker's. Raises DataFolderInUse or DataFolderUnusable.
         """
         topics = list(topics)
         folders = Folders.under(root, node_id)
         lock = None if locked else lock_folder(root, disk=disk, node_id=node_id)
         try:
-            opening = Opening(disk, clock, folders, topics, tombstones)
+            opening = Opening(disk, clock, folders, topics, tombstones, adopting=adopting)
             points, generation = opening.run()
         except BaseException as error:
             if lock is not None:

@@ -98,6 +98,8 @@ class Opening:
         folders: Folders,
         topics: Iterable[TopicLike],
         tombstones: Iterable[TopicId],
+        *,
+        adopting: TopicId | None = None,
     ) -> None:
         self._disk = disk
         self._clock = clock
@@ -105,6 +107,9 @@ class Opening:
         self._topics = {topic.topic_id: topic for topic in topics}
         self._ids = {topic.name: topic.topic_id for topic in self._topics.values()}
         self._tombstones = frozenset(tombstones)
+        self._adopting = adopting
+        self._all_known = False
+        """Whether each partition of ours that was ever checkpointed has a point."""
         self._points: dict[Key, RecoveryPoint] = {}
         self._obsolete: list[Path] = []
         self.epoch_floor = 0
@@ -122,6 +127,7 @@ class Opening:
         entries: dict[Key, list[Entry]] = {}
         highest = 0
         if saved is None or not saved.clean:
+            self._all_known = saved is not None
             found, highest = read_journal(self._disk, self._folders.journal, since=generation)
             entries = self._by_partition(found)
             self.report.clean = saved is None and not (highest or present)
@@ -234,6 +240,7 @@ class Opening:
             entries,
             epoch_floor=self.epoch_floor,
             now_ms=self._clock.wall_ms(),
+            may_be_compacted=key[0] == self._adopting or not self._all_known,
         )
         recovered = recovery.run()
         if recovered is not None:

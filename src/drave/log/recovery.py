@@ -54,6 +54,8 @@ logger = logging.getLogger("drave.log")
 NO_ENTRY: Final = 1 << 63
 """Above every offset."""
 
+NO_GAPS: Final = -1
+
 _LENGTH_END: Final = 12
 _OUTLINE: Final = struct.Struct(">qi5xI")
 """Base offset, length and CRC of a batch."""
@@ -87,6 +89,7 @@ class PartitionRecovery:
         epoch_floor: int,
         now_ms: int,
         looks_closely: bool = False,
+        may_be_compacted: bool = False,
     ) -> None:
         self._disk = disk
         self._folder = folder
@@ -97,9 +100,11 @@ class PartitionRecovery:
         self._point = point
         self._entries = entries
         self._looks_closely = looks_closely
+        self._may_be_compacted = may_be_compacted and config.cleanup_compact
         self._epoch_floor = epoch_floor
         self._now_ms = now_ms
-        self._gaps_allowed = config.cleanup_compact and point is None
+        self._gaps_until = NO_GAPS
+        """Up to which offset batches may be missing, for compaction took them."""
         self._segments: list[Segment] = []
         self._scanned: list[Segment] = []
         self._from = 0
@@ -209,9 +214,19 @@ class PartitionRecovery:
                 return
             logger.warning("%s does not hold what its recovery point says; it is read from its start", self._folder)
         self._point = None
-        self._gaps_allowed = self._config.cleanup_compact or (self._known is not None and self._known.compacted > 0)
+        self._gaps_until = self._compacted()
         self._scanned, self._from = list(segments), 0
         self._end = self._first_base()
+
+    def _compacted(self) -> int:
+        """How far a log whose point does not help may have been compacted.
+
+        One that is not known may be Kafka's, or have lost its point. If it is ours and was never checkpointed, a gap is
+        what a power cut took, and nothing behind it counts.
+        """
+        if self._known is not None:
+            return self._known.compacted
+        return NO_ENTRY if self._may_be_compacted else NO_GAPS
 
     def _first_base(self) -> int:
         """Where a log begins of which no point is known.
@@ -234,7 +249,7 @@ class PartitionRecovery:
         for number, (segment, next_base) in enumerate(zip(scanned, ends, strict=False)):
             at = self._from if number == 0 else 0
             if at == 0 and segment.base != self._end:
-                if not (self._gaps_allowed and segment.base > self._end):
+                if not self._end < segment.base <= self._gaps_until:
                     self._delete_from(segment)
                     return
                 self._end = segment.base
@@ -249,13 +264,13 @@ class PartitionRecovery:
 
     def _accept(self, segment: Segment, file: File, at: int, next_base: int) -> int:
         """Take the good batches of one segment from `at` on; returns where they end."""
-        derived, found, first_entry = self._derived, self._found, self._first_entry
+        derived, found, first_entry, gaps_until = self._derived, self._found, self._first_entry, self._gaps_until
         if derived is not None:
             derived.enter(segment, at)
         end = self._end
         for position, header, _ in walk(file, at, segment.size):
             base = header.base_offset
-            if base != end and not (self._gaps_allowed and base > end):
+            if base != end and not end < base <= gaps_until:
                 break
             if base >= next_base:
                 break
