@@ -8,10 +8,11 @@
     epochs.py      its leader epochs (KIP-101)
     lookup.py      offsets by timestamp
     rolling.py, retention.py   when a segment is full, and when it may be forgotten; housekeeping.py does it
+    compaction*.py what compacted topics may forget: plan, map, transactions, swap
     flusher.py     what makes appends durable: commit.py, checkpoint.py, removal.py; driver.py gives it threads
     opening.py     what a start does; recovery.py what it does for one partition, derived.py from its batches
 
-The law: what is acknowledged is durable, what is readable is durable, offsets have no gaps.
+The law: what is acknowledged is durable, what is readable is durable, offsets have no gaps but those of compaction.
 """
 
 from drave.log.errors import InvalidProducerEpoch, LogClosed, OffsetOutOfRange, OutOfOrderSequence, StorageError
