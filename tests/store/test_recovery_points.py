@@ -30,6 +30,8 @@ points = st.lists(
         st.integers(-1, 1 << 60),
         st.integers(0, 1 << 20),
         st.integers(0, 1 << 20),
+        st.integers(-1, 1 << 60),
+        st.integers(0, 1 << 20),
     ),
     max_size=5,
     unique_by=lambda point: (point.topic_id, point.partition),

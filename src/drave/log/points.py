@@ -36,6 +36,11 @@ class State(NamedTuple):
     end: int
 
 
+def stable_end(point: RecoveryPoint) -> int:
+    """The last stable offset of a partition to which nothing was appended since its point."""
+    return point.offset if point.first_unstable < 0 else max(point.first_unstable, point.start)
+
+
 class PartitionPoints:
     """The points of one partition."""
 
@@ -84,6 +89,8 @@ class PartitionPoints:
             snapshot_at,
             active.index.flushed(),
             active.time_index.flushed(),
+            producers.first_open,
+            len(active.aborted),
         )
         return CheckpointPart(point, snapshot, saved_epochs, producers.changes)
 

@@ -24,9 +24,12 @@ from drave.store.disk import Disk, read_whole, replace_file
 
 FILE_NAME: Final = "recovery-points"
 
-_MAGIC: Final = b"DRAVERP1"
+_MAGIC: Final = b"DRAVERP2"
+_MAGIC_1: Final = b"DRAVERP1"
 _HEADER: Final = struct.Struct(">8sQBxxxII")
-_POINT: Final = struct.Struct(">16sIiqqqIqqqqqII")
+_POINT: Final = struct.Struct(">16sIiqqqIqqqqqIIqI")
+_POINT_1: Final = struct.Struct(">16sIiqqqIqqqqqII")
+"""Before there were transactions."""
 _CRC: Final = struct.Struct(">I")
 
 
@@ -55,6 +58,10 @@ class RecoveryPoint(NamedTuple):
     index_entries: int
     """How many entries of that segment's index are durable, and of its time index."""
     time_index_entries: int
+    first_unstable: int = -1
+    """Where the oldest open transaction begins; -1 when none is."""
+    transaction_entries: int = 0
+    """How many entries of that segment's index of aborted transactions are durable."""
 
     def encode(self) -> bytes:
         return _POINT.pack(*self)
@@ -90,10 +97,11 @@ def read_recovery_points(disk: Disk, folder: Path) -> RecoveryPoints | None:
     body = data[: -_CRC.size]
     (crc,) = _CRC.unpack_from(data, len(body))
     magic, generation, clean, epoch_floor, count = _HEADER.unpack_from(body)
-    if magic != _MAGIC or crc32c(body) != crc or len(body) != _HEADER.size + count * _POINT.size:
+    layout = {_MAGIC: _POINT, _MAGIC_1: _POINT_1}.get(magic)
+    if layout is None or crc32c(body) != crc or len(body) != _HEADER.size + count * layout.size:
         return None
     points = {}
-    for fields in _POINT.iter_unpack(body[_HEADER.size :]):
+    for fields in layout.iter_unpack(body[_HEADER.size :]):
         point = RecoveryPoint._make(fields)
         points[point.topic_id, point.partition] = point
     return RecoveryPoints(generation, bool(clean), epoch_floor, points)
