@@ -395,7 +395,7 @@ class PartitionLog:
         self._stable_segment = segment
         self._stable_position = position
         unstable = self._producers.first_unstable(end)
-        self.last_stable = end if unstable is None else max(unstable, self.start)
+        self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
         waiting = self._waiting.ends
         while waiting and waiting[0][0] <= end:
             self._tell(waiting.popleft()[1])
