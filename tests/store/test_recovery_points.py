@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+from crc32c import crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,3 +94,16 @@ def test_wherever_the_power_goes_they_are_the_old_ones_or_the_new() -> None:
         found = read_recovery_points(disk, FOLDER)
         assert found is not None
         assert found.generation in (1, 2)
+
+
+def test_those_of_a_broker_without_transactions_are_read() -> None:
+    """Its points end before the two fields that came with them."""
+    disk = new_disk()
+    point = RecoveryPoint(TopicId(bytes(16)), 3, 1, 10, 50, 40, 700, 900, 5, 49, 5, 50, 2, 1)
+    fields = struct.pack(">16sIiqqqIqqqqqII", *point[:14])
+    data = struct.pack(">8sQBxxxII", b"DRAVERP1", 9, True, 2, 1) + fields
+    disk.open(FOLDER / FILE_NAME, create=True).pwrite(data + struct.pack(">I", crc32c(data)), 0)
+    found = read_recovery_points(disk, FOLDER)
+    assert found is not None
+    assert (found.generation, list(found.points.values())) == (9, [point])
+    assert (point.first_unstable, point.transaction_entries) == (-1, 0)

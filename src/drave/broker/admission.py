@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from drave.broker.core import Broker
-from drave.log import Appended, OutOfOrderSequence, PartitionLog
+from drave.log import Appended, PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.records import BatchHeader, Buffer
 
@@ -70,6 +70,7 @@ class Admission:
         log, header = self._log, self._header
         producers = log.producers
         if not producers.in_transaction(header.producer_id, header.producer_epoch):
+            producers.expect(header)
             try:
                 pending = self._broker.transactions.check(
                     self._transactional_id,
@@ -85,10 +86,7 @@ class Admission:
                 self._batch = bytes(self._batch)  # a view of the request would not live so long
                 pending.attach(lambda code: self._answered(code, done))
                 return None
-            producers.check(header)
-            sequence = header.base_sequence
-            if self._version >= ADDS_SINCE and sequence and not producers.has_sent(header.producer_id):
-                raise OutOfOrderSequence(header.producer_id, sequence, 0)  # each such transaction begins at 0
+            producers.check_first(header, begins_at_0=self._version >= ADDS_SINCE)
         return log.append(self._batch, header, now_ms=self._now_ms)
 
     def _answered(self, code: ErrorCode, done: Callable[[Appended | ProtocolError], None]) -> None:

@@ -92,12 +92,13 @@ class Producer:
 class Producers:
     """Every producer of one partition."""
 
-    __slots__ = ("_by_id", "_ended", "_open", "changes")
+    __slots__ = ("_asking", "_by_id", "_ended", "_open", "changes")
 
     def __init__(self) -> None:
         self._by_id: dict[int, Producer] = {}
         self._open: dict[int, int] = {}
         self._ended: deque[tuple[int, int]] = deque()
+        self._asking: dict[int, tuple[int, int]] = {}
         self.changes = 0
         """Rises with every change, so that a checkpoint sees whether there is something to write."""
 
@@ -192,6 +193,7 @@ class Producers:
     def expire(self, now_ms: int, after_ms: int) -> int:
         """Forget producers that were silent for so long and have no open transaction; returns how many."""
         limit = now_ms - after_ms
+        self._asking.clear()  # they ask again, or have gone
         silent = [
             producer_id
             for producer_id, producer in self._by_id.items()
@@ -209,10 +211,26 @@ class Producers:
         """Whether this life of a producer has a transaction open here."""
         return producer_id in self._open and self._by_id[producer_id].epoch == epoch
 
-    def has_sent(self, producer_id: int) -> bool:
-        """Whether a batch of the producer's present epoch is known."""
+    def expect(self, header: BatchHeader) -> None:
+        """A batch begins a transaction here if its coordinator lets it: none that comes after it may be the first."""
+        epoch, lowest = self._asking.get(header.producer_id, (NONE, NONE))
+        if header.producer_epoch > epoch or (header.producer_epoch == epoch and header.base_sequence < lowest):
+            self._asking[header.producer_id] = header.producer_epoch, header.base_sequence
+
+    def check_first(self, header: BatchHeader, *, begins_at_0: bool) -> None:
+        """Whether a batch may be the first of a transaction here. `begins_at_0`: each has an epoch of its own.
+
+        Raises what `check` does.
+        """
+        self.check(header)
+        producer_id, sequence = header.producer_id, header.base_sequence
         producer = self._by_id.get(producer_id)
-        return producer is not None and bool(producer.batches)
+        if begins_at_0 and sequence and (producer is None or not producer.batches):
+            raise OutOfOrderSequence(producer_id, sequence, 0)
+        epoch, lowest = self._asking.get(producer_id, (NONE, NONE))
+        if epoch == header.producer_epoch and sequence > lowest:
+            raise OutOfOrderSequence(producer_id, sequence, lowest)
+        self._asking.pop(producer_id, None)
 
     @property
     def open_transactions(self) -> dict[int, int]:

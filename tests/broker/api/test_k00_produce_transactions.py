@@ -197,6 +197,21 @@ def test_from_version_12_on_a_partition_begins_at_sequence_0(still: StillBroker,
     assert codes(call) == [0]
 
 
+@pytest.mark.parametrize("version", [ASKS_ONLY, BY_NAME])
+def test_a_batch_that_was_refused_for_now_is_not_overtaken(
+    still: StillBroker, coordinator: Coordinator, version: int
+) -> None:
+    """Its producer sends it again; had the one after it been taken, it would be out of order for ever."""
+    still.create("rides")
+    coordinator.answers[0] = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    assert codes(send(still, {0: sent()}, version)) == [ErrorCode.NOT_ENOUGH_REPLICAS]
+    coordinator.answers = {}
+    assert codes(send(still, {0: sent(1)}, version)) == [ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER]
+    calls = [send(still, {0: sent(sequence)}, version) for sequence in (0, 1)]
+    still.commit()
+    assert [codes(call) for call in calls] == [[0], [0]]
+
+
 def test_who_awaits_no_answer_is_hung_up_on_when_it_is_refused_later(
     still: StillBroker, coordinator: Coordinator
 ) -> None:
