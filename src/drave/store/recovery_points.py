@@ -102,6 +102,6 @@ def read_recovery_points(disk: Disk, folder: Path) -> RecoveryPoints | None:
         return None
     points = {}
     for fields in layout.iter_unpack(body[_HEADER.size :]):
-        point = RecoveryPoint._make(fields)
+        point = RecoveryPoint(*fields)
         points[point.topic_id, point.partition] = point
     return RecoveryPoints(generation, bool(clean), epoch_floor, points)
