@@ -470,8 +470,10 @@ class World:
 
     def change_topics(self) -> None:
         topic = self.chance.choice(list(self.topics.values()))
-        self.delete_topic(topic)
-        self.create_topic(topic.name)
+        try:
+            self.delete_topic(topic)
+        finally:  # the catalog goes on when the power is cut in the middle of it
+            self.create_topic(topic.name)
 
     def fill_disk(self) -> None:
         self.disk.room_bytes = self.chance.choice((0, 200, 3000))
