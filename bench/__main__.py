@@ -65,7 +65,7 @@ class Run:
             if row.rounds_max is not None and number >= row.rounds_max:
                 continue
             for arm in order:
-                rows.settle()
+                rows.settle(2 * self.effort.bulk_bytes)
                 try:
                     self.measure(row, arm)
                 except Exception as error:  # one row of one broker: said, and the others go on

@@ -14,7 +14,7 @@ from drave.wire.frames import decode_reply, encode_request
 
 HOST: Final = "127.0.0.1"
 CLIENT_ID: Final = "differential"
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 
 HIGHEST: Final = {key: api.versions[1] for key, api in API.items()} | {
     ApiKey.API_VERSIONS: 4,

@@ -27,6 +27,9 @@ ID_FIRST = 4
 OLD_AND_NEW = (0, 3, 4, 5, 7, 9)
 """Versions of JoinGroup: whose answers have another form, or whose members are treated otherwise."""
 
+SHORT_MS = 1_000
+"""A time-out that is waited for: long enough for a machine that stalls between two requests."""
+
 
 @dataclass
 class Member:
@@ -312,7 +315,10 @@ def a_join_while_the_leader_has_yet_to_assign(stage: Stage, version: int) -> Non
 @scenario(version=OLD_AND_NEW)
 def who_does_not_join_again_in_time_is_out(stage: Stage, version: int) -> None:
     group = stage.group()
-    first, timeout_ms = _member(stage), {"rebalance_timeout_ms": 150} if version else {"session_timeout_ms": 150}
+    first, timeout_ms = (
+        _member(stage),
+        {"rebalance_timeout_ms": SHORT_MS} if version else {"session_timeout_ms": SHORT_MS},
+    )
     _join(stage, first, group, version, **timeout_ms)
     _sync(stage, first, group, {first.id: b"all"})
     second = _member(stage)
@@ -324,7 +330,7 @@ def who_does_not_join_again_in_time_is_out(stage: Stage, version: int) -> None:
 @scenario(version=OLD_AND_NEW)
 def a_session_ends_without_heartbeats(stage: Stage, version: int) -> None:
     group, member = stage.group(), _member(stage)
-    _join(stage, member, group, version, session_timeout_ms=100)
+    _join(stage, member, group, version, session_timeout_ms=SHORT_MS)
     _sync(stage, member, group, {member.id: b"all"})
     _wait(stage, group, lambda found: found.group_state == "Empty")
     _beat(stage, group, member)

@@ -21,6 +21,7 @@ from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs, lock_folder
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
+from drave.model.log_config import check_topic_configs
 from drave.model.settings import BrokerSettings
 from drave.model.system import SystemClock, SystemEntropy
 from drave.store.disk import Disk, RealDisk, read_whole
@@ -71,6 +72,7 @@ async def _take_in(
     )
     try:
         config = catalog.check_new_topic(name, partitions, configs)
+        check_topic_configs(configs, durability=settings.storage.durability)
         topic = Topic(
             name=name,
             topic_id=topic_id,

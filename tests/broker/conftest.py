@@ -92,7 +92,7 @@ async def answered(pending: Pending) -> Any:
     """The answer that a parked request gets."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     pending.attach(future.set_result)
-    return await asyncio.wait_for(future, 10)
+    return await asyncio.wait_for(future, 60)
 
 
 @pytest.fixture

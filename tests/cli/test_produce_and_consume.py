@@ -164,7 +164,7 @@ def test_following_ends_quietly_when_it_is_told_to(drave, name, kafka, started, 
     with started(*line.split()) as process:
         assert process.stdout.readline() == "a\n"
         process.send_signal(number)
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0
     assert drave(f"consume {name} --group {name} --no-follow").stdout == ""  # what was printed is committed
 
@@ -190,7 +190,7 @@ def test_who_follows_is_told_once_when_the_broker_goes_and_once_when_it_is_back(
             send_to(broker, "rides", "b")
             assert process.stdout.readline() == "b\n"
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=30) == ("", "")
+            assert process.communicate(timeout=60) == ("", "")
 
 
 def send_to(broker, topic, line):

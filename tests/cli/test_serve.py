@@ -17,7 +17,7 @@ from drave.cli import main
 
 def ended(process: subprocess.Popen[str]) -> tuple[str, str, int]:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return out, err, process.returncode
 
 
@@ -28,7 +28,7 @@ def test_the_first_screen_comes_when_clients_can_connect_and_says_all_that_a_new
         assert process.stdout is not None
         screen = "".join(iter(process.stdout.readline, "Ctrl-C stops.\n"))
         bootstrap = screen.split("--bootstrap ")[1].split()[0]
-        assert AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).cluster_id
+        assert AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=60).cluster_id
         out, err, code = ended(process)
     assert f"data        {tmp_path / 'data'}" in screen
     assert "durability  fsync" in screen
@@ -82,7 +82,7 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path, args: tup
 
 def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, kafka: str, started: Any) -> None:
     with started("serve", "--data", str(tmp_path), "--listen", kafka) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert out == ""
     assert kafka.rpartition(":")[2] in err
     assert "Traceback" not in err

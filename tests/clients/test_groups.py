@@ -27,6 +27,8 @@ from tests.clients.members import (
 
 PARTITIONS = 6
 PER_PARTITION = 50
+PATIENT = {"session_timeout_ms": 60_000}
+"""For tests in which nobody may lose its place, however long the machine stops."""
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_cooperative_members_keep_what_they_need_not_give_up(
     broker: Running, topic: str, open_member: Callable[..., Member]
 ) -> None:
     """KIP-429: two rebalances follow each other; only what moves is revoked."""
-    configs = {"partition_assignment_strategy": "cooperative-sticky"}
+    configs = {"partition_assignment_strategy": "cooperative-sticky", **PATIENT}
     first = open_member(ConfluentMember, broker.bootstrap, topic, topic, **configs)
     assert isinstance(first, ConfluentMember)
     poll_until([first], lambda: len(first.partitions) == PARTITIONS, "the first has all")
@@ -155,14 +157,15 @@ def test_a_static_member_that_starts_again_disturbs_nobody(
 ) -> None:
     """KIP-345: it does not leave when it ends, and finds its partitions when it is back."""
     pair = [
-        open_member(ConfluentMember, broker.bootstrap, topic, topic, group_instance_id=instance) for instance in "ab"
+        open_member(ConfluentMember, broker.bootstrap, topic, topic, group_instance_id=instance, **PATIENT)
+        for instance in "ab"
     ]
     poll_until(pair, lambda: shared(pair, PARTITIONS), "two share")
     first, second = pair
     assert isinstance(first, ConfluentMember)
     before, revoked = second.partitions, list(first.revoked)
     second.close()
-    again = open_member(ConfluentMember, broker.bootstrap, topic, topic, group_instance_id="b")
+    again = open_member(ConfluentMember, broker.bootstrap, topic, topic, group_instance_id="b", **PATIENT)
     poll_until([first, again], lambda: bool(again.partitions), "it is back")
     assert again.partitions == before
     assert first.revoked == revoked

@@ -17,7 +17,7 @@ from drave.wire.messages.k01_fetch import FetchPartition, FetchRequest, FetchTop
 from drave.wire.messages.k02_list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from drave.wire.messages.k03_metadata import MetadataRequest, MetadataRequestTopic
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 60.0
 PRODUCE: Final = 9
 FETCH: Final = 11
 LIST_OFFSETS: Final = 5

@@ -140,7 +140,7 @@ def test_http_gets_a_sentence_of_help(stranger: Connection, method: str) -> None
 def test_tls_on_the_plain_port_fails_at_once(broker: Broker) -> None:
     """Not after the client's time-out: the handshake is refused."""
     context = ssl.create_default_context()
-    with socket.create_connection(("127.0.0.1", broker.port), timeout=5) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain, server_hostname="localhost")
 
 

@@ -171,6 +171,15 @@ def test_a_request_that_starts_alone_waits_until_nothing_is_owed(world: World) -
     assert client.replies == [b"produce", b"fetch", b"after"]
 
 
+def test_a_large_reply_has_left_before_the_next_one_is_made(world: World) -> None:
+    client = world.client()
+    client.send(later(b"fetch"), key=ApiKey.FETCH)
+    client.send(now(b"fetch"), key=ApiKey.FETCH)
+    world.handlers.complete()
+    assert client.writes == 2, "each by itself, and without waiting for the end of the turn"
+    assert client.replies == [b"fetch", b"fetch"]
+
+
 # -- what is not served
 
 

@@ -52,6 +52,13 @@ async def test_it_is_given_the_configs_that_its_folders_do_not_hold(data: Path) 
     assert adopted.topic.config.retention_ms == -1
 
 
+async def test_a_config_that_the_broker_could_not_honour_is_refused_as_when_a_topic_is_created(data: Path) -> None:
+    careless = BrokerSettings.load(data_folder=data, durability="os")
+    with pytest.raises(InvalidConfig, match="durability"):
+        await adopt(careless, "rides", {"flush.ms": "5"})
+    assert (await adopt(careless, "rides")).records == RECORDS
+
+
 async def test_a_config_that_makes_no_sense_is_refused_and_changes_nothing(data: Path) -> None:
     with pytest.raises(InvalidConfig):
         await adopt(settings(data), "rides", {"retention.ms": "long"})

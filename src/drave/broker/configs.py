@@ -12,8 +12,9 @@ What a broker says about topics is shown under its own name for it: `retention.m
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drave.model.config import ConfigKey, ConfigSource, ConfigSynonym
 from drave.model.dynamic_settings import SettingLayers
@@ -22,6 +23,9 @@ from drave.model.topic_configs import TOPIC_CONFIGS
 
 if TYPE_CHECKING:
     from drave.broker.core import Broker
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,10}")
+"""As Java reads one; Python's own reading takes more."""
 
 
 class ResourceType(enum.IntEnum):
@@ -64,11 +68,8 @@ def check_named(name: str, what: str) -> None:
 
 def check_is_here(broker: Broker, name: str) -> None:
     """That `name` is this broker's id. Raises Refused."""
-    try:
-        node_id = int(name) if name.isascii() else None
-    except ValueError:
-        node_id = None
-    if node_id is None:
+    if not _NUMBER.fullmatch(name):
         raise Refused(ErrorCode.INVALID_REQUEST, f"A broker's id is a whole number, not {name!r}.")
+    node_id = int(name)
     if node_id != broker.node_id:
         raise Refused(ErrorCode.INVALID_REQUEST, f"This is broker {broker.node_id}, not {node_id}.")

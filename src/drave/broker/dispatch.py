@@ -106,9 +106,11 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.DESCRIBE_LOG_DIRS: Handler(k35_describe_log_dirs.describe_log_dirs, alone=True),
     ApiKey.CREATE_PARTITIONS: Handler(k37_create_partitions.create_partitions),
     ApiKey.DELETE_GROUPS: Handler(k42_delete_groups.delete_groups),
-    ApiKey.ELECT_LEADERS: Handler(k43_elect_leaders.elect_leaders),
+    ApiKey.ELECT_LEADERS: Handler(k43_elect_leaders.elect_leaders, alone=True),
     ApiKey.INCREMENTAL_ALTER_CONFIGS: Handler(k44_incremental_alter_configs.incremental_alter_configs),
-    ApiKey.ALTER_PARTITION_REASSIGNMENTS: Handler(k45_alter_partition_reassignments.alter_partition_reassignments),
+    ApiKey.ALTER_PARTITION_REASSIGNMENTS: Handler(
+        k45_alter_partition_reassignments.alter_partition_reassignments, alone=True
+    ),
     ApiKey.LIST_PARTITION_REASSIGNMENTS: Handler(k46_list_partition_reassignments.list_partition_reassignments),
     ApiKey.OFFSET_DELETE: Handler(k47_offset_delete.offset_delete),
     ApiKey.UPDATE_FEATURES: Handler(k57_update_features.update_features),

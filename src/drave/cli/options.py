@@ -81,6 +81,13 @@ TOPIC_PART: Final = TopicPart()
 SPEED: Final = Speed()
 
 
+def topic_configs_option(explained: str) -> Callable[[F], F]:
+    """`--config KEY=VALUE`, repeatable, as `configs`."""
+    return click.option(
+        "--config", "configs", metavar="KEY=VALUE", type=KEY_VALUE, multiple=True, help=f"{explained}; repeatable."
+    )
+
+
 def connection_options(command: F) -> F:
     """`--bootstrap` and `--set`, which reach the command as one `connection`."""
 

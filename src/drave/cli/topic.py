@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from drave.cli.options import KEY_VALUE, TIME, TOPIC_PART, connection_options, json_option
+from drave.cli.options import TIME, TOPIC_PART, connection_options, json_option, topic_configs_option
 from drave.cli.output import counted, is_terminal, note, print_json, print_table
 from drave.client.connection import Connection
 from drave.client.deleting import Deletion, delete_records, plan_deletions
@@ -25,14 +25,7 @@ def topic() -> None:
 @click.argument("name")
 @click.option("--partitions", type=click.IntRange(min=1), metavar="N", help="Default: the broker's.")
 @click.option("--replication-factor", type=click.IntRange(min=1), metavar="N", help="Default: the broker's.")
-@click.option(
-    "--config",
-    "configs",
-    metavar="KEY=VALUE",
-    type=KEY_VALUE,
-    multiple=True,
-    help="A config of the topic, such as retention.ms=-1 or cleanup.policy=compact; repeatable.",
-)
+@topic_configs_option("A config of the topic, such as retention.ms=-1 or cleanup.policy=compact")
 @click.option("--if-not-exists", is_flag=True, help="Be content when it is there already.")
 @json_option
 @connection_options
@@ -116,14 +109,7 @@ def _print_description(found: TopicDescription) -> None:
 
 @topic.command()
 @click.argument("name")
-@click.option(
-    "--config",
-    "configs",
-    metavar="KEY=VALUE",
-    type=KEY_VALUE,
-    multiple=True,
-    help="Set a config of the topic, such as retention.ms=-1; repeatable.",
-)
+@topic_configs_option("Set a config of the topic, such as retention.ms=-1")
 @click.option(
     "--delete-config",
     "deleted",
@@ -251,14 +237,7 @@ def delete(names: tuple[str, ...], yes: bool, as_json: bool, connection: Connect
 @topic.command()
 @click.argument("name")
 @click.option("--data", metavar="DIR", help="The stopped broker's data folder.  [default: ./drave-data]")
-@click.option(
-    "--config",
-    "configs",
-    metavar="KEY=VALUE",
-    type=KEY_VALUE,
-    multiple=True,
-    help="A config of the topic, such as retention.ms=-1, for its folders do not hold them; repeatable.",
-)
+@topic_configs_option("A config of the topic, such as retention.ms=-1, for its folders do not hold them")
 @json_option
 def adopt(name: str, data: str | None, configs: tuple[tuple[str, str], ...], as_json: bool) -> None:
     """Take in the topic NAME from folders that the broker does not know.

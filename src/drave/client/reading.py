@@ -26,6 +26,9 @@ _ALONE: Final = "drave-reader"
 _WAIT_S: Final = 0.2
 """How long one wait for records lasts, so that Ctrl-C is heard in between."""
 
+_ANSWER_S: Final = 1.0
+"""How long a broker may take to answer before it is said that none does; Ctrl-C waits for that."""
+
 _FETCH_WAIT_MS: Final = 20
 """How long a broker may hold back the answer that nothing more is there, when that is all we wait for."""
 
@@ -194,7 +197,7 @@ class Reader:
 
         try:
             with interruptible():
-                self._consumer.list_topics(self._reading.topics[0], timeout=_WAIT_S)
+                self._consumer.list_topics(self._reading.topics[0], timeout=_ANSWER_S)
         except KafkaException:
             return False
         return True

@@ -119,6 +119,7 @@ class Session(asyncio.BufferedProtocol):
         self._sessions.gone(self)
         self._give_back()
         self._sessions.memory.leave(self)
+        self._out = []
         slots, self.slots = self.slots, deque()
         for slot in slots:
             if slot.pending is not None:
@@ -196,6 +197,7 @@ class Session(asyncio.BufferedProtocol):
     def abort(self, reason: str) -> None:
         """Close now; what is unsent is dropped."""
         self.is_closing = True
+        self._out = []
         logger.info("%s: closed: %s", self.peer, reason)
         self._transport.abort()
 
@@ -404,7 +406,8 @@ class Session(asyncio.BufferedProtocol):
         slots = self.slots
         while slots and (parts := slots[0].parts) is not None:
             self._out += parts
-            slots.popleft()
+            if slots.popleft().route.alone:
+                self.write_out()  # now: the next one may start, and be as large
         if not self._processing:
             self._write_soon()
             self._go_on()

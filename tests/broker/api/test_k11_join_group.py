@@ -19,7 +19,7 @@ Code = ErrorCode
 def join(member_id: str = "", *, group: str = "g", instance_id: str | None = None) -> JoinGroupRequest:
     return JoinGroupRequest(
         group_id=group,
-        session_timeout_ms=10_000,
+        session_timeout_ms=60_000,
         rebalance_timeout_ms=60_000,
         member_id=member_id,
         group_instance_id=instance_id,

@@ -32,7 +32,7 @@ async def groups(asker, see) -> None:
     await see(OffsetCommitRequest(group_id="empty", member_id="", topics=[topic]), 9)
     protocol = JoinGroupRequestProtocol(name="range", metadata=b"")
     join = JoinGroupRequest(
-        group_id="busy", session_timeout_ms=10_000, member_id="", protocol_type="consumer", protocols=[protocol]
+        group_id="busy", session_timeout_ms=60_000, member_id="", protocol_type="consumer", protocols=[protocol]
     )
     await see(join, 3)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from drave.broker.dispatch import HANDLERS
 from drave.model.errors import ErrorCode
+from drave.wire.api import ApiKey
 from drave.wire.messages.k43_elect_leaders import ElectLeadersRequest, TopicPartitions
 
 PREFERRED, UNCLEAN = 0, 1
@@ -79,3 +81,8 @@ async def test_without_any_time_nothing_is_looked_at(see, rides, timeout_ms):
     response = await see(elect([("nope", [0])], timeout_ms=timeout_ms))
     assert response.error_code == ErrorCode.REQUEST_TIMED_OUT
     assert codes(response) == [("nope", [(0, ErrorCode.REQUEST_TIMED_OUT)])]
+
+
+def test_it_starts_alone():
+    """Twenty bytes ask for the names of all topics: a session owes one such reply at a time."""
+    assert HANDLERS[ApiKey.ELECT_LEADERS].alone

@@ -10,6 +10,7 @@ import pytest
 
 from drave.broker.context import Pending
 from drave.broker.coordinator import partition as partitions
+from drave.broker.coordinator import runtime
 from drave.broker.coordinator.runtime import gathered
 from drave.broker.core import Broker
 from drave.catalog.memory import MemoryCatalog
@@ -86,7 +87,7 @@ class Life:
         protocol = JoinGroupRequestProtocol(name="range", metadata=b"")
         joined = await self.asker.ask(
             JoinGroupRequest(
-                group_id=group, session_timeout_ms=10_000, member_id="", protocol_type="consumer", protocols=[protocol]
+                group_id=group, session_timeout_ms=60_000, member_id="", protocol_type="consumer", protocols=[protocol]
             ),
             3,
         )
@@ -96,7 +97,8 @@ class Life:
 
 
 @pytest.fixture
-async def life(tmp_path: Path) -> Any:
+async def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(runtime, "LOAD_WAIT_S", 60)  # nobody asks before everything is loaded, however busy the machine
     life = Life(tmp_path)
     await life.begin()
     await life.asker.create_topic("t")

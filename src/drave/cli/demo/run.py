@@ -91,8 +91,8 @@ class Run:
 
     def _publish(self, speed: float, seconds: float | None, as_recorded: bool) -> None:
         pace = None if speed == AS_FAST_AS_IT_CAN else Pace(speed)
-        started = time.monotonic()
         with Publisher(self._connection, self.topic) as publisher:
+            started = time.monotonic()
             for ride in self._rides:
                 due = pace.due_s(ride.pickup_ms) if pace else 0.0
                 if not self._sleep_until(started + due, started, seconds, publisher):
