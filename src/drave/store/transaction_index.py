@@ -25,7 +25,8 @@ from drave.store.names import TRANSACTION_INDEX
 
 _ENTRY: Final = struct.Struct(">hqqqq")
 _VERSION: Final = 0
-_READ_ENTRIES: Final = 1024
+_READ_ENTRIES_MIN: Final = 16
+_READ_ENTRIES_MAX: Final = 1024
 
 
 class AbortedTransaction(NamedTuple):
@@ -148,14 +149,16 @@ class TransactionView(NamedTuple):
                     low = middle + 1
                 else:
                     high = middle
+            entries = _READ_ENTRIES_MIN
             while low < self.saved:
-                count = min(_READ_ENTRIES, self.saved - low)
-                data = memoryview(read(count * _ENTRY.size, low * _ENTRY.size))
+                count = min(entries, self.saved - low)
+                data = read(count * _ENTRY.size, low * _ENTRY.size)
                 if len(data) != count * _ENTRY.size:
                     raise OSError(f"{self.path} ends before its last entry")
-                for at in range(0, len(data), _ENTRY.size):
-                    yield _entry(data[at : at + _ENTRY.size])
+                for _, *fields in _ENTRY.iter_unpack(data):
+                    yield AbortedTransaction(*fields)
                 low += count
+                entries = min(2 * entries, _READ_ENTRIES_MAX)
         for transaction in self.waiting[: self.pending]:
             if transaction.last_offset >= start:
                 yield transaction
