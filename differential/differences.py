@@ -241,6 +241,35 @@ ON_PURPOSE: Final = (
         drave=ABSENT,
         why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
     ),
+    # -- transactions
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.log_start_offset",
+        drave=ABSENT,
+        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    ),
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.log_append_time_ms",
+        kafka=1_600_000_000_000,
+        drave=ABSENT,
+        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    ),
+    Reason(
+        cases="transactions/records_deleted_under_an_open_transaction",
+        place="2.ListOffsets.*.offset",
+        kafka=0,
+        drave=1,
+        why="nothing is stable only below where the log begins",
+    ),
     # -- epochs
     Reason(
         cases="k23_offset_for_leader_epoch/epochs_of_a_log(*epoch=-2)",
