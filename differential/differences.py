@@ -219,6 +219,13 @@ ON_PURPOSE: Final = (
         drave=3,
         why="Kafka 4.4's version",
     ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*key=TXN_OFFSET_COMMIT)",
+        place="1.versions.0.1",
+        kafka=5,
+        drave=6,
+        why="Kafka 4.4's version",
+    ),
     # -- producers
     Reason(
         cases="k22_init_producer_id/*",
