@@ -53,7 +53,7 @@ bench: $(READY)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
-	$(BIN)/python -m differential $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+	$(BIN)/python -m differential --seeds $(or $(SEEDS),100) $(ARGS)
 
 # Real clients against Drave; what is not on this machine is skipped with the reason. ONLY=java for one of them.
 conformance: $(READY)
