@@ -219,6 +219,13 @@ ON_PURPOSE: Final = (
         drave=3,
         why="Kafka 4.4's version",
     ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*key=TXN_OFFSET_COMMIT)",
+        place="1.versions.0.1",
+        kafka=5,
+        drave=6,
+        why="Kafka 4.4's version",
+    ),
     # -- producers
     Reason(
         cases="k22_init_producer_id/*",
@@ -240,6 +247,35 @@ ON_PURPOSE: Final = (
         kafka=1_600_000_000_000,
         drave=ABSENT,
         why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    ),
+    # -- transactions
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in Produce",
+    ),
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.log_start_offset",
+        drave=ABSENT,
+        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    ),
+    Reason(
+        cases="transactions/*",
+        place="*Produce.*.log_append_time_ms",
+        kafka=1_600_000_000_000,
+        drave=ABSENT,
+        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    ),
+    Reason(
+        cases="transactions/records_deleted_under_an_open_transaction",
+        place="2.ListOffsets.*.offset",
+        kafka=0,
+        drave=1,
+        why="nothing is stable only below where the log begins",
     ),
     # -- epochs
     Reason(

@@ -106,6 +106,10 @@ class Stage:
         self.wait(FindCoordinatorRequest(key=name), lambda answer: answer.error_code not in COORDINATOR_IS_COMING, 2)
         return name
 
+    def met(self, producer_id: int) -> None:
+        """A producer was given its id quietly: it has a symbol from now on."""
+        self._eye.symbols.of("producer", producer_id)
+
     def ready_to_play(self) -> None:
         """Wait until a broker that has just started does what every scenario expects of it."""
         anyone = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)

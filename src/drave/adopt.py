@@ -14,8 +14,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from drave.broker.coordinator.runtime import offsets_topic_configs
-from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, Topic
+from drave.broker.coordinator.groups import offsets_topic_configs
+from drave.broker.coordinator.transactions import transaction_topic_configs
+from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, TRANSACTION_STATE, Topic
 from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs, lock_folder
 from drave.model.errors import DraveError
@@ -42,7 +43,7 @@ class Adopted:
 async def adopt(settings: BrokerSettings, name: str, configs: Mapping[str, str] | None = None) -> Adopted:
     """Enter the topic whose folders lie in the data folder into the catalog. The broker must not be running.
 
-    The folders do not say what was set on the topic: `configs` does; `__consumer_offsets` has what it always has.
+    The folders do not say what was set on the topic: `configs` does; internal topics have what they always have.
     Raises CannotAdopt, DataFolderInUse when a broker is running, CatalogUnusable, and what creating a topic raises.
     """
     disk = RealDisk()
@@ -52,6 +53,9 @@ async def adopt(settings: BrokerSettings, name: str, configs: Mapping[str, str] 
         # Where a group lies follows from their number, and one that has no records may have no folder.
         partitions = max(partitions, settings.offsets_topic_partitions)
         own = offsets_topic_configs(settings)
+    elif name == TRANSACTION_STATE:
+        partitions = max(partitions, settings.transaction_topic_partitions)
+        own = transaction_topic_configs(settings)
     lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
     try:
         return await _take_in(settings, disk, name, topic_id, partitions, {**own, **(configs or {})})

@@ -127,6 +127,7 @@ class Server:
         )
         self._logs.start(loop, self._fail)
         await self._broker.groups.start()
+        await self._broker.transactions.start()
         self._sessions = Sessions(self._broker)
         self._listeners = Listeners(self._sessions)
         await self._listeners.start(settings.listen)

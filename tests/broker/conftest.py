@@ -127,6 +127,7 @@ async def broker(settings: BrokerSettings, clock: ManualClock) -> AsyncIterator[
     broker = Broker(settings, clock=clock, entropy=entropy, scheduler=loop, catalog=catalog, logs=logs)
     logs.start(loop, raise_failure)
     await broker.groups.start()
+    await broker.transactions.start()
     yield broker
     broker.end_waits()
     await broker.close()

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from drave.log import Logs
+from drave.model.ids import TopicId
+from drave.model.log_config import LogConfig
+from drave.model.storage_settings import StorageSettings
+from drave.model.system import SystemClock
+from drave.records import ControlKind, parse_header
+from drave.store.disk import RealDisk
 from drave.testing import Broker
 from tests.clients.adapters import AioKafka, ConfluentKafka, Send
 from tests.interop.conftest import DumpTool
+from tests.log.still import batch
+from tests.log.world import Topic
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +73,29 @@ def test_producer_snapshots_name_the_producers(data: Path, dump: DumpTool) -> No
     text = dump(snapshots[-1:]).text
     assert text.count("producerId: ") == len(CODECS)
     assert f"lastSequence: {PER_CODEC - 1}" in text
+
+
+def test_transactions_and_the_index_of_the_aborted_ones_are_read(tmp_path: Path, dump: DumpTool) -> None:
+    """Markers, the index, and the producers with what is open: as Kafka would have written them."""
+    rides = Topic("rides", TopicId(bytes(15) + b"1"), 1, LogConfig())
+    logs = Logs.open(tmp_path, disk=RealDisk(), clock=SystemClock(), settings=StorageSettings(), topics=[rides])
+    log = logs.partition(rides.topic_id, 0)
+    assert log is not None
+    for producer in (1, 2, 3):
+        data = batch(producer=producer, epoch=0, sequence=0, transactional=True)
+        log.append(data, parse_header(data), now_ms=1000)
+    log.append_marker(ControlKind.ABORT, 1, 0, 5, now_ms=1000, transaction_version=1)
+    log.append_marker(ControlKind.COMMIT, 2, 1, 5, now_ms=1000, transaction_version=2)
+    asyncio.run(logs.close())
+    folder = tmp_path / "topics" / "rides-0"
+    index = dump(folder.glob("*.txnindex")).text
+    assert index.splitlines()[-1] == "version: 0 producerId: 1 firstOffset: 0 lastOffset: 3 lastStableOffset: 1"
+    segment = dump(folder.glob("*.log"), "--deep-iteration").text
+    assert "endTxnMarker: ABORT coordinatorEpoch: 5" in segment
+    assert "endTxnMarker: COMMIT coordinatorEpoch: 5" in segment
+    producers = dump(folder.glob("*.snapshot")).text
+    assert "producerId: 3 producerEpoch: 0 coordinatorEpoch: -1 currentTxnFirstOffset: OptionalLong[2]" in producers
+    assert "producerId: 2 producerEpoch: 1 coordinatorEpoch: 5 currentTxnFirstOffset: OptionalLong.empty" in producers
 
 
 def test_the_offsets_decoder_reads_groups_and_offsets(data: Path, dump: DumpTool) -> None:

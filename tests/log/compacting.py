@@ -8,6 +8,7 @@ keep their offsets, their producers and their sequences.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from drave import records
 from drave.log.housekeeping import look_for_compaction
@@ -30,6 +31,7 @@ class CompactingWorld(World):
             cleaner_slice_bytes=self.chance.choice((1, 300, 4000, 1 << 16)),
             cleaner_map_bytes=self.chance.choice((64, 400, 1 << 16)),
         )
+        self.temper[self.end_transaction] *= self.chance.choice((1, 4))
         self.temper[self.compact] = self.chance.choice((2, 8, 20))
 
     def new_config(self) -> LogConfig:
@@ -45,7 +47,7 @@ class CompactingWorld(World):
             max_compaction_lag_ms=chance.choice((10_000, 1 << 62)),
         )
 
-    def new_batch(self, count: int, **producer: int) -> bytes:
+    def new_batch(self, count: int, **producer: Any) -> bytes:
         chance = self.chance
         size = chance.choice((0, 10, 100, 300))
         made = [
@@ -98,15 +100,22 @@ class CompactingWorld(World):
     def judge(self, key: Key, truth: list[Sent], found: list[Sent], where: str) -> None:
         log = self.log(key)
         originals = {sent.base: sent for sent in truth}
+        aborted = self.histories[key].transactions(log.end)[1]
         left: dict[int, Record] = {}
         for sent in found:
             assert sent.base in originals, f"{where}: a batch at {sent.base} that nobody sent"
             assert same_place(sent, originals[sent.base]), f"{where}: the batch at {sent.base} is another"
-            left |= {record.offset: record for record in records.read_records(sent.data)}
-        written = [record for sent in truth for record in records.read_records(sent.data)]
+            assert sent.header.is_control == originals[sent.base].header.is_control, where
+            if not sent.header.is_control:
+                left |= {record.offset: record for record in records.read_records(sent.data)}
+        data = [sent for sent in truth if not sent.header.is_control]
+        written = [record for sent in data for record in records.read_records(sent.data)]
         for record in written:
             assert left.get(record.offset, record) == record, f"{where}: {record.offset} has changed"
         assert left.keys() <= {record.offset for record in written}, where
+        gone = {record.offset for sent in data if ended(sent, aborted) for record in records.read_records(sent.data)}
+        written = [record for record in written if record.offset not in gone]
+        left = {offset: record for offset, record in left.items() if offset not in gone}
         newest = {record.key: record for record in written}
         for record in written:
             if record.offset < log.start or record.offset in left or record.key is None:
@@ -124,6 +133,30 @@ class CompactingWorld(World):
         written = self.built_at[originals[base].data[61:]]
         return written + min(topic.config.delete_retention_ms for topic in self.topics.values()) <= self.clock.now_ms
 
+    def check_aborted(self, key: Key, start: int) -> None:
+        """Who reads what is committed is told of every aborted transaction of which something is left, and of no other
+        than those that there were."""
+        log = self.log(key)
+        aborted = self.histories[key].transactions(log.high_watermark)[1]
+        at = start
+        while at < log.last_stable:
+            read = log.read_now(
+                at,
+                bytes_max=self.chance.choice((1, 500, 9999)),
+                limit=log.last_stable,
+                whole_first=True,
+                committed=True,
+            )
+            assert read is not None
+            found = [Sent(bytes(data), header) for part in read.parts for header, data in records.split(part)]
+            told = {(each.producer_id, each.first_offset, each.last_offset) for each in read.aborted}
+            where = f"seed {self.seed}, life {self.lives}, {log!r}, from {at}"
+            for sent in found:
+                for each in aborted:
+                    assert each in told or not sent.header.count or not ended(sent, [each]), f"{where}: {each}"
+            assert told <= set(aborted), where
+            at = found[-1].end
+
     def read_somewhere(self) -> None:
         """A read in a gap gives what follows it; look-ups by time know nothing of what is gone."""
         key = self.any_key()
@@ -131,6 +164,7 @@ class CompactingWorld(World):
         if log.start >= log.high_watermark:
             return
         content = [Sent(data, records.parse_header(data)) for data in self.content(key)]
+        self.check_aborted(key, log.start)
         offset = self.chance.randrange(log.start, log.high_watermark)
         batches = log.read_now(offset, bytes_max=1, limit=log.high_watermark, whole_first=True)
         assert batches is not None
@@ -161,3 +195,13 @@ def same_place(sent: Sent, original: Sent) -> bool:
     one, other = sent.header, original.header
     names = ("last_offset_delta", "leader_epoch", "producer_id", "producer_epoch", "base_sequence")
     return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
+def ended(sent: Sent, aborted: list[tuple[int, int, int]]) -> bool:
+    """Whether a batch belongs to a transaction that was aborted."""
+    header = sent.header
+    return (
+        header.is_transactional
+        and not header.is_control
+        and any(header.producer_id == producer and first <= sent.base < last for producer, first, last in aborted)
+    )

@@ -124,7 +124,7 @@ def test_readers_of_an_old_segment_read_on() -> None:
         put(still, (b"a", b"%d" % number * 100))
     still.commit()
     log = still.log
-    plan = log._plan(0, log.high_watermark)
+    plan = log._plan(0, log.high_watermark, committed=False)
     assert plan is not None
     compact(still)
     assert plan.segment not in log.files.segments  # type: ignore[union-attr]
@@ -186,8 +186,25 @@ def test_an_aborted_transactions_records_go_and_its_marker_waits_for_its_horizon
 
 
 def end_transaction(still: Still, kind: ControlKind, producer_id: int) -> None:
-    data = records.control_batch(kind, producer_id, 0, 0, still.clock.now_ms)
-    still.log.append(data, records.parse_header(data), now_ms=still.clock.now_ms)
+    still.log.append_marker(kind, producer_id, 0, 0, now_ms=still.clock.now_ms, transaction_version=1)
+
+
+def test_readers_are_told_of_an_aborted_transaction_as_long_as_its_marker_is_there() -> None:
+    still = compacting()
+    put(still, (b"a", b"1"), transactional=True, producer_id=3, producer_epoch=0, base_sequence=0)
+    end_transaction(still, ControlKind.ABORT, 3)
+    told = []
+    for _ in range(3):
+        put(still, (b"c", b"1" * 300))
+        compact(still)
+        still.checkpoint()
+        still.power_cut()
+        log = still.log
+        read = log.read_now(0, bytes_max=1 << 20, limit=log.last_stable, whole_first=True, committed=True)
+        assert read is not None
+        told.append([(each.producer_id, each.last_offset) for each in read.aborted])
+        still.clock.now_ms += 600
+    assert told == [[(3, 1)], [(3, 1)], [(3, 1)]]
 
 
 # -- the plan

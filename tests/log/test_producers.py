@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from drave import records
 from drave.log import InvalidProducerEpoch, OutOfOrderSequence
 from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, SentBatch, advance, retreat
+from drave.records import ControlKind
 from tests.log.still import Still, batch
 from tests.log.world import facts, finish
 
@@ -144,8 +145,7 @@ def test_the_open_transaction_of_a_producer_holds_the_last_stable_offset_back() 
     still.append(batch(b"plain"))
     still.commit()
     assert (still.log.last_stable, still.log.high_watermark) == (1, 3)
-    marker = records.control_batch(records.ControlKind.COMMIT, 1, 0, coordinator_epoch=0, now_ms=0)
-    still.append(marker)
+    still.log.append_marker(ControlKind.COMMIT, 1, 0, 0, now_ms=0, transaction_version=1)
     assert still.log.last_stable == 1
     still.commit()
     assert still.log.last_stable == 4

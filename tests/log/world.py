@@ -2,12 +2,14 @@
 
     World(seed)   a catalog that survives everything, logs that do not, and for each partition a History
 
-What happens is drawn from the seed: appends (plain and idempotent, small and large, sent again), commits and chores
-that are begun, run and entered at different moments, new log starts, retention, rolls, full disks, topics that come
-and go under one name, clean stops, power cuts and kills in the middle of any disk call, also during recovery.
+What happens is drawn from the seed: appends (plain, idempotent and in transactions, small and large, sent again),
+transactions that end, commits and chores that are begun, run and entered at different moments, new log starts,
+retention, rolls, full disks, topics that come and go under one name, clean stops, power cuts and kills in the middle of
+any disk call, also during recovery.
 
 The model's law: what was acknowledged is there; what is there was sent, with the offset it was given, in order; the
-log starts where it was told to, or a little earlier when nobody was told yet; producers are what the batches say.
+log starts where it was told to, or a little earlier when nobody was told yet; producers are what the batches say. So
+is the last stable offset, which never goes back, and who reads what is committed is told of what was aborted there.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from drave.log.producers import Producers
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
+from drave.records import ControlKind
 from drave.store.disk import read_whole
 from drave.store.names import METADATA, decode_metadata
 from drave.testing.disk import PowerCut, SimulatedDisk
@@ -36,6 +39,8 @@ Key = tuple[TopicId, int]
 
 ROOT = Path("/data")
 NAMES = ("rides", "cars")
+IDEMPOTENT = (0, 1, 2)
+TRANSACTIONAL = (10, 11, 12)
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -83,6 +88,14 @@ class Sent:
     def end(self) -> int:
         return self.header.last_offset + 1
 
+    @property
+    def marker(self) -> records.Marker | None:
+        """What it says if it ends a transaction."""
+        if not self.header.is_control:
+            return None
+        (record,) = records.read_records(self.data)
+        return records.parse_control(record)
+
 
 @dataclass
 class History:
@@ -94,6 +107,8 @@ class History:
     appended: int = 0
     """The end of what `append` has returned for."""
     acknowledged: int = 0
+    stable: int = 0
+    """The last stable offset that somebody has seen."""
     start: int = 0
     start_asked: int = 0
     checkpointed: int = 0
@@ -110,9 +125,11 @@ class History:
         """What came after `end` is gone."""
         self.batches = self.up_to(end)
         self.sequences = {
-            producer_id: (producer.epoch, (producer.batches[-1].last_sequence + 1) & 0x7FFFFFFF)
+            producer_id: (
+                producer.epoch,
+                (producer.batches[-1].last_sequence + 1) & 0x7FFFFFFF if producer.batches else 0,
+            )
             for producer_id, producer in self.producers(end)
-            if producer.batches
         }
 
     def producers(self, end: int) -> Producers:
@@ -120,13 +137,38 @@ class History:
         producers = Producers.restore(self.known)
         for sent in self.up_to(end):
             if sent.header.producer_id >= 0:
-                producers.add(sent.header, sent.base, 0)
+                producers.add(sent.header, sent.base, 0, sent.marker)
         return producers
+
+    def transactions(self, end: int) -> tuple[dict[int, int], list[tuple[int, int, int]]]:
+        """Where those begin that are open at `end`, and those that were aborted: producer, first offset, marker."""
+        began = dict(Producers.restore(self.known).open_transactions)
+        aborted = []
+        for sent in self.up_to(end):
+            producer_id, marker = sent.header.producer_id, sent.marker
+            if marker is not None:
+                first = began.pop(producer_id, None)
+                if first is not None and marker.kind is ControlKind.ABORT:
+                    aborted.append((producer_id, first, sent.base))
+            elif sent.header.is_transactional:
+                began.setdefault(producer_id, sent.base)
+        return began, aborted
+
+    def stable_at(self, end: int, start: int) -> int:
+        """The last stable offset once everything below `end` is durable."""
+        return max(start, min([end, *self.transactions(end)[0].values()]))
 
 
 def facts(producers: Producers) -> dict[int, Any]:
     """Producers, without the times at which they were heard of."""
     return {producer_id: (producer.epoch, list(producer.batches)) for producer_id, producer in producers}
+
+
+def decided(producers: Producers) -> dict[int, Any]:
+    """What is known of their transactions."""
+    return {
+        producer_id: (producer.coordinator_epoch, producer.transaction_start) for producer_id, producer in producers
+    }
 
 
 def placed(batch: bytes, log: PartitionLog, at: int | None = None) -> Sent:
@@ -173,6 +215,7 @@ class World:
         """How often things happen; each world exaggerates some of it."""
         return {
             self.append: 40,
+            self.end_transaction: 7,
             self.work: 45,
             self.settle: 3,
             self.send_again: 3,
@@ -268,12 +311,18 @@ class World:
         history, log = self.histories[key], self.log(key)
         producer_id, epoch, sequence = -1, -1, -1
         if chance.random() < 0.6:
-            producer_id = chance.randrange(3)
+            producer_id = chance.choice(IDEMPOTENT + TRANSACTIONAL)
             epoch, sequence = history.sequences.get(producer_id, (0, 0))
-            if chance.random() < 0.1:
+            if chance.random() < 0.1 and producer_id not in TRANSACTIONAL:
                 epoch, sequence = epoch + 1, 0
         count = chance.choice((1, 1, 2, 5))
-        batch = self.new_batch(count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence)
+        batch = self.new_batch(
+            count,
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            base_sequence=sequence,
+            transactional=producer_id in TRANSACTIONAL,
+        )
         header = records.parse_header(batch)
         sent = placed(batch, log)
         try:
@@ -291,7 +340,7 @@ class World:
         if producer_id >= 0:
             history.sequences[producer_id] = (epoch, sequence + count)
 
-    def new_batch(self, count: int, **producer: int) -> bytes:
+    def new_batch(self, count: int, **producer: Any) -> bytes:
         """A batch of so many records, whatever they are."""
         chance = self.chance
         size = chance.choice((0, 10, 100, 700, 3000)) // count
@@ -301,15 +350,48 @@ class World:
             **producer,
         )
 
+    def end_transaction(self) -> None:
+        """A coordinator commits or aborts, now and then what is not open; with the transaction's epoch, or the next."""
+        chance = self.chance
+        key = self.any_key()
+        history, log = self.histories[key], self.log(key)
+        began = list(history.transactions(log.end)[0])
+        if not began and chance.random() < 0.8:
+            return
+        producer_id = chance.choice(began or TRANSACTIONAL)
+        version = chance.choice((1, 2)) if began else 1
+        epoch, sequence = history.sequences.get(producer_id, (0, 0))
+        if version == 2:
+            epoch, sequence = epoch + 1, 0
+        kind = chance.choice((ControlKind.COMMIT, ControlKind.ABORT, ControlKind.ABORT))
+        sent = placed(records.control_batch(kind, producer_id, epoch, self.lives, self.clock.now_ms), log)
+        try:
+            appended = log.append_marker(
+                kind, producer_id, epoch, self.lives, now_ms=self.clock.now_ms, transaction_version=version
+            )
+        except StorageError:
+            history.refused.append(sent)
+            return
+        except PowerCut:
+            history.batches.append(sent)
+            raise
+        assert (appended.base_offset, appended.end) == (sent.base, sent.end)
+        history.batches.append(sent)
+        history.appended = sent.end
+        history.sequences[producer_id] = (epoch, sequence)
+
     def send_again(self) -> None:
         """One of a producer's last five batches comes again: it is recognised, and nothing is appended."""
         key = self.any_key()
         log = self.log(key)
         for producer_id, (epoch, batches) in facts(self.histories[key].producers(log.end)).items():
+            if not batches:
+                continue
             sent = self.chance.choice(batches)
+            attributes = records.TRANSACTIONAL if producer_id in TRANSACTIONAL else 0
             header = records.BatchHeader(
-                0, 49, -1, 2, 0, 0, sent.last_offset - sent.base_offset, 0, 0, producer_id, epoch, sent.base_sequence,
-                sent.last_offset - sent.base_offset + 1,
+                0, 49, -1, 2, 0, attributes, sent.last_offset - sent.base_offset, 0, 0, producer_id, epoch,
+                sent.base_sequence, sent.last_offset - sent.base_offset + 1,
             )  # fmt: skip
             end = log.end
             appended = log.append(bytes(61), header, now_ms=self.clock.now_ms)
@@ -367,12 +449,20 @@ class World:
         for key, history in self.histories.items():
             log = self.log(key)
             history.acknowledged = max(history.acknowledged, log.high_watermark)
+            self.check_stable(key)
             history.start = max(history.start, log.start)
             history.checkpointed = max(history.checkpointed, log.points.offset)
             history.epoch = log.leader_epoch
             if self.deleted.get(key, log.start + 1) <= log.start:
                 del self.deleted[key]
                 free_segments(log, self.logs._shared)
+
+    def check_stable(self, key: Key) -> None:
+        log, history = self.log(key), self.histories[key]
+        where = f"seed {self.seed}, life {self.lives}, {log!r}"
+        assert log.last_stable == history.stable_at(log.high_watermark, log.start), where
+        assert log.last_stable >= history.stable, f"{where}: the last stable offset went back from {history.stable}"
+        history.stable = log.last_stable
 
     def move_start(self) -> None:
         key = self.any_key()
@@ -392,8 +482,10 @@ class World:
 
     def change_topics(self) -> None:
         topic = self.chance.choice(list(self.topics.values()))
-        self.delete_topic(topic)
-        self.create_topic(topic.name)
+        try:
+            self.delete_topic(topic)
+        finally:  # the catalog goes on when the power is cut in the middle of it
+            self.create_topic(topic.name)
 
     def fill_disk(self) -> None:
         self.disk.room_bytes = self.chance.choice((0, 200, 3000))
@@ -436,11 +528,16 @@ class World:
                 else (history.acknowledged if self.durability == "fsync" else history.checkpointed)
             )
             assert log.end >= held, f"{where}: {held} was promised"
-            assert log.high_watermark == log.last_stable == log.end, where
+            assert log.high_watermark == log.end, where
             assert log.start >= history.start, f"{where}: the start went back from {history.start}"
             assert log.start <= max(history.start, history.start_asked), f"{where}: nobody asked for that start"
             self.check_content(key, where)
             assert facts(log.producers) == facts(history.producers(log.end)), where
+            assert decided(log.producers) == decided(history.producers(log.end)), where
+            if self.durability == "os":
+                history.stable = 0  # what was seen may be lost there
+            self.check_stable(key)
+            self.check_aborted(key, log.start)
             if not self.logs.report.clean:
                 assert log.leader_epoch > history.epoch, f"{where}: clients cannot tell that it crashed"
             history.cut(log.end)
@@ -468,6 +565,26 @@ class World:
         first = held[0].base if held else log.start
         history.batches = [batch for batch in history.batches if batch.end <= first] + held
 
+    def check_aborted(self, key: Key, start: int) -> None:
+        """Who reads what is committed is told of every aborted transaction in what it reads, and of no other."""
+        log, history = self.log(key), self.histories[key]
+        aborted = history.transactions(log.high_watermark)[1]
+        at = start
+        while at < log.last_stable:
+            batches = log.read_now(
+                at,
+                bytes_max=self.chance.choice((1, 500, 100_000)),
+                limit=log.last_stable,
+                whole_first=True,
+                committed=True,
+            )
+            assert batches is not None
+            end = max(header.last_offset + 1 for part in batches.parts for header, _ in records.split(part))
+            told = [(each.producer_id, each.first_offset, each.last_offset) for each in batches.aborted]
+            expected = [each for each in aborted if each[1] < end and each[2] >= at]
+            assert told == sorted(expected, key=lambda each: each[1]), f"seed {self.seed}, {log!r}: {at} to {end}"
+            at = end
+
     def content(self, key: Key) -> list[bytes]:
         """Every batch of a partition, read from its start to its end."""
         log = self.log(key)
@@ -494,6 +611,7 @@ class World:
         if log.start >= log.high_watermark:
             return
         offset = self.chance.randrange(log.start, log.high_watermark)
+        self.check_aborted(key, offset)
         batches = log.read_now(offset, bytes_max=1, limit=log.high_watermark, whole_first=True)
         assert batches is not None
         wanted = next(sent for sent in history.batches if sent.end > offset)

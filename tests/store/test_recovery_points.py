@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from crc32c import crc32c
@@ -39,6 +40,8 @@ points = st.lists(
         st.integers(-1, 1 << 60),
         st.integers(-1, 1 << 60),
         st.integers(0, 1 << 20),
+        st.integers(0, 1 << 20),
+        st.integers(-1, 1 << 60),
         st.integers(0, 1 << 20),
         offsets,
     ),
@@ -85,9 +88,9 @@ def test_a_damaged_file_is_none_at_all(points: list[RecoveryPoint], at: float, c
     assert read_recovery_points(disk, FOLDER) is None
 
 
-def test_a_file_from_before_there_was_compaction_is_read() -> None:
+def test_a_file_from_before_there_were_transactions_and_compaction_is_read() -> None:
     point = RecoveryPoint(TopicId(bytes(16)), 0, 1, 2, 3, 2, 61, 61, -1, -1, -1, -1, 0, 0)
-    body = _HEADER.pack(b"DRAVERP1", 3, True, 4, 1) + _POINT_1.pack(*point[:-1])
+    body = _HEADER.pack(b"DRAVERP1", 3, True, 4, 1) + _POINT_1.pack(*point[:14])
     disk = new_disk()
     write_whole(disk, FOLDER / FILE_NAME, body + _CRC.pack(crc32c(body)))
     found = read_recovery_points(disk, FOLDER)
@@ -111,3 +114,16 @@ def test_wherever_the_power_goes_they_are_the_old_ones_or_the_new() -> None:
         found = read_recovery_points(disk, FOLDER)
         assert found is not None
         assert found.generation in (1, 2)
+
+
+def test_those_of_a_broker_without_transactions_are_read() -> None:
+    """Its points end before the two fields that came with them."""
+    disk = new_disk()
+    point = RecoveryPoint(TopicId(bytes(16)), 3, 1, 10, 50, 40, 700, 900, 5, 49, 5, 50, 2, 1)
+    fields = struct.pack(">16sIiqqqIqqqqqII", *point[:14])
+    data = struct.pack(">8sQBxxxII", b"DRAVERP1", 9, True, 2, 1) + fields
+    disk.open(FOLDER / FILE_NAME, create=True).pwrite(data + struct.pack(">I", crc32c(data)), 0)
+    found = read_recovery_points(disk, FOLDER)
+    assert found is not None
+    assert (found.generation, list(found.points.values())) == (9, [point])
+    assert (point.first_unstable, point.transaction_entries) == (-1, 0)

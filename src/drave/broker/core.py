@@ -13,7 +13,8 @@ from collections.abc import Coroutine
 from typing import Any, ClassVar, Final
 
 from drave.broker.context import Context
-from drave.broker.coordinator.runtime import Groups
+from drave.broker.coordinator.groups import Groups
+from drave.broker.coordinator.transactions import Transactions
 from drave.broker.fetching import FetchHub
 from drave.broker.producer_ids import ProducerIds
 from drave.catalog import Catalog, Change, Topic
@@ -108,6 +109,7 @@ class Broker:
         self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
+        self.transactions = Transactions(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
@@ -194,6 +196,7 @@ class Broker:
         """Answer every long poll with what there is: the broker is about to stop."""
         self.fetches.end_waits()
         self.groups.end_waits()
+        self.transactions.end_waits()
 
     def abandon(self) -> None:
         """The disk has failed: what was spawned may wait for it for ever, and nobody is told its answer any more."""

@@ -4,7 +4,7 @@
     partition.py   one of them: append, read, high watermark; reading.py, loading.py, waiting.py are parts of it
     files.py       its segments, and which of them have to be synced
     points.py      what recovery knows of it
-    producers.py   its idempotent producers (KIP-98)
+    producers.py   its producers and their transactions (KIP-98)
     epochs.py      its leader epochs (KIP-101)
     lookup.py      offsets by timestamp
     rolling.py, retention.py   when a segment is full, and when it may be forgotten; housekeeping.py does it
@@ -15,7 +15,15 @@
 The law: what is acknowledged is durable, what is readable is durable, offsets have no gaps but those of compaction.
 """
 
-from drave.log.errors import InvalidProducerEpoch, LogClosed, OffsetOutOfRange, OutOfOrderSequence, StorageError
+from drave.log.errors import (
+    InvalidProducerEpoch,
+    LogClosed,
+    NotInTransaction,
+    OffsetOutOfRange,
+    OutOfOrderSequence,
+    StorageError,
+    TransactionCoordinatorFenced,
+)
 from drave.log.logs import Logs, lock_folder
 from drave.log.lookup import TimestampOffset
 from drave.log.opening import OpenReport, TopicLike
@@ -28,6 +36,7 @@ __all__ = [
     "InvalidProducerEpoch",
     "LogClosed",
     "Logs",
+    "NotInTransaction",
     "OffsetOutOfRange",
     "OpenReport",
     "OutOfOrderSequence",
@@ -35,5 +44,6 @@ __all__ = [
     "StorageError",
     "TimestampOffset",
     "TopicLike",
+    "TransactionCoordinatorFenced",
     "lock_folder",
 ]

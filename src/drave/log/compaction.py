@@ -6,9 +6,9 @@
               without the records that have a newer one
     swap      each group's new segment takes the place of the old     compaction_swap.py
 
-Only closed segments that lie wholly before the segment of the recovery point are touched: recovery never looks below.
-Offsets stay; readers that hold an old segment read on from it. When the map is full, the round ends where it ended,
-and another one begins there.
+Only closed segments are touched that lie wholly before the segment of the recovery point, for recovery never looks below,
+and before the first transaction that was open there. Offsets stay; readers that hold an old segment read on from it.
+When the map is full, the round ends where it ended, and another one begins there.
 
 Everything that may wait or takes long happens in slices on the lane of the chores, from a generator that is given
 all it needs; between two of them commits, checkpoints and everybody else go on. `compacted` moves when all groups of
@@ -32,10 +32,11 @@ from drave.log.producers import Producers
 from drave.log.removal import FileRemoval
 from drave.model.errors import DraveError, ProtocolError
 from drave.records import BatchHeader
-from drave.store.disk import Buffer, Disk, SyncFailed, write_all
+from drave.store.disk import Buffer, Disk, SyncFailed, write_all, write_whole
 from drave.store.errors import StorageError
 from drave.store.index import OFFSET_ENTRY, TIME_ENTRY, SparseIndex
 from drave.store.segment import POSITION_MAX, Segment, walk
+from drave.store.transaction_index import encode_transactions
 
 if TYPE_CHECKING:
     from drave.log.flusher import Flusher, Work
@@ -59,7 +60,7 @@ class Task(NamedTuple):
     start: int
     end: int
     limit: int
-    """What is durable ends here."""
+    """The recovery point: a decision that lies beyond could still be lost."""
     now_ms: int
     delete_retention_ms: int
     index_interval_bytes: int
@@ -248,6 +249,7 @@ class _Writer:
         self._file = task.disk.open(self._paths[0], create=True)
         self._file.truncate(0)
         self._waiting = bytearray()
+        self._markers: set[int] = set()
         segment = self._segment = Segment(task.disk, task.folder, base)
         segment.max_timestamp = -1
         segment.index = SparseIndex(task.disk, self._paths[1], OFFSET_ENTRY, flushed=0)
@@ -258,6 +260,8 @@ class _Writer:
         header = records.parse_header(batch)
         segment.index_batch(segment.size, header, self._interval)
         segment.size += header.size
+        if header.is_control and header.count:
+            self._markers.add(header.last_offset)
         self._waiting += batch
         if len(self._waiting) >= WRITE_BYTES:
             self._write()
@@ -275,6 +279,9 @@ class _Writer:
         segment.close_for_writing()
         if segment.index.pending or segment.time_index.pending:
             raise OSError(errno.ENOSPC, "there is no room for an index")
+        aborted = [each for old in group for each in old.aborted.entries() if each.last_offset in self._markers]
+        if aborted:  # who reads is told of a transaction while its marker ends it
+            write_whole(self._disk, self._paths[3], encode_transactions(aborted))
         self._file.sync()
         for index in (segment.index, segment.time_index):
             if index.unsynced:
@@ -319,14 +326,14 @@ class Compaction:
             return False
         now_ms = flusher.clock.wall_ms()
         start = max(log.compacted, log.start)
-        stable = min(log.last_stable, log.points.segment_base)
+        stable = min(log.last_stable, log.points.settled)
         wanted = section(closed_segments(files.segments), start, stable, config, now_ms)
         segments = files.segments[files.at(log.start) :]
         count = sum(1 for segment in segments[1:] if segment.base <= wanted.end)
         if not wanted.dirty_bytes or not files.may_replace(segments[:count]):
             return False
         task = Task(
-            flusher.disk, self.folder, str(log), segments, count, start, wanted.end, log.high_watermark, now_ms,
+            flusher.disk, self.folder, str(log), segments, count, start, wanted.end, log.points.offset, now_ms,
             config.delete_retention_ms, config.index_interval_bytes, config.segment_bytes,
             flusher.settings.cleaner_map_bytes, flusher.settings.cleaner_slice_bytes, *_newest(log.producers),
         )  # fmt: skip
@@ -365,6 +372,7 @@ class Compaction:
         segment.synced_size = rewritten.size
         segment.max_timestamp = rewritten.max_timestamp
         segment.max_timestamp_offset = rewritten.max_timestamp_offset
+        segment.aborted.keep()
         files.replace(rewritten.old, segment)
         self._flusher.touched(log)
 

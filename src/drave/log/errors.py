@@ -5,7 +5,15 @@ from __future__ import annotations
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.store.errors import StorageError
 
-__all__ = ["InvalidProducerEpoch", "LogClosed", "OffsetOutOfRange", "OutOfOrderSequence", "StorageError"]
+__all__ = [
+    "InvalidProducerEpoch",
+    "LogClosed",
+    "NotInTransaction",
+    "OffsetOutOfRange",
+    "OutOfOrderSequence",
+    "StorageError",
+    "TransactionCoordinatorFenced",
+]
 
 
 class OffsetOutOfRange(ProtocolError):
@@ -52,6 +60,41 @@ class InvalidProducerEpoch(ProtocolError):
 
     def __str__(self) -> str:
         return f"producer {self.producer_id} sent epoch {self.epoch}; its epoch is {self.current} by now"
+
+
+class NotInTransaction(ProtocolError):
+    """A batch outside of any transaction, of a producer whose transaction is open here."""
+
+    code = ErrorCode.INVALID_TXN_STATE
+
+    def __init__(self, producer_id: int, start: int) -> None:
+        super().__init__(producer_id, start)
+        self.producer_id = producer_id
+        self.start = start
+
+    def __str__(self) -> str:
+        return (
+            f"producer {self.producer_id} sent a batch outside of its transaction, which is open since offset "
+            f"{self.start}"
+        )
+
+
+class TransactionCoordinatorFenced(ProtocolError):
+    """A marker of a coordinator whose place another has taken since."""
+
+    code = ErrorCode.TRANSACTION_COORDINATOR_FENCED
+
+    def __init__(self, producer_id: int, epoch: int, current: int) -> None:
+        super().__init__(producer_id, epoch, current)
+        self.producer_id = producer_id
+        self.epoch = epoch
+        self.current = current
+
+    def __str__(self) -> str:
+        return (
+            f"the coordinator of producer {self.producer_id} sent a marker of its epoch {self.epoch}; "
+            f"its epoch is {self.current} by now"
+        )
 
 
 class LogClosed(StorageError):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
-from drave.store.disk import Disk, File, read_whole, write_aside, write_whole
+from drave.store.disk import Disk, File, read_whole, write_all, write_aside, write_whole
 from drave.store.index import SparseIndex
 from drave.store.names import (
     INDEX,
@@ -27,6 +27,7 @@ from drave.store.names import (
     STRAY,
     SWAP,
     TIME_INDEX,
+    TRANSACTION_INDEX,
     decode_metadata,
     encode_metadata,
     offset_name,
@@ -34,6 +35,7 @@ from drave.store.names import (
 )
 from drave.store.recovery_points import RecoveryPoint
 from drave.store.segment import FilePool, Segment
+from drave.store.transaction_index import TransactionIndex, TransactionView
 
 logger = logging.getLogger("drave.log")
 
@@ -58,6 +60,15 @@ class SegmentSync(NamedTuple):
     cuts: int
 
 
+class Entries(NamedTuple):
+    """Entries to be written to an index of aborted transactions, all of which have to be there."""
+
+    into: TransactionIndex
+    data: bytes
+    at: int
+    number: int
+
+
 class Sync:
     """What has to reach the disk before a partition's bytes are durable in its segments.
 
@@ -67,12 +78,28 @@ class Sync:
     `undone`.
     """
 
-    __slots__ = ("_folder_too", "_indexes", "_names_made", "_owner", "_replacements", "_segments", "new_folder")
+    __slots__ = (
+        "_entries",
+        "_folder_too",
+        "_indexes",
+        "_names_made",
+        "_owner",
+        "_replacements",
+        "_segments",
+        "new_folder",
+    )
 
-    def __init__(self, owner: PartitionFiles, segments: list[Segment], indexes: list[SparseIndex]) -> None:
+    def __init__(
+        self, owner: PartitionFiles, segments: list[Segment], indexes: list[SparseIndex | TransactionIndex]
+    ) -> None:
         self._owner = owner
         self._segments = [SegmentSync(segment, segment.file, segment.size, segment.cuts) for segment in segments]
         self._indexes = indexes
+        self._entries = [
+            Entries(index, *index.to_write(), index.pending)
+            for index in indexes
+            if isinstance(index, TransactionIndex) and index.pending
+        ]
         self._replacements: list[tuple[Path, bytes]] = []
         self._names_made = owner.names_made
         self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
@@ -97,8 +124,10 @@ class Sync:
     def _run(self, disk: Disk) -> None:
         for segment, file, _, _ in self._segments:
             self._sync(disk, segment.path, file)
-        for index in self._indexes:
-            self._sync(disk, index.path, None)
+        for index, data, at, _ in self._entries:
+            write_all(disk.open(index.path, create=True), data, at)
+        for each in self._indexes:
+            self._sync(disk, each.path, None)
         folder = self._owner.folder
         if self.new_folder:
             self._sync(disk, folder / METADATA, None)
@@ -127,6 +156,8 @@ class Sync:
             if segment.unsynced:
                 still.append(segment)
         owner.unsynced = still
+        for index, _, _, count in self._entries:
+            index.wrote(count)
         if self._indexes:
             owner.rolled = [segment for segment in owner.rolled if segment.indexes_unsynced]
         owner.names_synced = max(owner.names_synced, self._names_made)
@@ -190,6 +221,7 @@ class PartitionFiles:
             names = []
         if any(name.endswith(SWAP) for name in names):  # the stop came while the disk refused what was left to do
             raise FilesChanged(self.folder)
+        named = set(names)
         bases = sorted(base for name in names if (base := offset_of(name, LOG)) is not None)
         if not bases and point.start == point.offset:
             return
@@ -198,11 +230,14 @@ class PartitionFiles:
             stat = self._disk.stat(self.folder / offset_name(base, LOG))
             segments.append(Segment(self._disk, self.folder, base, stat.size if stat else 0))
             segments[-1].synced_size = segments[-1].size
+            if offset_name(base, TRANSACTION_INDEX) in named:
+                segments[-1].aborted.keep()
         if not segments or segments[-1].base != point.segment_base or segments[-1].size != point.position:
             raise FilesChanged(self.folder)
         active = segments[-1]
         active.index.keep(point.index_entries)
         active.time_index.keep(point.time_index_entries)
+        active.aborted.keep(point.transaction_entries)
         active.max_timestamp, active.max_timestamp_offset = point.max_timestamp, point.max_timestamp_offset
         self._set(segments)
 
@@ -253,6 +288,10 @@ class PartitionFiles:
         """The number of the segment that holds `offset`."""
         return max(0, bisect_right(self.bases, offset) - 1)
 
+    def aborted_since(self, number: int) -> list[TransactionView]:
+        """The aborted transactions whose markers lie in the segment with this number, or in a later one."""
+        return [segment.aborted.view() for segment in self.segments[number:] if len(segment.aborted)]
+
     # -- syncing
 
     def written(self, segment: Segment) -> None:
@@ -262,11 +301,13 @@ class PartitionFiles:
 
     def sync(self, *, indexes: bool = False) -> Sync:
         """What has to be synced now; with `indexes`, those too."""
-        stale: list[SparseIndex] = []
+        stale: list[SparseIndex | TransactionIndex] = []
         if indexes:
             for segment in [*self.rolled, *self.segments[-1:]]:
                 segment.flush_indexes()
                 stale.extend(index for index in (segment.index, segment.time_index) if index.unsynced)
+                if segment.aborted.pending or segment.aborted.unsynced:
+                    stale.append(segment.aborted)
         return Sync(self, [segment for segment in self.unsynced if segment.size > segment.synced_size], stale)
 
     def owns(self, path: Path) -> bool:
@@ -331,7 +372,7 @@ class PartitionFiles:
 
 def segment_paths(folder: Path, base: int) -> Sequence[Path]:
     """Every file that belongs to one segment; the log goes first, for an index without a log is no harm."""
-    return [folder / offset_name(base, suffix) for suffix in (LOG, INDEX, TIME_INDEX)]
+    return [folder / offset_name(base, suffix) for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX)]
 
 
 def snapshot_offsets(names: Sequence[str]) -> list[int]:

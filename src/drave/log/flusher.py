@@ -218,14 +218,11 @@ class Flusher:
         if self._chore is not None or self.failed or self._paused():
             return None
         self._begin_checkpoint_if_due()
-        if self.refusal is not None and self._compactions:
-            for compaction in list(self._compactions.values()):
-                compaction.give_up()
         if self._removals:
             self._chore = self._removals.pop(0)
         elif self._checkpoint is not None:
             self._chore = self._checkpoint.next_work()
-        elif self._compactions and not self._checkpoint_wanted:
+        elif self._compactions:
             self._chore = self._next_slice()
         return self._chore
 
@@ -279,6 +276,12 @@ class Flusher:
         self._never_compact.add(log)
 
     def _next_slice(self) -> Work | None:
+        if self._checkpoint_wanted:  # perhaps for its sake
+            return None
+        if self.refusal is not None:
+            for compaction in list(self._compactions.values()):
+                compaction.give_up()
+            return self._removals.pop(0) if self._removals else None
         for log, compaction in list(self._compactions.items()):
             work = compaction.next_work()
             if work is not None:

@@ -66,7 +66,7 @@ def _compact_if_due(log: PartitionLog, shared: Shared, now_ms: int) -> None:
     start = max(log.compacted, log.start)
     due = section(closed_segments(files.segments), start, log.last_stable, config, now_ms)
     if due.is_due(config):
-        if due.end > log.points.segment_base:
+        if due.end > log.points.settled:
             shared.flusher.begin_checkpoint_for(log)
         shared.flusher.compact(log)
 

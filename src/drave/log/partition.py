@@ -30,7 +30,7 @@ from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
 from drave.log.loading import load_partition
 from drave.log.lookup import TimestampOffset
-from drave.log.points import CheckpointPart, PartitionPoints, State
+from drave.log.points import CheckpointPart, PartitionPoints, State, stable_end
 from drave.log.producers import Producers
 from drave.log.reading import NO_BATCHES, Batches, Plan, read_batches
 from drave.log.removal import FileRemoval, FolderRemoval
@@ -39,7 +39,7 @@ from drave.log.shared import Shared
 from drave.log.waiting import Waiting
 from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
-from drave.records import APPEND_TIME, BatchHeader
+from drave.records import APPEND_TIME, BatchHeader, ControlKind, Marker, control_batch, parse_header
 from drave.store.disk import Buffer, WouldBlock
 from drave.store.names import SNAPSHOT, doomed_name, offset_name, partition_folder
 from drave.store.recovery_points import RecoveryPoint
@@ -132,7 +132,7 @@ class PartitionLog:
         self.start = point.start if point else 0
         self.end = point.offset if point else 0
         self.high_watermark = self.end
-        self.last_stable = self.end
+        self.last_stable = stable_end(point) if point else 0
         self.leader_epoch = point.leader_epoch if point else shared.flusher.epoch_floor
         self.compacted = point.compacted if point else 0
         """Below it there is at most one record of each key, as far as compaction has come."""
@@ -174,11 +174,12 @@ class PartitionLog:
 
     # -- appending
 
-    def append(self, batch: Buffer, header: BatchHeader, *, now_ms: int) -> Appended:
+    def append(self, batch: Buffer, header: BatchHeader, *, now_ms: int, marker: Marker | None = None) -> Appended:
         """Append one batch that `records.check` has passed; its base offset and leader epoch are given here.
 
-        Raises OutOfOrderSequence, InvalidProducerEpoch, or StorageError when the disk does not take it: then nothing
-        was appended.
+        A batch without a sequence is the broker's own, and `marker` is what it says if it ends a transaction (see
+        `append_marker`). Raises OutOfOrderSequence, InvalidProducerEpoch, NotInTransaction, or StorageError when the
+        disk does not take it: then nothing was appended.
         """
         if self._flusher.refusal is not None:
             raise self._flusher.refusal
@@ -186,7 +187,7 @@ class PartitionLog:
         if active is None:
             active = self._begin_writing()
         idempotent = header.producer_id >= 0
-        if idempotent and header.base_sequence >= 0:
+        if idempotent and marker is None:
             sent = self._producers.check(header)
             if sent is not None:
                 return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
@@ -221,7 +222,9 @@ class PartitionLog:
         active.appended(size, end - 1, header.max_timestamp, self._index_interval_bytes)
         self.end = end
         if idempotent:
-            self._producers.add(header, base, now_ms)
+            aborted = self._producers.add(header, base, now_ms, marker)
+            if aborted is not None:
+                active.aborted.add(aborted)
         if self._makes_durable:
             if journaled:
                 self._pending.append(data)
@@ -233,6 +236,25 @@ class PartitionLog:
             self._advance(end, active, active.size)
         append_time_ms = header.max_timestamp if header.attributes & APPEND_TIME else -1
         return Appended(base, end, self.start, append_time_ms, False)
+
+    def append_marker(
+        self,
+        kind: ControlKind,
+        producer_id: int,
+        producer_epoch: int,
+        coordinator_epoch: int,
+        *,
+        now_ms: int,
+        transaction_version: int,
+    ) -> Appended:
+        """End a producer's transaction in this partition, as transactions of this version (0 to 2) are ended.
+
+        It is ended when the marker is durable. Where none is open the marker is appended all the same, as in Kafka: it
+        may be what fences the producer. Raises InvalidProducerEpoch, TransactionCoordinatorFenced or StorageError.
+        """
+        self.producers.check_marker(producer_id, producer_epoch, coordinator_epoch, transaction_version)
+        batch = control_batch(kind, producer_id, producer_epoch, coordinator_epoch, now_ms)
+        return self.append(batch, parse_header(batch), now_ms=now_ms, marker=Marker(kind, coordinator_epoch))
 
     def _refused(self, active: Segment, why: str) -> StorageError:
         active.cut_back()
@@ -327,7 +349,8 @@ class PartitionLog:
         self.points = PartitionPoints(point)
         self.leader_epoch = point.leader_epoch
         self.start = point.start
-        self.end = self.high_watermark = self.last_stable = point.offset
+        self.end = self.high_watermark = point.offset
+        self.last_stable = stable_end(point)
         self.compacted = point.compacted
 
     @property
@@ -376,7 +399,7 @@ class PartitionLog:
         self._stable_segment = segment
         self._stable_position = position
         unstable = self._producers.first_unstable(end)
-        self.last_stable = end if unstable is None else unstable
+        self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
         waiting = self._waiting.ends
         while waiting and waiting[0][0] <= end:
             self._tell(waiting.popleft()[1])
@@ -399,11 +422,14 @@ class PartitionLog:
 
     # -- reading
 
-    def read_now(self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool) -> Batches | None:
+    def read_now(
+        self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool, committed: bool = False
+    ) -> Batches | None:
         """Whole batches from the one that holds `start`, below `limit`, no more than `bytes_max` together.
 
-        A first batch larger than that comes when `whole_first`. None when the disk would have to be waited for: then
-        `read` does. Raises OffsetOutOfRange or StorageError.
+        A first batch larger than that comes when `whole_first`; who reads only what was `committed` is told of the
+        aborted transactions. None when the disk would have to be waited for: then `read` does. Raises OffsetOutOfRange
+        or StorageError.
         """
         if not self.start <= start <= self.end:
             raise OffsetOutOfRange(str(self), start, self.start, self.end)
@@ -412,37 +438,39 @@ class PartitionLog:
                 self._stable_segment.hint(start, self._stable_position)  # who reads here now comes back for more
             return NO_BATCHES
         try:
-            plan = self._plan(start, limit)
+            plan = self._plan(start, limit, committed)
             while plan is not None:
                 batches = read_batches(plan, bytes_max, whole_first=whole_first, now=True)
                 if batches is not None:
                     return batches
-                plan = self._plan(start, limit, after=plan)
+                plan = self._plan(start, limit, committed, after=plan)
         except WouldBlock:
             return None
         except OSError as error:
             raise StorageError(str(self), f"could not read: {error}") from error
         return NO_BATCHES
 
-    async def read(self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool) -> Batches:
+    async def read(
+        self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool, committed: bool = False
+    ) -> Batches:
         """What `read_now` does, waiting for the disk without stopping the loop."""
         if not self.start <= start <= self.end:
             raise OffsetOutOfRange(str(self), start, self.start, self.end)
         if start >= limit:
             return NO_BATCHES
         try:
-            plan = self._plan(start, limit)
+            plan = self._plan(start, limit, committed)
             while plan is not None:
                 work = partial(read_batches, plan, bytes_max, whole_first=whole_first, now=False)
                 batches = await self._shared.disk.run(work)
                 if batches is not None:
                     return batches
-                plan = self._plan(start, limit, after=plan)
+                plan = self._plan(start, limit, committed, after=plan)
         except OSError as error:
             raise StorageError(str(self), f"could not read: {error}") from error
         return NO_BATCHES
 
-    def _plan(self, start: int, limit: int, after: Plan | None = None) -> Plan | None:
+    def _plan(self, start: int, limit: int, committed: bool, after: Plan | None = None) -> Plan | None:
         """Which segment to read, and how far; None when there is none with anything below `limit`."""
         if not self._loaded:
             self.load()
@@ -466,7 +494,8 @@ class PartitionLog:
         if segment is self._active:
             recent = max(self._opened_size, segment.size - RECENT_BYTES)
         is_last = number + 1 == len(files.bases) or files.bases[number + 1] >= limit
-        return Plan(segment, files.file(segment), start, limit, end, recent, is_last)
+        aborted = files.aborted_since(number) if committed else ()
+        return Plan(segment, files.file(segment), start, limit, end, recent, is_last, aborted)
 
     # -- by time
 
@@ -539,6 +568,7 @@ class PartitionLog:
     def _start_is_durable(self, start: int) -> None:
         if start > self.start and not self.removed:
             self.start = start
+            self.last_stable = max(self.last_stable, start)
             self._epochs.cut_start(start)
             self.drop_segments()
             if self.on_advance is not None:

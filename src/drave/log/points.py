@@ -37,6 +37,11 @@ class State(NamedTuple):
     compacted: int
 
 
+def stable_end(point: RecoveryPoint) -> int:
+    """The last stable offset of a partition to which nothing was appended since its point."""
+    return point.offset if point.first_unstable < 0 else max(point.first_unstable, point.start)
+
+
 class PartitionPoints:
     """The points of one partition."""
 
@@ -54,9 +59,9 @@ class PartitionPoints:
         return self.durable.offset if self.durable is not None else 0
 
     @property
-    def segment_base(self) -> int:
-        """Recovery looks at this segment and those after it, and believes what lies before."""
-        return self.durable.segment_base if self.durable is not None else 0
+    def settled(self) -> int:
+        """Recovery believes what lies below, and every transaction that begins there is decided for good."""
+        return min(self.durable.segment_base, stable_end(self.durable)) if self.durable is not None else 0
 
     def prepare(
         self, state: State, files: PartitionFiles, producers: Producers, epochs: LeaderEpochs
@@ -90,6 +95,8 @@ class PartitionPoints:
             snapshot_at,
             active.index.flushed(),
             active.time_index.flushed(),
+            producers.first_open,
+            len(active.aborted),
             state.compacted,
         )
         return CheckpointPart(point, snapshot, saved_epochs, producers.changes)

@@ -1,4 +1,4 @@
-"""The idempotent producers of one partition (KIP-98): who they are, what they sent last.
+"""The producers of one partition (KIP-98): who they are, what they sent last, which transactions are open.
 
     producer 7, epoch 2   | 0..4 | 5..5 | 6..9 | 10..12 | 13..20 |      the last five batches, by sequence
 
@@ -8,7 +8,13 @@
     epoch 1        InvalidProducerEpoch
     epoch 3, 0..   a new life of the same producer
 
-A producer that is not known (new, or expired) may begin with any sequence, as in Kafka since KIP-360.
+A producer that is not known (new, or expired) may begin with any sequence, as in Kafka since KIP-360. One whose epoch
+a marker has raised (KIP-890) begins again at 0.
+
+    | a a | b | a | commit b | abort a |       transactions of two producers, and the markers that end them
+     ▲ first unstable offset: nothing from here on is told to who reads only what is committed
+
+A transaction that was ended stays unstable until its marker is durable.
 
 Snapshots are Kafka's `.snapshot` files. Kafka keeps only the last batch of each producer there, and after a restart no
 longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC and does not read. So do the
@@ -25,15 +31,24 @@ from typing import Final
 import msgspec
 from crc32c import crc32c
 
-from drave.log.errors import InvalidProducerEpoch, OutOfOrderSequence
+from drave.log.errors import (
+    InvalidProducerEpoch,
+    NotInTransaction,
+    OutOfOrderSequence,
+    TransactionCoordinatorFenced,
+)
 from drave.model.errors import DraveError
-from drave.records import CONTROL, TRANSACTIONAL, BatchHeader
+from drave.records import TRANSACTIONAL, BatchHeader, ControlKind, Marker
+from drave.store.transaction_index import AbortedTransaction
 
 BATCHES_KEPT: Final = 5
 """Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
 
 SEQUENCE_MAX: Final = (1 << 31) - 1
 NONE: Final = -1
+BUMPING: Final = 2
+"""The transaction version from which on a marker has a higher epoch than the transaction that it ends (KIP-890)."""
+EPOCH_MAX: Final = (1 << 15) - 1
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct(">hIi")  # version, CRC, how many
@@ -77,12 +92,13 @@ class Producer:
 class Producers:
     """Every producer of one partition."""
 
-    __slots__ = ("_by_id", "_ended", "_open", "changes")
+    __slots__ = ("_asking", "_by_id", "_ended", "_open", "changes")
 
     def __init__(self) -> None:
         self._by_id: dict[int, Producer] = {}
         self._open: dict[int, int] = {}
         self._ended: deque[tuple[int, int]] = deque()
+        self._asking: dict[int, tuple[int, int]] = {}
         self.changes = 0
         """Rises with every change, so that a checkpoint sees whether there is something to write."""
 
@@ -97,11 +113,15 @@ class Producers:
     def check(self, header: BatchHeader) -> SentBatch | None:
         """Whether a batch may be appended. A duplicate gives what it was the first time.
 
-        Raises OutOfOrderSequence or InvalidProducerEpoch.
+        One without a sequence is a coordinator's, written on behalf of the producer: only its epoch counts.
+
+        Raises OutOfOrderSequence, InvalidProducerEpoch or NotInTransaction.
         """
         producer = self._by_id.get(header.producer_id)
         if producer is None:
             return None
+        if self._open:
+            self._check_transaction(header)
         batches = producer.batches
         sequence = header.base_sequence
         if header.producer_epoch == producer.epoch and batches:
@@ -115,12 +135,37 @@ class Producers:
             raise OutOfOrderSequence(header.producer_id, sequence, advance(last, 1))
         if header.producer_epoch < producer.epoch:
             raise InvalidProducerEpoch(header.producer_id, header.producer_epoch, producer.epoch)
-        if header.producer_epoch > producer.epoch and sequence != 0:
+        if sequence > 0:
             raise OutOfOrderSequence(header.producer_id, sequence, 0)
         return None
 
-    def add(self, header: BatchHeader, base_offset: int, now_ms: int) -> None:
-        """Take note of a batch that was appended at `base_offset`."""
+    def _check_transaction(self, header: BatchHeader) -> None:
+        start = self._open.get(header.producer_id)
+        if start is not None and not header.attributes & TRANSACTIONAL:
+            raise NotInTransaction(header.producer_id, start)
+
+    def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int, transaction_version: int) -> None:
+        """Whether a marker may be appended, as Kafka has it for this version of transactions.
+
+        From version 2 on its epoch is higher than the transaction's, but where there is none higher, or none is open
+        any more: then it comes again. Raises InvalidProducerEpoch or TransactionCoordinatorFenced.
+        """
+        producer = self._by_id.get(producer_id)
+        if producer is None:
+            return
+        again = epoch == producer.epoch and (producer.transaction_start == NONE or epoch == EPOCH_MAX)
+        if epoch < producer.epoch or (transaction_version >= BUMPING and epoch == producer.epoch and not again):
+            raise InvalidProducerEpoch(producer_id, epoch, producer.epoch)
+        if coordinator_epoch < producer.coordinator_epoch:
+            raise TransactionCoordinatorFenced(producer_id, coordinator_epoch, producer.coordinator_epoch)
+
+    def add(
+        self, header: BatchHeader, base_offset: int, now_ms: int, marker: Marker | None = None
+    ) -> AbortedTransaction | None:
+        """Take note of a batch that was appended at `base_offset`; `marker` is what it says if it is one.
+
+        Returns the transaction that it aborts, if there is one.
+        """
         producer_id = header.producer_id
         producer = self._by_id.get(producer_id)
         if producer is None:
@@ -132,21 +177,23 @@ class Producers:
         producer.last_timestamp = header.max_timestamp
         self.changes += 1
         last_offset = base_offset + header.last_offset_delta
-        attributes = header.attributes
-        if attributes & CONTROL:
-            self._end_transaction(producer_id, producer, last_offset)
-            return
+        if marker is not None:
+            producer.coordinator_epoch = marker.coordinator_epoch
+            return self._end_transaction(producer_id, producer, last_offset, marker.kind)
         sequence = header.base_sequence
-        producer.batches.append(
-            SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset)
-        )
-        if attributes & TRANSACTIONAL and producer.transaction_start == NONE:
+        if sequence >= 0:
+            producer.batches.append(
+                SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset)
+            )
+        if header.attributes & TRANSACTIONAL and producer.transaction_start == NONE:
             producer.transaction_start = base_offset
             self._open[producer_id] = base_offset
+        return None
 
     def expire(self, now_ms: int, after_ms: int) -> int:
         """Forget producers that were silent for so long and have no open transaction; returns how many."""
         limit = now_ms - after_ms
+        self._asking.clear()  # they ask again, or have gone
         silent = [
             producer_id
             for producer_id, producer in self._by_id.items()
@@ -160,11 +207,52 @@ class Producers:
 
     # -- transactions
 
-    def _end_transaction(self, producer_id: int, producer: Producer, marker: int) -> None:
+    def in_transaction(self, producer_id: int, epoch: int) -> bool:
+        """Whether this life of a producer has a transaction open here."""
+        return producer_id in self._open and self._by_id[producer_id].epoch == epoch
+
+    def expect(self, header: BatchHeader) -> None:
+        """A batch begins a transaction here if its coordinator lets it: none that comes after it may be the first."""
+        epoch, lowest = self._asking.get(header.producer_id, (NONE, NONE))
+        if header.producer_epoch > epoch or (header.producer_epoch == epoch and header.base_sequence < lowest):
+            self._asking[header.producer_id] = header.producer_epoch, header.base_sequence
+
+    def check_first(self, header: BatchHeader, *, begins_at_0: bool) -> None:
+        """Whether a batch may be the first of a transaction here. `begins_at_0`: each has an epoch of its own.
+
+        Raises what `check` does.
+        """
+        self.check(header)
+        producer_id, sequence = header.producer_id, header.base_sequence
+        producer = self._by_id.get(producer_id)
+        if begins_at_0 and sequence and (producer is None or not producer.batches):
+            raise OutOfOrderSequence(producer_id, sequence, 0)
+        epoch, lowest = self._asking.get(producer_id, (NONE, NONE))
+        if epoch == header.producer_epoch and sequence > lowest:
+            raise OutOfOrderSequence(producer_id, sequence, lowest)
+        self._asking.pop(producer_id, None)
+
+    @property
+    def open_transactions(self) -> dict[int, int]:
+        """Where each open transaction begins, by producer id; in the order of the offsets."""
+        return self._open
+
+    @property
+    def first_open(self) -> int:
+        """Where the oldest open transaction begins, or -1."""
+        return next(iter(self._open.values()), NONE)
+
+    def _end_transaction(
+        self, producer_id: int, producer: Producer, marker: int, kind: ControlKind
+    ) -> AbortedTransaction | None:
         start = self._open.pop(producer_id, None)
         producer.transaction_start = NONE
-        if start is not None:
-            self._ended.append((start, marker))
+        if start is None:
+            return None
+        self._ended.append((start, marker))
+        if kind is ControlKind.COMMIT:
+            return None
+        return AbortedTransaction(producer_id, start, marker, next(iter(self._open.values()), marker + 1))
 
     def first_unstable(self, high_watermark: int) -> int | None:
         """The first offset of any transaction that is undecided, or decided by a marker that is not durable yet."""

@@ -8,22 +8,28 @@ A plan is made on the thread that owns the log and may be carried out on another
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from drave.store.disk import File
 from drave.store.segment import Segment
+from drave.store.transaction_index import AbortedTransaction, TransactionView, aborted_between
 
 
 class Batches:
     """Whole record batches, as they lie on disk."""
 
-    __slots__ = ("more", "parts", "size")
+    __slots__ = ("aborted", "more", "parts", "size")
 
-    def __init__(self, parts: list[memoryview], size: int, more: bool) -> None:
+    def __init__(
+        self, parts: list[memoryview], size: int, more: bool, aborted: Sequence[AbortedTransaction] = ()
+    ) -> None:
         self.parts = parts
         self.size = size
         self.more = more
         """Whether there is more below the limit: the bound, or the end of a segment, cut it short."""
+        self.aborted = aborted
+        """The aborted transactions among them, by first offset; only where they were asked for."""
 
 
 NO_BATCHES: Final = Batches([], 0, False)
@@ -42,6 +48,8 @@ class Plan(NamedTuple):
     """What lies from here on is in memory: reading it cannot wait for the disk."""
     is_last: bool
     """Whether no later segment has anything below `limit`."""
+    aborted: Sequence[TransactionView] = ()
+    """Where aborted transactions are to be looked up: from this segment on."""
 
 
 def read_batches(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) -> Batches | None:
@@ -49,7 +57,7 @@ def read_batches(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) ->
 
     With `now`, WouldBlock when the disk would have to be waited for.
     """
-    segment, file, start, limit, end, recent, is_last = plan
+    segment, file, start, limit, end, recent, is_last, aborted = plan
     at = segment.locate(file, start, now=now)
     if end < 0:
         end = segment.locate(file, limit, now=now)
@@ -59,4 +67,8 @@ def read_batches(plan: Plan, bytes_max: int, *, whole_first: bool, now: bool) ->
     is_all = len(data) == end - at
     if is_all:
         segment.hint(limit, end)  # whoever read to the limit comes back for what follows
-    return Batches([data], len(data), not (is_all and is_last))
+    if not aborted:
+        return Batches([data], len(data), not (is_all and is_last))
+    next_offset = limit if is_all and is_last else segment.whole(data, at, now=now)[1]
+    found = aborted_between(aborted, start, next_offset, now=now)
+    return Batches([data], len(data), not (is_all and is_last), found)

@@ -41,6 +41,7 @@ from drave.store.names import (
     LEADER_EPOCHS,
     LOG,
     METADATA,
+    TRANSACTION_INDEX,
     decode_metadata,
     encode_metadata,
     offset_name,
@@ -176,6 +177,8 @@ class PartitionRecovery:
         for base in sorted(base for name in names if (base := offset_of(name, LOG)) is not None):
             stat = self._disk.stat(self._folder / offset_name(base, LOG))
             segments.append(Segment(self._disk, self._folder, base, stat.size if stat is not None else 0))
+            if offset_name(base, TRANSACTION_INDEX) in names:
+                segments[-1].aborted.keep()
         return segments
 
     def _is_untouched(self, point: RecoveryPoint) -> bool:
@@ -277,7 +280,7 @@ class PartitionRecovery:
             if base >= first_entry:
                 found[base] = header.crc, header.length
             if derived is not None:
-                derived.take(segment, position, header)
+                derived.take(segment, file, position, header)
             at = position + header.size
             end = header.last_offset + 1
         self._end = end
@@ -347,9 +350,10 @@ class PartitionRecovery:
         full = min(self._config.segment_bytes, POSITION_MAX)
         if segment is None or (segment.size and segment.size + header.size > full):
             segment = self._begin_segment()
-        write_all(self._disk.open(segment.path), batch, segment.size)
+        file = self._disk.open(segment.path)
+        write_all(file, batch, segment.size)
         if self._derived is not None:
-            self._derived.take(segment, segment.size, header)
+            self._derived.take(segment, file, segment.size, header)
         self._found[header.base_offset] = header.crc, header.length
         segment.size += header.size
         self._end = header.last_offset + 1
@@ -405,8 +409,9 @@ class PartitionRecovery:
         for segment in self._scanned:
             at = self._start_of(segment)
             derived.enter(segment, at)
-            for position, header in peek(self._disk.open(segment.path), at, segment.size):
-                derived.take(segment, position, header)
+            file = self._disk.open(segment.path)
+            for position, header in peek(file, at, segment.size):
+                derived.take(segment, file, position, header)
         return derived
 
     def _save(self, start: int) -> Recovered:
@@ -449,6 +454,8 @@ class PartitionRecovery:
             snapshot,
             last.index.flushed() if last is not None else 0,
             last.time_index.flushed() if last is not None else 0,
+            derived.producers.first_open,
+            len(last.aborted) if last is not None else 0,
             min(self._known.compacted, self._end) if self._known is not None else 0,
         )
 

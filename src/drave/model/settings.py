@@ -166,6 +166,23 @@ class BrokerSettings:
     offsets_retention_check_interval_ms: int = setting(600_000, kafka="offsets.retention.check.interval.ms", low=1)
     """How often expired offsets are looked for. Kafka: `offsets.retention.check.interval.ms`."""
 
+    transaction_timeout_ms_max: int = setting(900_000, kafka="transaction.max.timeout.ms", low=1, high=INT_MAX)
+    """The longest time that a producer may ask for its transactions. Kafka: `transaction.max.timeout.ms`."""
+
+    transactional_id_expiration_ms: int = setting(
+        604_800_000, kafka="transactional.id.expiration.ms", low=1, high=INT_MAX
+    )
+    """How long a transactional id that nobody uses is remembered. Kafka: `transactional.id.expiration.ms`."""
+
+    transaction_topic_partitions: int = setting(50, kafka="transaction.state.log.num.partitions", low=1, high=10_000)
+    """Partitions of `__transaction_state`; it counts once, when the topic is created. Kafka:
+    `transaction.state.log.num.partitions`."""
+
+    transaction_segment_bytes: int = setting(
+        100 * MiB, kafka="transaction.state.log.segment.bytes", low=1 * MiB, high=INT_MAX
+    )
+    """Segment size of `__transaction_state`. Kafka: `transaction.state.log.segment.bytes`."""
+
     # -- what has tables of its own
 
     topic_defaults: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@
         00000000000000000400.log             a segment, by its base offset
         00000000000000000400.index           its offset index
         00000000000000000400.timeindex       its time index
+        00000000000000000400.txnindex     its aborted transactions
         00000000000000000712.snapshot        the producers as they were at offset 712
         leader-epoch-checkpoint              where each leader epoch began
     topics/rides-3.kDqI…-delete/             a deleted partition on its way out
@@ -22,6 +23,7 @@ from drave.model.ids import TopicId, topic_id_from_text, topic_id_text
 LOG: Final = ".log"
 INDEX: Final = ".index"
 TIME_INDEX: Final = ".timeindex"
+TRANSACTION_INDEX: Final = ".txnindex"
 SNAPSHOT: Final = ".snapshot"
 CLEANED: Final = ".cleaned"
 SWAP: Final = ".swap"

@@ -27,9 +27,9 @@ FILE_NAME: Final = "recovery-points"
 _MAGIC: Final = b"DRAVERP2"
 _MAGIC_1: Final = b"DRAVERP1"
 _HEADER: Final = struct.Struct(">8sQBxxxII")
-_POINT: Final = struct.Struct(">16sIiqqqIqqqqqIIq")
+_POINT: Final = struct.Struct(">16sIiqqqIqqqqqIIqIq")
 _POINT_1: Final = struct.Struct(">16sIiqqqIqqqqqII")
-"""Before there was compaction."""
+"""Before there were transactions and compaction."""
 _CRC: Final = struct.Struct(">I")
 
 
@@ -58,6 +58,10 @@ class RecoveryPoint(NamedTuple):
     index_entries: int
     """How many entries of that segment's index are durable, and of its time index."""
     time_index_entries: int
+    first_unstable: int = -1
+    """Where the oldest open transaction begins; -1 when none is."""
+    transaction_entries: int = 0
+    """How many entries of that segment's index of aborted transactions are durable."""
     compacted: int = 0
     """Below it there is at most one record of each key; 0 when it was never compacted."""
 

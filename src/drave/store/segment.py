@@ -3,8 +3,9 @@
     …0400.log        | batch 400..417 | batch 418..430 | …
     …0400.index      430 → byte 16384                      sparse: one entry after so many bytes
     …0400.timeindex  the largest timestamp so far → 430
+    …0400.txnindex   the transactions that were aborted here, if any
 
-The .log alone is the truth; deleting an index loses nothing. Bytes below `size` are batches; bytes above it, which a
+The .log alone is the truth; the others are built from it. Bytes below `size` are batches; bytes above it, which a
 refused write may have left, are nothing and are overwritten. Only the newest segment of a partition is written to.
 """
 
@@ -24,6 +25,7 @@ from drave.store.disk import Buffer, Disk, File, WouldBlock
 from drave.store.errors import StorageError
 from drave.store.index import OFFSET_ENTRY, PENDING_MAX, TIME_ENTRY, SparseIndex
 from drave.store.names import INDEX, LOG, TIME_INDEX, offset_name
+from drave.store.transaction_index import TransactionIndex
 
 logger = logging.getLogger("drave.store")
 
@@ -49,6 +51,7 @@ class Segment:
 
     __slots__ = (
         "_disk",
+        "aborted",
         "base",
         "bytes_since_index",
         "cuts",
@@ -93,6 +96,7 @@ class Segment:
         """Whether an index may take no more entries."""
         self.index = SparseIndex(disk, folder / offset_name(base, INDEX), OFFSET_ENTRY)
         self.time_index = SparseIndex(disk, folder / offset_name(base, TIME_INDEX), TIME_ENTRY)
+        self.aborted = TransactionIndex(disk, self.path)
         self.hints: dict[int, int] = {}
         """Where offsets start at which somebody is likely to read on."""
 
@@ -105,6 +109,7 @@ class Segment:
             self.file.truncate(0)
         self.index.clear()
         self.time_index.clear()
+        self.aborted.clear()
         self.max_timestamp = NO_TIMESTAMP
 
     def appended(self, size: int, last_offset: int, max_timestamp: int, index_interval_bytes: int) -> None:
@@ -144,7 +149,12 @@ class Segment:
     @property
     def indexes_unsynced(self) -> bool:
         """Whether some index entry might not survive a power cut."""
-        return any(index.unsynced or index.pending for index in (self.index, self.time_index))
+        return any(index.unsynced or index.pending for index in self.indexes)
+
+    @property
+    def indexes(self) -> tuple[SparseIndex, SparseIndex, TransactionIndex]:
+        """All of its indexes."""
+        return self.index, self.time_index, self.aborted
 
     def close_for_writing(self) -> None:
         """The segment will not grow any more: its last time index entry says the largest timestamp of all."""
@@ -172,6 +182,7 @@ class Segment:
             self.largest_timestamp()
             self.index.hold()
             self.time_index.hold()
+            self.aborted.hold()
             self.held = self.file or self._disk.open(self.path)
 
     def open(self, *, create: bool = False) -> File:
@@ -254,7 +265,7 @@ class Segment:
             if len(data) != left:
                 raise self._damaged(at)
             return data
-        whole, next_offset = self._whole(data, at, now)
+        whole, next_offset = self.whole(data, at, now=now)
         if whole == 0:
             if len(data) < _PEEK.size:
                 raise self._damaged(at)
@@ -268,7 +279,7 @@ class Segment:
         self.hint(next_offset, at + whole)
         return data[:whole]
 
-    def _whole(self, data: memoryview, at: int, now: bool) -> tuple[int, int]:
+    def whole(self, data: memoryview, at: int, *, now: bool) -> tuple[int, int]:
         """How many bytes of `data`, which was read at `at`, are whole batches, and the offset after them."""
         within, next_offset, end = 0, -1, len(data)
         last = end - _PEEK.size

@@ -76,10 +76,8 @@ def test_a_request_without_a_batch_is_refused(still: StillBroker) -> None:
     assert still.produce(still.create("rides"), None).error_code == ErrorCode.INVALID_RECORD
 
 
-def test_a_transactions_batch_is_refused_while_there_are_none(still: StillBroker) -> None:
+def test_a_marker_comes_from_no_producer(still: StillBroker) -> None:
     topic = still.create("rides")
-    options = {"transactional": True, "producer_id": 7, "producer_epoch": 0, "base_sequence": 0}
-    assert still.produce(topic, batch_of(**options)).error_code == ErrorCode.INVALID_TXN_STATE
     marker = records.control_batch(ControlKind.COMMIT, 7, 0, 0, NOW_MS)
     assert still.produce(topic, marker).error_code == ErrorCode.INVALID_RECORD
 

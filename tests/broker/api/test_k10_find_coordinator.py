@@ -1,4 +1,4 @@
-"""FindCoordinator: this broker, for every group."""
+"""FindCoordinator: this broker, for every group and transactional producer."""
 
 from __future__ import annotations
 
@@ -39,14 +39,11 @@ async def test_looking_for_a_coordinator_creates_nothing(see, broker):
     assert not broker.catalog.topics()
 
 
-async def test_a_transactional_producer_is_told_to_stop_in_the_words_that_its_client_stops_for(see):
-    """librdkafka asks for ever unless the code is one of authorization; Java shows the message of any final code."""
-    old = await see(find("tx", key_type=TRANSACTION), 2)
-    assert (old.error_code, old.node_id) == (ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, -1)
-    assert "Transactions are not served" in old.error_message
-    (new,) = (await see(find("tx", key_type=TRANSACTION), 4)).coordinators
-    assert (new.error_code, new.node_id, new.host, new.port) == (ErrorCode.UNSUPPORTED_VERSION, -1, "", -1)
-    assert "Transactions are not served" in new.error_message
+@pytest.mark.parametrize("version", [1, 3, 4, 6])
+async def test_a_transactional_producers_coordinator_is_this_broker(see, version):
+    response = await see(find("tx", key_type=TRANSACTION), version)
+    found = response if version < 4 else response.coordinators[0]
+    assert (found.error_code, found.node_id, found.port) == (0, 1, 9092)
 
 
 @pytest.mark.parametrize("key_type", [SHARE, 3, -1])

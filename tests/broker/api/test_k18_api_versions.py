@@ -46,11 +46,15 @@ def is_served(key: int, version: int) -> bool:
     return True
 
 
-def test_no_feature_is_finalized_while_none_is_whole(still: StillBroker) -> None:
-    """A client that reads `transaction.version` there would begin to use it."""
-    response = still.ask(from_client())
-    assert (response.finalized_features, response.supported_features) == ([], [])
-    assert response.finalized_features_epoch == 0, "Java ignores -1"
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_transactions_are_at_version_2(still: StillBroker, version: int) -> None:
+    """KIP-890, KIP-584. Before v4 a feature whose levels begin with 0 is not told as supported (KAFKA-17011)."""
+    response = still.ask(from_client(), version)
+    (level,) = response.finalized_features
+    assert (level.name, level.min_version_level, level.max_version_level) == ("transaction.version", 2, 2)
+    supported = [(each.name, each.min_version, each.max_version) for each in response.supported_features]
+    assert supported == ([("transaction.version", 0, 2)] if version >= 4 else [])
+    assert response.finalized_features_epoch == 1, "Java ignores -1, and what is not above what it knows"
 
 
 def test_a_version_from_the_future_is_answered_in_version_0_with_the_table() -> None:

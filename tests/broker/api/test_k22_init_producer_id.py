@@ -54,5 +54,17 @@ async def test_an_empty_transactional_id_is_refused(see):
     assert (await see(init(""))).error_code == ErrorCode.INVALID_REQUEST
 
 
-async def test_transactions_are_refused_for_good(see):
-    assert (await see(init("tx"))).error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+async def test_a_transactional_id_keeps_its_producer_id_and_gets_the_next_epoch(see):
+    """KIP-98: so the one who had it before is fenced."""
+    first, second = await see(init("tx")), await see(init("tx"))
+    assert (first.error_code, first.producer_epoch) == (second.error_code, 0) == (0, 0)
+    assert (second.producer_id, second.producer_epoch) == (first.producer_id, 1)
+
+
+@pytest.mark.parametrize(("version", "code"), [(3, ErrorCode.INVALID_PRODUCER_EPOCH), (4, ErrorCode.PRODUCER_FENCED)])
+async def test_who_was_fenced_is_told_so_in_words_that_its_version_knows(see, version, code):
+    """KIP-360."""
+    first = await see(init("tx"))
+    await see(init("tx"))
+    again = await see(init("tx", first.producer_id, first.producer_epoch), version)
+    assert (again.error_code, again.producer_id, again.producer_epoch) == (code, -1, -1)

@@ -21,6 +21,19 @@ async def test_a_feature_that_is_not_advertised_has_no_level_to_change(see, vers
 
 
 @pytest.mark.parametrize("version", range(3))
+async def test_a_feature_stays_at_the_level_that_it_has(see, version):
+    """Which is the highest; to ask for that changes nothing."""
+
+    async def update(level: int):
+        asked = [FeatureUpdateKey(feature="transaction.version", max_version_level=level)]
+        return await see(UpdateFeaturesRequest(feature_updates=asked), version)
+
+    assert (await update(2)).error_code == ErrorCode.NONE
+    for level in (0, 1, 3):
+        assert (await update(level)).error_code == ErrorCode.INVALID_UPDATE_VERSION
+
+
+@pytest.mark.parametrize("version", range(3))
 async def test_nothing_asked_is_granted(see, version):
     response = await see(UpdateFeaturesRequest(feature_updates=[]), version)
     assert (response.error_code, response.error_message, response.results) == (0, None, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drave.model.errors import ErrorCode
+from drave.records import ControlKind
 from drave.wire.messages.k61_describe_producers import DescribeProducersRequest, ProducerState, TopicRequest
 
 
@@ -46,7 +47,20 @@ async def test_an_open_transaction_is_told_with_its_first_offset(see, rides, app
     append(rides, 5)
     append(rides, 2, producer_id=7, producer_epoch=0, base_sequence=0, transactional=True)
     (producer,) = await described(see)
-    assert producer.current_txn_start_offset == 5
+    assert (producer.current_txn_start_offset, producer.coordinator_epoch) == (5, -1)
+
+
+async def test_the_end_of_a_transaction_tells_its_coordinators_epoch(see, rides, append, broker):
+    """A marker of transactions v2 takes the producer's epoch along, and what it sent under the one before is past."""
+    append(rides, 2, producer_id=7, producer_epoch=0, base_sequence=0, transactional=True)
+    append(rides, 2, producer_id=8, producer_epoch=0, base_sequence=0, transactional=True)
+    log = broker.partition(rides, 0)
+    log.append_marker(ControlKind.COMMIT, 7, 0, 3, now_ms=1000, transaction_version=1)
+    log.append_marker(ControlKind.ABORT, 8, 1, 4, now_ms=1000, transaction_version=2)
+    first, second = await described(see)
+    assert (first.current_txn_start_offset, first.coordinator_epoch, first.last_sequence) == (-1, 3, 1)
+    assert (second.producer_epoch, second.current_txn_start_offset, second.coordinator_epoch) == (1, -1, 4)
+    assert second.last_sequence == -1
 
 
 async def test_an_error_belongs_to_its_partition_alone(see, rides):

@@ -10,10 +10,19 @@ import pytest
 
 from drave.broker.context import Pending
 from drave.broker.coordinator import partition as partitions
-from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Writer
 from drave.broker.coordinator.partition import CoordinatorPartition
 from drave.model.errors import ErrorCode, Refused
-from drave.records import BatchHeader, build_batch, parse_header, place, read_records, split
+from drave.records import (
+    BatchHeader,
+    ControlKind,
+    build_batch,
+    control_batch,
+    parse_header,
+    place,
+    read_records,
+    split,
+)
 from drave.schema import SchemaError
 
 
@@ -36,6 +45,12 @@ class FakeLog:
         place(placed, self.end, 0)
         self.batches.append(bytes(placed))
         self.end += header.count
+
+    def append_marker(
+        self, kind: ControlKind, producer_id: int, epoch: int, coordinator_epoch: int, *, now_ms: int, **_: int
+    ) -> None:
+        batch = control_batch(kind, producer_id, epoch, coordinator_epoch, now_ms)
+        self.append(batch, parse_header(batch), now_ms=now_ms)
 
     def when_durable(self, end: int, callback: Any) -> None:
         if end <= self.high_watermark:
@@ -106,8 +121,12 @@ class Cells:
         self.fired.append(name)
         return Outcome()
 
+    def expire(self, now_ms: int) -> Outcome:
+        return Outcome()
+
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
         outcome.records.clear()
+        outcome.duties.clear()
         outcome.replies[:] = [reply._replace(response=code) for reply in outcome.replies]
 
 
@@ -117,23 +136,34 @@ class Under:
     def __init__(self, log: FakeLog | None) -> None:
         self.log = log
         self.timers: list[tuple[TimerName, int | None]] = []
+        self.performed: list[str] = []
         self.partition: CoordinatorPartition[Any] = CoordinatorPartition(
             Cells(),
             log,  # type: ignore[arg-type]
             now_ms=lambda: 7,
             change_timer=lambda name, after_ms: self.timers.append((name, after_ms)),
+            perform=self.performed.append,
         )
 
     @property
     def cells(self) -> dict[bytes, bytes]:
         return self.partition.machine.cells
 
-    def ask(self, *records: KeyValue, answers: dict[int, str] | None = None, response: str | None = "done") -> Any:
+    def ask(
+        self,
+        *records: KeyValue,
+        answers: dict[int, str] | None = None,
+        response: str | None = "done",
+        writer: Writer | None = None,
+        duties: tuple[str, ...] = (),
+    ) -> Any:
         """A request that writes these records and answers these other tokens too."""
 
         def step(machine: Cells, token: int, now_ms: int) -> Outcome:
             out = Outcome()
             out.records += records
+            out.writer = writer
+            out.duties += duties
             for other, text in (answers or {}).items():
                 out.reply(other, text)
             if response is not None:

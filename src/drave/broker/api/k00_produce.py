@@ -1,6 +1,7 @@
 """Produce: each batch is checked, appended, and answered when it is durable.
 
     bytes ─▶ one whole batch? ─▶ CRC, header ─▶ what the topic asks for ─▶ log.append ─▶ answered once durable
+                                                       a transaction's ─▶ Admission ─┘
 
 For an ordinary topic no record is looked at: the batch's header is trusted once its CRC holds. Records are parsed only
 where the topic asks for something that depends on them (keys on a compacted topic, another codec, a bound on how old a
@@ -13,10 +14,11 @@ from functools import partial
 from typing import Final
 
 from drave import records
+from drave.broker.admission import Admission
 from drave.broker.context import Context, Pending
 from drave.broker.core import Broker
 from drave.catalog import Topic
-from drave.log import PartitionLog
+from drave.log import Appended, PartitionLog
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.ids import Offset
 from drave.records import HEADER_SIZE, LENGTH_END, TRANSACTIONAL, BatchHeader, Buffer, Codec
@@ -51,6 +53,17 @@ Waits = list[tuple[PartitionLog, Offset]]
 """What has to become durable before the answer: logs, and up to where."""
 
 
+NOT_TOLD: Final = "a Produce with acks=0 failed; closing is the only way to tell the producer"
+
+
+class _InTransaction(Exception):
+    """A batch is a transaction's: it may have to wait for its coordinator."""
+
+    def __init__(self, admission: Admission, log: PartitionLog) -> None:
+        self.admission = admission
+        self.log = log
+
+
 class RecordsRefused(Refused):
     """Some records of a batch are none that the topic takes. The producer is told which ones (KIP-467)."""
 
@@ -66,6 +79,7 @@ def produce(broker: Broker, context: Context, request: ProduceRequest) -> Produc
     response = ProduceResponse(responses=[])
     now_ms = broker.clock.wall_ms()
     by_id = context.api_version >= BY_ID_SINCE
+    later: _Later | None = None
     failed = False
     for topic_data in request.topic_data:
         answers: list[PartitionProduceResponse] = []
@@ -81,14 +95,19 @@ def produce(broker: Broker, context: Context, request: ProduceRequest) -> Produc
             continue
         for data in topic_data.partition_data:
             try:
-                answers.append(_append(broker, context, topic, data, now_ms, waits))
+                answers.append(_append(broker, context, request, topic, data, now_ms, waits))
+            except _InTransaction as found:
+                later = later or _Later(context, request, response, waits)
+                later.admit(found.admission, found.log, data.index, answers)
             except ProtocolError as error:
                 failed = True
                 answers.append(_refused(data.index, error))
     if request.acks == ACKS_NONE:
         if failed:
-            context.connection.close("a Produce with acks=0 failed; closing is the only way to tell the producer")
+            context.connection.close(NOT_TOLD)
         return None
+    if later is not None:
+        return later.pending()
     return _when_durable(waits, response) if waits else response
 
 
@@ -102,7 +121,13 @@ def _check_request(request: ProduceRequest, topic: Topic, context: Context) -> N
 
 
 def _append(
-    broker: Broker, context: Context, topic: Topic, data: PartitionProduceData, now_ms: int, waits: Waits
+    broker: Broker,
+    context: Context,
+    request: ProduceRequest,
+    topic: Topic,
+    data: PartitionProduceData,
+    now_ms: int,
+    waits: Waits,
 ) -> PartitionProduceResponse:
     log = broker.partition(topic, data.index)
     batch = data.records
@@ -118,11 +143,32 @@ def _append(
             batch, header = _recompress(topic, header, batch)
     else:
         batch, header = _stamp(topic, header, batch, now_ms)
+    if header.attributes & TRANSACTIONAL:
+        if request.transactional_id is None:
+            raise Refused(
+                ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "The batch is a transaction's; the request names none."
+            )
+        admission = Admission(
+            broker,
+            context.api_version,
+            request.transactional_id,
+            topic,
+            data.index,
+            log,
+            batch,
+            header,
+            now_ms,
+        )
+        raise _InTransaction(admission, log)
     appended = log.append(batch, header, now_ms=now_ms)
     if appended.end > log.high_watermark:
         waits.append((log, appended.end))
+    return _taken(data.index, appended)
+
+
+def _taken(index: int, appended: Appended) -> PartitionProduceResponse:
     return PartitionProduceResponse(
-        index=data.index,
+        index=index,
         base_offset=appended.base_offset,
         log_append_time_ms=appended.append_time_ms,
         log_start_offset=appended.log_start,
@@ -148,10 +194,6 @@ def _check_batch(topic: Topic, batch: Buffer, version: int) -> BatchHeader:
     if header.base_offset:
         raise Refused(
             ErrorCode.INVALID_RECORD, f"The batch has base offset {header.base_offset}; a producer numbers from 0."
-        )
-    if header.attributes & TRANSACTIONAL:
-        raise Refused(
-            ErrorCode.INVALID_TXN_STATE, "The batch belongs to a transaction; this broker has no transactions yet."
         )
     return header
 
@@ -252,6 +294,11 @@ def _refused(index: int, error: ProtocolError) -> PartitionProduceResponse:
 
 def _when_durable(waits: Waits, response: ProduceResponse) -> Pending:
     pending = Pending()
+    _complete_when_durable(waits, response, pending)
+    return pending
+
+
+def _complete_when_durable(waits: Waits, response: ProduceResponse, pending: Pending) -> None:
     if len(waits) == 1:
         log, end = waits[0]
         log.when_durable(end, partial(pending.complete, response))
@@ -259,7 +306,6 @@ def _when_durable(waits: Waits, response: ProduceResponse) -> Pending:
         countdown = _Countdown(len(waits), pending, response)
         for log, end in waits:
             log.when_durable(end, countdown.one_is)
-    return pending
 
 
 class _Countdown:
@@ -276,3 +322,60 @@ class _Countdown:
         self._left -= 1
         if self._left == 0:
             self._pending.complete(self._response)
+
+
+class _Later:
+    """The batches of a request that are a transaction's. Those that wait for their coordinator hold its answer back."""
+
+    def __init__(self, context: Context, request: ProduceRequest, response: ProduceResponse, waits: Waits) -> None:
+        self._context = context
+        self._request = request
+        self._response = response
+        self._waits = waits
+        self._left = 0
+        self._pending: Pending | None = None
+
+    def admit(
+        self, admission: Admission, log: PartitionLog, index: int, answers: list[PartitionProduceResponse]
+    ) -> None:
+        """Have a batch appended, now or later; its answer takes its place among the `answers`."""
+        place = len(answers)
+        answers.append(PartitionProduceResponse(index=index, base_offset=-1))
+
+        def enter(result: Appended | ProtocolError) -> None:
+            if isinstance(result, ProtocolError):
+                answers[place] = _refused(index, result)
+                if self._request.acks == ACKS_NONE:
+                    self._context.connection.close(NOT_TOLD)
+            else:
+                answers[place] = _taken(index, result)
+                if result.end > log.high_watermark:
+                    self._waits.append((log, result.end))
+
+        def done(result: Appended | ProtocolError) -> None:
+            enter(result)
+            self._left -= 1
+            if self._pending is not None and not self._left:
+                self._finish(self._pending)
+
+        self._left += 1
+        try:
+            appended = admission.start(done)
+        except ProtocolError as error:
+            done(error)
+        else:
+            if appended is not None:
+                done(appended)
+
+    def pending(self) -> ProduceResponse | Pending:
+        """The answer to the request, or what it will come by."""
+        if self._left:
+            self._pending = Pending()
+            return self._pending
+        return _when_durable(self._waits, self._response) if self._waits else self._response
+
+    def _finish(self, pending: Pending) -> None:
+        if self._waits:
+            _complete_when_durable(self._waits, self._response, pending)
+        else:
+            pending.complete(self._response)

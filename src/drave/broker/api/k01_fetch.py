@@ -20,6 +20,7 @@ from drave.log import Batches, OffsetOutOfRange, PartitionLog
 from drave.model.errors import ProtocolError
 from drave.model.ids import Offset
 from drave.wire.messages.k01_fetch import (
+    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchRequest,
@@ -176,7 +177,13 @@ class _Fetch:
             collected.urgent = True
         if batches is not None and batches.size:
             collected.size += batches.size
-            return self._data(watch, log, batches.parts, None)
+            data = self._data(watch, log, batches.parts, None)
+            if batches.aborted:
+                data.aborted_transactions = [
+                    AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset)
+                    for each in batches.aborted
+                ]
+            return data
         if self._all or watch.sent_watermark != log.high_watermark or watch.sent_log_start != log.start:
             return self._data(watch, log, [], None)
         if watch.offset >= limit:
@@ -200,7 +207,9 @@ class _Fetch:
         whole_first = collected.size == 0
         if bytes_max <= 0 and not whole_first and log.start <= watch.offset <= log.end:
             return None
-        batches = log.read_now(watch.offset, bytes_max=bytes_max, limit=limit, whole_first=whole_first)
+        batches = log.read_now(
+            watch.offset, bytes_max=bytes_max, limit=limit, whole_first=whole_first, committed=self._read_committed
+        )
         if batches is None:
             raise _WouldBlock(watch, bytes_max, limit, whole_first=whole_first)
         return batches
@@ -317,7 +326,11 @@ class _Fetch:
             self._cold = {}
         try:
             self._cold[watch] = await log.read(
-                watch.offset, bytes_max=blocked.bytes_max, limit=blocked.limit, whole_first=blocked.whole_first
+                watch.offset,
+                bytes_max=blocked.bytes_max,
+                limit=blocked.limit,
+                whole_first=blocked.whole_first,
+                committed=self._read_committed,
             )
         except ProtocolError as error:
             self._cold[watch] = error

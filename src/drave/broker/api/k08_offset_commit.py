@@ -26,7 +26,8 @@ _TOPIC_IDS_SINCE = 10
 def offset_commit(broker: Broker, context: Context, request: OffsetCommitRequest) -> Any:
     """Commit what can be committed, in one record batch."""
     version = context.api_version
-    refused = [answer for topic in request.topics if (answer := _refuse(broker, topic, version)) is not None]
+    by_id = version >= _TOPIC_IDS_SINCE
+    refused = [answer for topic in request.topics if (answer := refuse_missing(broker, topic, by_id=by_id)) is not None]
     if refused:
         return _commit_the_rest(broker, request, version, refused)
     return broker.groups.submit(
@@ -47,16 +48,16 @@ def _commit_the_rest(
     def step(shard: GroupShard, token: Token, now_ms: int) -> Outcome:
         outcome = shard.commit(request, version, token, now_ms)
         for reply in outcome.replies:
-            _add(reply.response, refused)
+            add_refused(reply.response, refused)
         return outcome
 
     def refuse(code: ErrorCode) -> OffsetCommitResponse:
-        return _add(commit_refused(request, code), refused)
+        return add_refused(commit_refused(request, code), refused)
 
     return broker.groups.submit(request.group_id, step, refuse, writes=True)
 
 
-def _add(response: OffsetCommitResponse, refused: list[OffsetCommitResponseTopic]) -> OffsetCommitResponse:
+def add_refused(response: OffsetCommitResponse, refused: list[OffsetCommitResponseTopic]) -> OffsetCommitResponse:
     """Each topic is named once, with all its partitions."""
     answered = {(topic.name, topic.topic_id): topic for topic in response.topics}
     for topic in refused:
@@ -67,9 +68,8 @@ def _add(response: OffsetCommitResponse, refused: list[OffsetCommitResponseTopic
     return response
 
 
-def _refuse(broker: Broker, topic: OffsetCommitRequestTopic, version: int) -> OffsetCommitResponseTopic | None:
+def refuse_missing(broker: Broker, topic: OffsetCommitRequestTopic, *, by_id: bool) -> OffsetCommitResponseTopic | None:
     """Take out of the request what is not there, and answer it; complete what is there with its name and id."""
-    by_id = version >= _TOPIC_IDS_SINCE
     known = broker.catalog.topic_by_id(TopicId(topic.topic_id)) if by_id else broker.catalog.topic(topic.name)
     code = ErrorCode.UNKNOWN_TOPIC_ID if by_id and known is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     there = range(0)

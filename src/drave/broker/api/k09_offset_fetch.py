@@ -28,13 +28,13 @@ _NO_OFFSET = -1
 
 
 def offset_fetch(broker: Broker, context: Context, request: OffsetFetchRequest) -> Any:
-    """Answered when what is told is durable, so that no offset is read that a power cut could take back.
-
-    `require_stable` asks for more only where offsets are committed in transactions, which this broker does not serve.
-    """
+    """Answered when what is told is durable, so that no offset is read that a power cut could take back."""
     version = context.api_version
     asked = request.groups if version >= _GROUPS_SINCE else [_only_group(request)]
     fetched = [_fetch(broker, group, version) for group in asked]
+    if request.require_stable:
+        for group in fetched:
+            _withhold_undecided(broker, group)
     if version >= _GROUPS_SINCE:
         response = OffsetFetchResponse(groups=fetched)
     else:
@@ -68,6 +68,15 @@ def _fetch(broker: Broker, group: OffsetFetchRequestGroup, version: int) -> Offs
     found = shard.fetch(group, is_current)
     found.topics += [_unknown(topic) for topic in unknown]
     return found
+
+
+def _withhold_undecided(broker: Broker, group: OffsetFetchResponseGroup) -> None:
+    """KIP-447: where a transaction may still commit an offset, who takes the partition over waits for its end."""
+    for topic in group.topics:
+        for partition in topic.partitions:
+            if broker.groups.is_undecided(group.group_id, topic.name, partition.partition_index):
+                partition.committed_offset, partition.committed_leader_epoch, partition.metadata = _NO_OFFSET, -1, ""
+                partition.error_code = ErrorCode.UNSTABLE_OFFSET_COMMIT
 
 
 def _is_current(broker: Broker, name: str, topic_id: bytes) -> bool:

@@ -1,8 +1,6 @@
-"""FindCoordinator: which broker looks after a group. One broker looks after all of them.
+"""FindCoordinator: which broker looks after a group or a transactional producer. One broker looks after all of them.
 
-Transactions and share groups are not served yet. Who asks for their coordinator is told so with the code that makes its
-client stop rather than ask for ever: librdkafka, which speaks the old form (up to version 3), stops only for the
-authorization codes; the Java client shows the message with any code that it does not retry.
+Share groups are not served yet: who asks for their coordinator is told so.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ class KeyType(enum.IntEnum):
 
 
 def find_coordinator(broker: Broker, context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
-    """This broker. The groups' topic need not be there: it is created when a group first has something to keep."""
+    """This broker. The coordinators' topics need not be there: they are created when there is something to keep."""
     try:
         _check(context, request)
     except ProtocolError as refusal:
@@ -42,13 +40,9 @@ def find_coordinator(broker: Broker, context: Context, request: FindCoordinatorR
 
 
 def _check(context: Context, request: FindCoordinatorRequest) -> None:
-    if request.key_type == KeyType.GROUP:
+    if request.key_type in (KeyType.GROUP, KeyType.TRANSACTION):
         return
-    if request.key_type == KeyType.TRANSACTION:
-        stops = context.api_version >= BATCHED_SINCE
-        code = ErrorCode.UNSUPPORTED_VERSION if stops else ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        refusal = Refused(code, "Transactions are not served by this version of Drave; leave transactional.id away.")
-    elif request.key_type == KeyType.SHARE:
+    if request.key_type == KeyType.SHARE:
         refusal = Refused(ErrorCode.INVALID_REQUEST, "Share groups are not served by this version of Drave.")
     else:
         refusal = Refused(ErrorCode.INVALID_REQUEST, f"There is no coordinator of type {request.key_type}.")

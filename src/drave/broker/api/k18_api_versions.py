@@ -10,11 +10,27 @@ from drave.broker.context import Context
 from drave.broker.core import Broker
 from drave.model.errors import ErrorCode
 from drave.wire.api import ApiKey
-from drave.wire.messages.k18_api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from drave.wire.messages.k18_api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
 
 SOFTWARE_SINCE: Final = 3
 NODE_UNKNOWN: Final = -1
 SOFTWARE_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+
+FEATURES: Final[Mapping[str, int]] = {"transaction.version": 2}
+"""What clients act on by itself, not by a version of a request, and the level that is in use: the highest there is.
+From level 2 on they leave adding partitions to their transactions to the broker (KIP-890)."""
+
+FEATURES_EPOCH: Final = 1
+"""Rises with every change of FEATURES: Java's clients pass over what is not newer than what they know."""
+
+ZERO_SINCE: Final = 4
+"""Before, a feature whose levels begin with 0 must not be told as supported (KAFKA-17011)."""
 
 Advertised = Mapping[ApiKey, tuple[int, int]]
 
@@ -24,20 +40,28 @@ def api_versions(
 ) -> ApiVersionsResponse:
     """The table, or why this client should look elsewhere."""
     context.connection.asks_anybody()
-    return answer(advertised, _refusal(broker, context, request))
+    return answer(advertised, _refusal(broker, context, request), context.api_version)
 
 
-def answer(advertised: Advertised, error: ErrorCode) -> ApiVersionsResponse:
-    """The table goes along with UNSUPPORTED_VERSION too, so that the client knows what to ask with (KIP-511).
-
-    No feature is finalized: none of those that clients act on (transactions v2, the new groups) is served.
-    """
+def answer(advertised: Advertised, error: ErrorCode, version: int = 0) -> ApiVersionsResponse:
+    """The table goes along with UNSUPPORTED_VERSION too, so that the client knows what to ask with (KIP-511)."""
     told = advertised if error in (ErrorCode.NONE, ErrorCode.UNSUPPORTED_VERSION) else {}
     return ApiVersionsResponse(
         error_code=error,
         api_keys=[ApiVersion(api_key=key, min_version=low, max_version=high) for key, (low, high) in told.items()],
         throttle_time_ms=0,
-        finalized_features_epoch=0 if error is ErrorCode.NONE else -1,
+        supported_features=[
+            SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in FEATURES.items()
+        ]
+        if error is ErrorCode.NONE and version >= ZERO_SINCE
+        else [],
+        finalized_features_epoch=FEATURES_EPOCH if error is ErrorCode.NONE else -1,
+        finalized_features=[
+            FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
+            for name, level in FEATURES.items()
+        ]
+        if error is ErrorCode.NONE
+        else [],
     )
 
 

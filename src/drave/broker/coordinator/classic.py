@@ -425,20 +425,25 @@ class ClassicGroup:
             return ErrorCode.REBALANCE_IN_PROGRESS
         return ErrorCode.NONE
 
-    def may_commit(self, member_id: str, instance_id: str | None, generation: int, out: Outcome) -> ErrorCode:
+    def may_commit(
+        self, member_id: str, instance_id: str | None, generation: int, out: Outcome, *, in_transaction: bool = False
+    ) -> ErrorCode:
         """Whether a commit is of this generation. Without members anybody may commit who names no generation: an
-        administrator, or a consumer that assigns partitions to itself."""
+        administrator, or a consumer that assigns partitions to itself.
+
+        A producer that names nobody may commit in its transaction: those of before KIP-447 cannot say for whom.
+        """
         names_nobody = generation < 0 and not member_id and instance_id is None
         if self.state is GroupState.EMPTY and generation < 0:
             return ErrorCode.NONE
         if names_nobody:
-            return ErrorCode.UNKNOWN_MEMBER_ID
+            return ErrorCode.NONE if in_transaction else ErrorCode.UNKNOWN_MEMBER_ID
         member = self.members.find(member_id, instance_id)
         if isinstance(member, ErrorCode):
             return member
         if generation != self.generation:
             return ErrorCode.ILLEGAL_GENERATION
-        if self.state is GroupState.COMPLETING_REBALANCE:
+        if self.state is GroupState.COMPLETING_REBALANCE and not in_transaction:
             return ErrorCode.REBALANCE_IN_PROGRESS
         out.timer(member.timer, member.session_timeout_ms)
         return ErrorCode.NONE

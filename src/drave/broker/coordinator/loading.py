@@ -1,13 +1,17 @@
 """Reading a coordinator's partition: which records count.
 
 Of each key only the last record does, for that is what compaction may leave of the log at any time. Records of a
-transaction count once its commit marker has come, unless a later record of their key came before that.
+transaction count once its commit marker has come, unless a later record of their key came before that. Those that no
+marker has come for are given apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
+from drave.broker.coordinator.outcome import Writer
+from drave.broker.coordinator.undecided import Undecided
 from drave.records import BatchHeader, Buffer, ControlKind, Record, parse_control, read_records
 
 _Latest = tuple[int, bytes | None]
@@ -21,6 +25,7 @@ class LatestRecords:
         self._latest: dict[bytes, _Latest] = {}
         self._undecided: dict[int, list[Record]] = {}
         """By producer id."""
+        self._epochs: dict[int, int] = {}
 
     def take(self, header: BatchHeader, batch: Buffer) -> None:
         """Raises `InvalidRecord` where the batch is not what it says."""
@@ -30,6 +35,7 @@ class LatestRecords:
                 self._decide(header.producer_id, parse_control(record).kind)
         elif header.is_transactional:
             self._undecided.setdefault(header.producer_id, []).extend(records)
+            self._epochs[header.producer_id] = header.producer_epoch
         else:
             for record in records:
                 self._keep(record)
@@ -53,3 +59,15 @@ class LatestRecords:
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
         for key, (_, value) in self._latest.items():
             yield key, value
+
+    def undecided(self) -> Iterator[Undecided]:
+        """Records of transactions that are still open, in the order of the log."""
+        found = [
+            (record.offset, Undecided(Writer(producer_id, self._epochs[producer_id]), record.key, record.value))
+            for producer_id, records in self._undecided.items()
+            for record in records
+            if record.key is not None and record.offset > self._latest.get(record.key, (-1, None))[0]
+        ]
+        found.sort(key=itemgetter(0))
+        for _, each in found:
+            yield each

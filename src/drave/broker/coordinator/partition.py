@@ -5,6 +5,9 @@
                                      become errors                          ▼
                                               replies leave when the end of this moment is durable
 
+Records of a transaction (offsets that a producer commits with what it has written, KIP-98) are appended as its batch
+and wait as undecided; its marker, which the transaction's coordinator has written here, has them replayed or forgotten.
+
 The law: durable state changes only by replay, right after the append. Every reply, also of an operation that only
 reads, waits until all that was appended by then is durable, for it may rest on it. What the log refuses, it refuses
 before replay. A failed sync never comes back here: it ends the process.
@@ -25,10 +28,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from drave.broker.context import Pending
 from drave.broker.coordinator.loading import LatestRecords
-from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token, Writer
+from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.log.errors import InvalidProducerEpoch
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.model.ids import Offset
-from drave.records import BatchHeader, InvalidRecord, build_batch, parse_header, split
+from drave.records import BatchHeader, ControlKind, InvalidRecord, Marker, build_batch, parse_header, split
 from drave.schema import SchemaError
 
 if TYPE_CHECKING:
@@ -66,9 +71,24 @@ class Machine(Protocol):
 
     def timer_fired(self, name: TimerName, now_ms: int) -> Outcome: ...
 
+    def expire(self, now_ms: int) -> Outcome: ...
+
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
         """The log has refused the outcome's records: make its replies say so."""
         ...
+
+
+class NotLoaded(ProtocolError):
+    """A partition that does not take anything now, and soon may."""
+
+    code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+
+    def __init__(self, partition: str) -> None:
+        super().__init__(partition)
+        self.partition = partition
+
+    def __str__(self) -> str:
+        return f"{self.partition} is being loaded, or has been given up."
 
 
 M = TypeVar("M", bound=Machine)
@@ -89,11 +109,13 @@ class CoordinatorPartition(Generic[M]):
         "_compacting",
         "_now_ms",
         "_parked",
+        "_perform",
         "_tokens",
         "ended",
         "loaded",
         "log",
         "machine",
+        "undecided",
     )
 
     def __init__(
@@ -103,14 +125,18 @@ class CoordinatorPartition(Generic[M]):
         *,
         now_ms: Callable[[], int],
         change_timer: Callable[[TimerName, int | None], None],
+        perform: Callable[[Any], None],
     ) -> None:
         self.machine = machine
+        self.undecided = UndecidedRecords()
+        """Not yet part of the machine's state, which may never be."""
         self.log = log
         """None before the topic is there: nothing can have been written, nor be written yet."""
         self.loaded = log is None or log.end == log.start
         self.ended = False
         self._now_ms = now_ms
         self._change_timer = change_timer
+        self._perform = perform
         self._tokens = itertools.count()
         self._parked: dict[Token, tuple[Pending, Refuse]] = {}
         self._bytes_held = 0
@@ -166,6 +192,8 @@ class CoordinatorPartition(Generic[M]):
             self._write(outcome)
         for name, after_ms in outcome.timers:
             self._change_timer(name, after_ms)
+        for duty in outcome.duties:
+            self._when_durable(partial(self._perform, duty))
         own = None
         for token, response in outcome.replies:
             if token == asker:
@@ -175,30 +203,63 @@ class CoordinatorPartition(Generic[M]):
         return own
 
     def _release(self, pending: Pending, response: Any) -> None:
+        self._when_durable(partial(pending.complete, response))
+
+    def _when_durable(self, then: Callable[[], None]) -> None:
         log = self.log
         if log is None:
-            pending.complete(response)
+            then()
         else:
-            log.when_durable(log.end, partial(pending.complete, response))
+            log.when_durable(log.end, then)
 
     def _write(self, outcome: Outcome) -> None:
+        writer = outcome.writer
         try:
-            self._append(outcome.records)
+            self._append(outcome.records, writer)
         except ProtocolError as error:
             logger.error("%s: the records of a request were refused: %s", self.log, error)
-            self.machine.refuse(outcome, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+            fenced = isinstance(error, InvalidProducerEpoch)
+            self.machine.refuse(outcome, error.code if fenced else ErrorCode.COORDINATOR_NOT_AVAILABLE)
             return
-        replay = self.machine.replay
+        if writer is not None:
+            for key, value in outcome.records:
+                self.undecided.add(writer, key, value)
+            return
+        replay, undecided = self.machine.replay, self.undecided
         for key, value in outcome.records:
+            if undecided:
+                undecided.overtaken(key)
             replay(key, value)
 
-    def _append(self, records: Iterable[KeyValue]) -> None:
+    def _append(self, records: Iterable[KeyValue], writer: Writer | None = None) -> None:
         log = self.log
         assert log is not None, "what writes waits for the topic"
         now_ms = self._now_ms()
-        batch = build_batch(records, timestamp_ms=now_ms)
+        if writer is None:
+            batch = build_batch(records, timestamp_ms=now_ms)
+        else:
+            batch = build_batch(records, timestamp_ms=now_ms, transactional=True, **writer._asdict())
         log.append(batch, parse_header(batch), now_ms=now_ms)
         self._bytes_held += len(batch)
+
+    def end_transaction(self, marker: Marker, writer: Writer, transaction_version: int) -> None:
+        """Append the marker that ends a producer's transaction here.
+
+        Raises NotLoaded, and what the log refuses it with.
+        """
+        log = self.log
+        if log is None or self.unavailable is not None:
+            raise NotLoaded(str(log))
+        log.append_marker(
+            marker.kind,
+            writer.producer_id,
+            writer.producer_epoch,
+            marker.coordinator_epoch,
+            now_ms=self._now_ms(),
+            transaction_version=transaction_version,
+        )
+        for key, value in self.undecided.decide(writer.producer_id, commit=marker.kind is ControlKind.COMMIT):
+            self._replay_loaded(key, value)
 
     def _forget(self, token: Token) -> None:
         self._parked.pop(token, None)
@@ -236,6 +297,8 @@ class CoordinatorPartition(Generic[M]):
             return
         for key, value in latest:
             self._replay_loaded(key, value)
+        for each in latest.undecided():
+            self.undecided.add(*each)
         self.loaded = True
         self.event(self.machine.loaded(self._now_ms()))
 
@@ -281,14 +344,17 @@ class CoordinatorPartition(Generic[M]):
 
     async def _rewrite(self) -> None:
         """Requests are served between the chunks. What changes meanwhile is appended after its rewriting, or rewritten
-        as it is then: either way its last state comes last. Ends as cancelled when the partition ends meanwhile: a disk
-        that is full or has failed may never answer."""
+        as it is then: either way its last state comes last. An undecided record is repeated behind its key's live
+        one, in the same turn, for it may still take that one's place. Ends as cancelled when the partition ends
+        meanwhile: a disk that is full or has failed may never answer."""
         log = self.log
         assert log is not None
         first, before = log.end, self._bytes_held
         live = self.machine.live_records()
+        self._repeat_undecided()
         while chunk := list(islice(live, CHUNK_RECORDS)):
             self._append(chunk)
+            self._repeat_undecided(key for key, _ in chunk)
             await asyncio.sleep(0)
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         log.when_durable(log.end, partial(_tell, durable))
@@ -296,6 +362,10 @@ class CoordinatorPartition(Generic[M]):
         if not self.ended:
             await self._until(log.delete_records(first))
             self._bytes_held -= before
+
+    def _repeat_undecided(self, keys: Iterable[bytes] | None = None) -> None:
+        for each in list(self.undecided.of(keys)) if self.undecided else ():
+            self._append([(each.key, each.value)], each.writer)
 
     async def _until(self, done: asyncio.Future[Any]) -> None:
         self._awaited = done

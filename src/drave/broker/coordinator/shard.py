@@ -16,7 +16,7 @@ from drave.broker.coordinator.classic import JOIN, NO_MEMBER_ID, SYNC, ClassicGr
 from drave.broker.coordinator.kinds import GroupLimits, GroupState, Join, Joiner
 from drave.broker.coordinator.members import SESSION
 from drave.broker.coordinator.offsets import GroupOffsets, IsCurrent, commit_offsets
-from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token, Writer
 from drave.broker.coordinator.refusals import commit_refused, refused, sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import OffsetKey, group_key, parse_group, parse_key, parse_offset
 from drave.model.errors import ErrorCode
@@ -132,9 +132,18 @@ class GroupShard:
 
     # -- offsets
 
-    def commit(self, request: OffsetCommitRequest, api_version: int, token: Token, now_ms: int) -> Outcome:
-        """Commit to topics that exist; their names and ids are filled in."""
+    def commit(
+        self,
+        request: OffsetCommitRequest,
+        api_version: int,
+        token: Token,
+        now_ms: int,
+        writer: Writer | None = None,
+    ) -> Outcome:
+        """Commit to topics that exist; their names and ids are filled in. What a producer commits in its transaction
+        counts when that does."""
         out = Outcome()
+        out.writer = writer
         code = self._may_commit(request, api_version, out)
         if code is ErrorCode.NONE:
             response = commit_offsets(request, now_ms, self._limits.offset_metadata_max, out.records)
@@ -151,7 +160,10 @@ class GroupShard:
                 return ErrorCode.NONE
             known = api_version >= _GROUP_NOT_FOUND_SINCE
             return ErrorCode.GROUP_ID_NOT_FOUND if known else ErrorCode.ILLEGAL_GENERATION
-        return group.may_commit(request.member_id, request.group_instance_id, generation, out)
+        in_transaction = out.writer is not None
+        return group.may_commit(
+            request.member_id, request.group_instance_id, generation, out, in_transaction=in_transaction
+        )
 
     def fetch(self, asked: OffsetFetchRequestGroup, is_current: IsCurrent) -> OffsetFetchResponseGroup:
         """What a group has committed: in the topics that are named, or everywhere."""

@@ -1,0 +1,42 @@
+"""ListTransactions: which transactional ids this broker coordinates, filtered (KIP-664, 994, 1152)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from drave.broker.context import Context
+from drave.broker.coordinator.transaction import TransactionState
+from drave.broker.coordinator.transaction_shard import TransactionFilter
+from drave.broker.core import Broker
+from drave.model.errors import ErrorCode
+from drave.wire.messages.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse
+
+_STATES: Final = {state.title: state for state in TransactionState}
+
+
+def list_transactions(broker: Broker, context: Context, request: ListTransactionsRequest) -> Any:
+    """Answered when what is told is durable. A filter that names only unknown states lets none pass."""
+    unknown = [name for name in request.state_filters if name not in _STATES]
+    shards = broker.transactions.shards()
+    if isinstance(shards, ErrorCode):
+        return _refused(shards)
+    try:
+        pattern = re.compile(request.transactional_id_pattern) if request.transactional_id_pattern else None
+    except re.error:
+        return _refused(ErrorCode.INVALID_REGULAR_EXPRESSION)
+    wanted = TransactionFilter(
+        states=frozenset(_STATES[name] for name in request.state_filters if name in _STATES),
+        producer_ids=frozenset(request.producer_id_filters),
+        running_ms=request.duration_filter,
+        pattern=pattern,
+    )
+    now_ms = broker.clock.wall_ms()
+    none = bool(unknown) and not wanted.states
+    found = [] if none else [each for shard in shards for each in shard.list(wanted, now_ms)]
+    response = ListTransactionsResponse(unknown_state_filters=unknown, transaction_states=found)
+    return broker.transactions.once_durable(response)
+
+
+def _refused(code: ErrorCode) -> ListTransactionsResponse:
+    return ListTransactionsResponse(error_code=code, unknown_state_filters=[], transaction_states=[])

@@ -1,0 +1,82 @@
+"""The group coordinator: every group is looked after by the partition of `__consumer_offsets` that its id hashes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from drave.broker.coordinator.kinds import GroupLimits
+from drave.broker.coordinator.outcome import Writer
+from drave.broker.coordinator.runtime import Coordinator
+from drave.broker.coordinator.schemas.offsets_topic import offset_key
+from drave.broker.coordinator.shard import GroupShard
+from drave.catalog import CONSUMER_OFFSETS, Change
+from drave.model.settings import BrokerSettings
+from drave.records import Marker
+
+if TYPE_CHECKING:
+    from drave.broker.core import Broker
+
+
+def offsets_topic_configs(settings: BrokerSettings) -> dict[str, str]:
+    """What is set on `__consumer_offsets` itself: its records go when newer ones take their place, never with time."""
+    return {
+        "cleanup.policy": "compact",
+        "compression.type": "producer",
+        "segment.bytes": str(settings.offsets_segment_bytes),
+    }
+
+
+class Groups(Coordinator[GroupShard]):
+    """All groups of this broker."""
+
+    topic_name: ClassVar[str] = CONSUMER_OFFSETS
+
+    def __init__(self, broker: Broker) -> None:
+        settings = broker.settings
+        self._limits = group_limits(settings)
+        super().__init__(
+            broker,
+            partitions=settings.offsets_topic_partitions,
+            check_interval_ms=settings.offsets_retention_check_interval_ms,
+        )
+
+    def _machine(self) -> GroupShard:
+        return GroupShard(self._limits)
+
+    def _topic_configs(self) -> Mapping[str, str]:
+        return offsets_topic_configs(self._broker.settings)
+
+    def end_transaction(self, index: int, marker: Marker, writer: Writer, transaction_version: int) -> None:
+        """Append the marker of a producer's transaction, and let the offsets that it committed count or go.
+
+        Raises NotLoaded, and what the log refuses it with.
+        """
+        self._partition(index).end_transaction(marker, writer, transaction_version)
+
+    def is_undecided(self, group_id: str, topic: str, partition: int) -> bool:
+        """Whether an offset of this group waits for the end of a transaction (KIP-447)."""
+        undecided = self._partition(self.partition_for(group_id)).undecided
+        return len(undecided) > 0 and offset_key(group_id, topic, partition) in undecided
+
+    def _perform(self, duty: Any) -> None:
+        raise AssertionError("a group has no duties elsewhere")
+
+    def _catalog_changed(self, change: Change) -> None:
+        super()._catalog_changed(change)
+        if change.kind == "deleted" and change.topic.name != CONSUMER_OFFSETS:
+            for partition in self._partitions.values():
+                if partition.unavailable is None:
+                    partition.event(partition.machine.topic_deleted(change.topic.name, change.topic.topic_id))
+
+
+def group_limits(settings: BrokerSettings) -> GroupLimits:
+    """What the settings say about groups."""
+    return GroupLimits(
+        session_timeout_ms_min=settings.group_session_timeout_ms_min,
+        session_timeout_ms_max=settings.group_session_timeout_ms_max,
+        size_max=settings.group_size_max,
+        initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
+        offset_metadata_max=settings.offset_metadata_bytes_max,
+        offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
+    )
