@@ -1,4 +1,4 @@
-"""The transaction requests (24 to 28, 65, 66, and OffsetFetch with require_stable) as clients of each version see them."""
+"""The requests of transactions (24 to 28, 65, 66, and 9 with `require_stable`), as clients of each version see them."""
 
 from __future__ import annotations
 
