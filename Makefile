@@ -34,7 +34,7 @@ test: $(READY)
 
 # The property tests with new examples each time; what fails is printed with the line that repeats it.
 explore: $(READY)
-	EXPLORE=1 DRAVE_WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	EXPLORE=1 WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from drave.schema.types import Array, Blob, FieldType, Nested, Opaque, Scalar, T
 settings.register_profile(
     "wire",
     derandomize=not os.environ.get("EXPLORE"),
-    max_examples=int(os.environ.get("DRAVE_WIRE_EXAMPLES", "4")),
+    max_examples=int(os.environ.get("WIRE_EXAMPLES", "4")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
