@@ -275,7 +275,8 @@ ON_PURPOSE: Final = (
         place="2.ListOffsets.*.offset",
         kafka=0,
         drave=1,
-        why="nothing is stable only below where the log begins",
+        why="what is below the log's start is nobody's to wait for",
+        readme="last stable offset after records",
     ),
     # -- epochs
     Reason(

@@ -173,3 +173,25 @@ def test_a_transaction_goes_on_after_the_broker_did(restartable, how: str) -> No
         else:
             made.commit_transaction(WAIT_S)
     assert read(restartable.bootstrap, "rides", 4) == ["0a", "0b", "2a", "2b"]
+
+
+async def test_aiokafka_does_the_same(broker, name) -> None:
+    """A client that adds its partitions by itself."""
+    aiokafka = pytest.importorskip("aiokafka")
+    source, sink = created(broker, name), created(broker, name)
+    made = aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=sink)
+    await made.start()
+    try:
+        async with made.transaction():
+            await made.send_and_wait(sink, b"a", partition=0)
+            await made.send_offsets_to_transaction({aiokafka.TopicPartition(source, 0): 3}, sink)
+        await made.begin_transaction()
+        await made.send_and_wait(sink, b"b", partition=0)
+        await made.send_offsets_to_transaction({aiokafka.TopicPartition(source, 0): 4}, sink)
+        await made.abort_transaction()
+        async with made.transaction():
+            await made.send_and_wait(sink, b"c", partition=0)
+    finally:
+        await made.stop()
+    assert read(broker.bootstrap, sink, 2) == ["a", "c"]
+    assert committed(broker.bootstrap, sink, source) == 3

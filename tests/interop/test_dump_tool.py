@@ -17,6 +17,7 @@ from drave.records import ControlKind, parse_header
 from drave.store.disk import RealDisk
 from drave.testing import Broker
 from tests.clients.adapters import AioKafka, ConfluentKafka, Send
+from tests.clients.test_transactions import producer as transactional_producer
 from tests.interop.conftest import DumpTool
 from tests.log.still import batch
 from tests.log.world import Topic
@@ -113,3 +114,22 @@ def test_the_offsets_decoder_reads_groups_and_offsets(data: Path, dump: DumpTool
     where, committed = offsets[-1]
     assert (where["group"], where["topic"], where["partition"]) == ("pricing", "rides", 0)
     assert committed["offset"] == 100
+
+
+def test_the_transaction_log_decoder_reads_transactions(tmp_path: Path, dump: DumpTool) -> None:
+    """`__transaction_state` is in Kafka's own record formats too."""
+    with Broker(tmp_path, durability="fsync") as kafka:
+        ConfluentKafka(kafka.bootstrap).create("rides")
+        made = transactional_producer(kafka.bootstrap, "tx")
+        made.begin_transaction()
+        made.produce("rides", "value", partition=0)
+        made.commit_transaction(30)
+    segments = [path for path in tmp_path.glob("topics/__transaction_state-*/*.log") if path.stat().st_size]
+    read = dump(segments, "--transaction-log-decoder")
+    assert all(batch.valid for batch in read.batches)
+    records = [line for line in read.text.splitlines() if " payload: " in line]
+    assert all('"transactionalId":"tx"' in line for line in records)
+    values = [json.loads(payload)["data"] for payload in read.payloads]
+    assert [value["transactionStatus"] for value in values] == [0, 1, 2, 4]
+    partitions = [{"topic": "rides", "partitionIds": [0]}]
+    assert [value["transactionPartitions"] for value in values] == [None, partitions, partitions, []]

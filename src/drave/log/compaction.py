@@ -6,8 +6,8 @@
               without the records that have a newer one
     swap      each group's new segment takes the place of the old     compaction_swap.py
 
-Only closed segments are touched that lie wholly before the segment of the recovery point, for recovery never looks below,
-and before the first transaction that was open there. Offsets stay; readers that hold an old segment read on from it.
+Only closed segments are touched that lie wholly before the segment of the recovery point, for recovery never looks
+below, and before the first transaction that was open there. Offsets stay; readers that hold an old segment read on from it.
 When the map is full, the round ends where it ended, and another one begins there.
 
 Everything that may wait or takes long happens in slices on the lane of the chores, from a generator that is given

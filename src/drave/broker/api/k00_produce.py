@@ -292,13 +292,10 @@ def _refused(index: int, error: ProtocolError) -> PartitionProduceResponse:
     )
 
 
-def _when_durable(waits: Waits, response: ProduceResponse) -> Pending:
-    pending = Pending()
-    _complete_when_durable(waits, response, pending)
-    return pending
-
-
-def _complete_when_durable(waits: Waits, response: ProduceResponse, pending: Pending) -> None:
+def _when_durable(waits: Waits, response: ProduceResponse, pending: Pending | None = None) -> Pending:
+    """A reply, a new one or the one that is given, which comes once all that was appended is durable."""
+    if pending is None:
+        pending = Pending()
     if len(waits) == 1:
         log, end = waits[0]
         log.when_durable(end, partial(pending.complete, response))
@@ -306,6 +303,7 @@ def _complete_when_durable(waits: Waits, response: ProduceResponse, pending: Pen
         countdown = _Countdown(len(waits), pending, response)
         for log, end in waits:
             log.when_durable(end, countdown.one_is)
+    return pending
 
 
 class _Countdown:
@@ -376,6 +374,6 @@ class _Later:
 
     def _finish(self, pending: Pending) -> None:
         if self._waits:
-            _complete_when_durable(self._waits, self._response, pending)
+            _when_durable(self._waits, self._response, pending)
         else:
             pending.complete(self._response)

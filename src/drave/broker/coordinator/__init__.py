@@ -1,6 +1,6 @@
 """Coordinators: state that changes with traffic, kept as records in internal topics.
 
-outcome.py        what a step returns: records, replies, timers               ┐
+outcome.py        what a step returns: records, replies, timers, duties       ┐
 kinds.py          what the parts below pass to one another                    │
 members.py        who is in a group                                           │ pure: given requests, times
 classic.py        the rounds of one classic group                             │ and records, they return
@@ -8,10 +8,16 @@ offsets.py        what one group has committed                                �
 shard.py          all groups of one partition of `__consumer_offsets`         │
 refusals.py       answers that say only: not done, and why                    │
 subscription.py   the one thing that is read in a consumer's metadata         │
+transaction.py    one transaction, and what can become of it                  │
+transaction_shard.py   all of one partition of `__transaction_state`          │
 loading.py        which records of a log count                                │
+undecided.py      which do not count yet: those of open transactions          │
 hashing.py        which partition a group lives in                            │
 schemas/          the records, in Kafka's formats                             ┘
 timers.py         many deadlines on one timer
 partition.py      a machine and its log: append, replay, reply when durable, load, compact
 runtime.py        all of them: topic, routing, expiry; what handlers call
+groups.py         the group coordinator
+transactions.py   the transaction coordinator
+markers.py        what it writes into the partitions of a decided transaction
 """
