@@ -7,8 +7,8 @@
     swap      each group's new segment takes the place of the old     compaction_swap.py
 
 Only closed segments are touched that lie wholly before the segment of the recovery point, for recovery never looks
-below, and before the first transaction that was open there. Offsets stay; readers that hold an old segment read on from it.
-When the map is full, the round ends where it ended, and another one begins there.
+below, and before the first transaction that was open there. Offsets stay; readers that hold an old segment read on from
+it. When the map is full, the round ends where it ended, and another one begins there.
 
 Everything that may wait or takes long happens in slices on the lane of the chores, from a generator that is given
 all it needs; between two of them commits, checkpoints and everybody else go on. `compacted` moves when all groups of
