@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.partition import NotLoaded
 from drave.model.errors import ErrorCode
 from drave.records import ControlKind, Marker, parse_header
-from tests.broker.coordinator.test_partition import FakeLog, Under, compacted
+from tests.broker.coordinator.test_partition import FakeLog, Under
 
 A, B = Writer(1, 0), Writer(2, 5)
 COMMIT, ABORT = Marker(ControlKind.COMMIT, 0), Marker(ControlKind.ABORT, 0)
@@ -113,14 +114,17 @@ _acts = st.one_of(
 async def test_whatever_happened_a_restart_finds_the_same_however_the_decisions_fall(
     acts: list[Any], order: list[Writer], ends: list[Marker]
 ) -> None:
-    """Also where the log was rewritten in the middle of a transaction."""
+    """Also where the log was rewritten in the middle of a transaction, or a transaction ends while it is rewritten."""
     log = FakeLog()
     under = Under(log)
+    rewriting: asyncio.Future[None] | None = None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partitions, "COMPACT_BYTES_MIN", 0)
         patch.setattr(partitions, "COMPACT_RATIO", 0)
         patch.setattr(partitions, "CHUNK_RECORDS", 1)
         for number, (act, *what) in enumerate(acts):
+            if rewriting is not None and (rewriting.done() or act in ("compact", "restart")):
+                rewriting = await finished(rewriting, log)
             value = b"%d" % number
             match act, what:
                 case "plain", [key]:
@@ -134,16 +138,27 @@ async def test_whatever_happened_a_restart_finds_the_same_however_the_decisions_
                 case "abort", [writer]:
                     under.partition.end_transaction(ABORT, writer, 0)
                 case "compact", _:
-                    log.sync()
-                    await compacted(under, log)
+                    rewriting = asyncio.ensure_future(under.partition.compact())
                 case _:
                     under = await reloaded(log)
+            await asyncio.sleep(0)
+            if number % 3 == 0:
+                log.sync()
+        if rewriting is not None:
+            await finished(rewriting, log)
         again = await reloaded(log)
         assert again.cells == under.cells
         for writer, marker in zip(order, ends, strict=False):
             under.partition.end_transaction(marker, writer, 0)
             again.partition.end_transaction(marker, writer, 0)
             assert again.cells == under.cells
+
+
+async def finished(rewriting: asyncio.Future[None], log: FakeLog) -> None:
+    while not rewriting.done():
+        log.sync()
+        await asyncio.sleep(0)
+    await rewriting
 
 
 async def reloaded(log: FakeLog) -> Under:
