@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from typing import Any, Final
 
 from drave.broker.context import Context
 from drave.broker.coordinator.transaction import TransactionState
 from drave.broker.coordinator.transaction_shard import TransactionFilter
 from drave.broker.core import Broker
-from drave.model.errors import ErrorCode
+from drave.broker.patterns import Pattern
+from drave.model.errors import ErrorCode, Refused
 from drave.wire.messages.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse
+
+logger = logging.getLogger("drave.broker")
 
 _STATES: Final = {state.title: state for state in TransactionState}
 
@@ -22,9 +25,10 @@ def list_transactions(broker: Broker, context: Context, request: ListTransaction
     if isinstance(shards, ErrorCode):
         return _refused(shards)
     try:
-        pattern = re.compile(request.transactional_id_pattern) if request.transactional_id_pattern else None
-    except re.error:
-        return _refused(ErrorCode.INVALID_REGULAR_EXPRESSION)
+        pattern = Pattern(request.transactional_id_pattern) if request.transactional_id_pattern else None
+    except Refused as refusal:
+        logger.info("%s asked for transactions: %s", context.client_id, refusal)
+        return _refused(refusal.code)
     wanted = TransactionFilter(
         states=frozenset(_STATES[name] for name in request.state_filters if name in _STATES),
         producer_ids=frozenset(request.producer_id_filters),

@@ -10,7 +10,6 @@ Kafka has it ask again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -35,6 +34,7 @@ from drave.broker.coordinator.transaction import (
     Transaction,
     TransactionState,
 )
+from drave.broker.patterns import Pattern
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from drave.wire.messages.k26_end_txn import EndTxnRequest, EndTxnResponse
@@ -77,7 +77,7 @@ class TransactionFilter(NamedTuple):
     producer_ids: frozenset[int]
     running_ms: int
     """Those that have run for longer; negative: all."""
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
 
 
 class TransactionShard:
@@ -341,7 +341,7 @@ class TransactionShard:
             if (not wanted.states or each.state in wanted.states)
             and (not wanted.producer_ids or each.producer_id in wanted.producer_ids)
             and (wanted.running_ms < 0 or now_ms - each.started_ms > wanted.running_ms)
-            and (wanted.pattern is None or wanted.pattern.fullmatch(each.transactional_id))
+            and (wanted.pattern is None or wanted.pattern.matches(each.transactional_id))
         ]
 
     # -- the log
