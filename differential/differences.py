@@ -347,12 +347,6 @@ ON_PURPOSE: Final = (
         readme="configs that would have no effect",
     ),
     Reason(
-        cases="configs/a_value_of_each_config(config=max.compaction.lag.ms,*",
-        place="1.IncrementalAlterConfigs.*",
-        why="until there is compaction it cannot have a deadline",
-        readme="configs that would have no effect",
-    ),
-    Reason(
         cases="configs/a_value_of_each_config(config=internal.segment.bytes,*",
         place="1.IncrementalAlterConfigs.*",
         why="a segment holds at least something",

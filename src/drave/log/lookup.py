@@ -82,7 +82,7 @@ def _latest_in(
                 better = record.timestamp > (best.timestamp if best is not None else -1)
                 if better and start <= record.offset < limit:
                     best = TimestampOffset(record.timestamp, record.offset, header.leader_epoch)
-        if only_first:
+        if only_first and header.base_offset >= start:  # else the record that it promises may have been deleted
             break
     return best
 
