@@ -40,7 +40,7 @@ def test_what_the_harness_does_is_not_counted() -> None:
     assert owner_of(pytest.main.__code__) is Owner.OTHER
     clock = StillClock()
     counts = count(clock.monotonic, steps=3)  # type: ignore[arg-type]  # what it returns is nobody's
-    assert (counts.bytecodes, counts.calls) == (0, {}), "bytes are not looked at: other tests of this process leave some"
+    assert (counts.bytecodes, counts.calls) == (0, {}), "other tests of this process leave bytes"
 
 
 def test_every_request_of_a_scenario_is_answered_without_an_error() -> None:
