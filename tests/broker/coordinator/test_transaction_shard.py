@@ -156,7 +156,7 @@ def test_the_next_transaction_waits_for_the_markers_of_the_last(version: int) ->
     ended = virtual.end(writer, version=version)
     following = Writer(ended.producer_id, ended.producer_epoch) if version else writer
     first, second = (virtual.start_adding(following, place, version=version) for place in (HERE, THERE))
-    assert {first, second} <= virtual.waiting
+    assert {first, second} <= virtual.parked
     virtual.write_markers()
     assert (virtual.answers[first], virtual.answers[second]) == (ErrorCode.NONE, ErrorCode.NONE)
     assert virtual.shard.verify("t", following) == {HERE, THERE}

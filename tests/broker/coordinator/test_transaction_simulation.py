@@ -93,7 +93,7 @@ class Producer:
         token, place = self.adding
         code = self.chaos.virtual.answers.get(token)
         if code is None:
-            if token not in self.chaos.virtual.waiting:
+            if token not in self.chaos.virtual.parked:
                 self.adding = None  # the coordinator has restarted: the connection broke
             return
         self.adding = None
@@ -175,7 +175,7 @@ class Chaos:
             self.virtual.advance(70_000)
         self.check()
         assert not self.partitions.open, "a transaction hangs"
-        assert not self.virtual.waiting, "a request was never answered"
+        assert not self.virtual.parked, "a request was never answered"
         assert isinstance(self.virtual.init(), Writer)
 
     # -- what can happen

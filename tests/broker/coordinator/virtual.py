@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, NamedTuple
 
 from drave.broker.coordinator.kinds import GroupLimits, Joiner
-from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
+from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.shard import GroupShard
 from drave.model.errors import ErrorCode
 from drave.schema import encoder
@@ -28,6 +27,7 @@ from drave.wire.messages.k47_offset_delete import (
     OffsetDeleteRequestTopic,
     OffsetDeleteResponse,
 )
+from tests.broker.coordinator.virtual_shard import VirtualShard
 
 SESSION_MS = 10_000
 REBALANCE_MS = 60_000
@@ -46,69 +46,26 @@ class Era(NamedTuple):
     restarts: int
 
 
-class VirtualGroups:
-    """One shard and its surroundings. A request returns a token; its answer is looked up under it."""
+class VirtualGroups(VirtualShard[GroupShard]):
+    """One shard of groups and its surroundings."""
 
     def __init__(self, **limits: int) -> None:
         self.limits = GroupLimits(**limits)
-        self.shard = GroupShard(self.limits)
-        self.now_ms = 1_750_000_000_000
-        self.log: list[KeyValue] = []
-        self.timers: dict[TimerName, int] = {}
-        self.answers: dict[int, Any] = {}
-        self.parked: set[int] = set()
+        super().__init__()
         self.era = Era(0, 0)
         self.answered_in: dict[int, Era] = {}
-        self.log_refuses_with: ErrorCode | None = None
-        self._tokens = itertools.count(1)
 
-    # -- the runtime in small
+    def fresh(self) -> GroupShard:
+        return GroupShard(self.limits)
 
     def carry_out(self, outcome: Outcome) -> None:
-        if outcome.records and self.log_refuses_with is not None:
-            self.shard.refuse(outcome, self.log_refuses_with)
-        self.log += outcome.records
-        for key, value in outcome.records:
-            self.shard.replay(key, value)
-        for name, after_ms in outcome.timers:
-            if after_ms is None:
-                self.timers.pop(name, None)
-            else:
-                self.timers[name] = self.now_ms + after_ms
-        for token, response in outcome.replies:
-            assert token in self.parked, "a request is answered exactly once"
-            self.parked.remove(token)
-            self.answers[token] = response
+        super().carry_out(outcome)
+        for token, _ in outcome.replies:
             self.answered_in[token] = self.era
 
-    def token(self) -> int:
-        token = next(self._tokens)
-        self.parked.add(token)
-        return token
-
-    def advance(self, ms: int) -> None:
-        """Let time pass; deadlines on the way are met in order."""
-        until = self.now_ms + ms
-        while due := [(at, name) for name, at in self.timers.items() if at <= until]:
-            at, name = min(due)
-            self.now_ms = max(self.now_ms, at)
-            del self.timers[name]
-            self.carry_out(self.shard.timer_fired(name, self.now_ms))
-        self.now_ms = until
-
     def restart(self) -> None:
-        """Lose all that is soft, and read the log again."""
         self.era = self.era._replace(restarts=self.era.restarts + 1)
-        self.shard = self.replayed()
-        self.timers.clear()
-        self.parked.clear()
-        self.carry_out(self.shard.loaded(self.now_ms))
-
-    def replayed(self) -> GroupShard:
-        shard = GroupShard(self.limits)
-        for key, value in self.log:
-            shard.replay(key, value)
-        return shard
+        super().restart()
 
     # -- requests
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Writer
+from drave.broker.coordinator.outcome import Outcome, Writer
 from drave.broker.coordinator.transaction import Place, Transaction
 from drave.broker.coordinator.transaction_shard import Addition, TransactionLimits, TransactionShard
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
 from drave.wire.messages.k26_end_txn import EndTxnRequest
+from tests.broker.coordinator.virtual_shard import VirtualShard
 
 TIMEOUT_MS = 60_000
 
@@ -23,47 +24,29 @@ class Ended(NamedTuple):
     producer_epoch: int
 
 
-class VirtualTransactions:
+class VirtualTransactions(VirtualShard[TransactionShard]):
     """One shard and its surroundings. Markers are written when the test says so, unless `writes_markers`."""
 
     def __init__(self, *, writes_markers: bool = True, **limits: int) -> None:
         self.limits = TransactionLimits(**limits)
         self.producer_ids = itertools.count(100)
-        self.shard = self.fresh()
-        self.now_ms = 1_750_000_000_000
-        self.log: list[KeyValue] = []
-        self.timers: dict[TimerName, int] = {}
-        self.answers: dict[int, Any] = {}
-        self.waiting: set[int] = set()
+        super().__init__()
         self.writes_markers = writes_markers
         self.decided: list[Transaction] = []
         self.markers: list[tuple[Place, Writer, bool]] = []
-        self.log_refuses_with: ErrorCode | None = None
-        self._tokens = itertools.count(1)
 
     def fresh(self) -> TransactionShard:
         return TransactionShard(self.limits, lambda: next(self.producer_ids))
 
-    # -- the runtime in small
-
     def carry_out(self, outcome: Outcome) -> None:
-        if outcome.records and self.log_refuses_with is not None:
-            self.shard.refuse(outcome, self.log_refuses_with)
-        self.log += outcome.records
-        for key, value in outcome.records:
-            self.shard.replay(key, value)
-        for name, after_ms in outcome.timers:
-            if after_ms is None:
-                self.timers.pop(name, None)
-            else:
-                self.timers[name] = self.now_ms + after_ms
-        for token, response in outcome.replies:
-            assert token in self.waiting, "a request is answered exactly once"
-            self.waiting.remove(token)
-            self.answers[token] = response
+        super().carry_out(outcome)
         self.decided += outcome.duties
         if self.writes_markers:
             self.write_markers()
+
+    def restart(self) -> None:
+        self.decided.clear()
+        super().restart()
 
     def write_markers(self) -> None:
         """Of every decided transaction, and then its end."""
@@ -78,35 +61,6 @@ class VirtualTransactions:
         token = self.token()
         self.carry_out(self.shard.ended(decided, token, self.now_ms))
         return ErrorCode(self.answers[token])
-
-    def token(self) -> int:
-        token = next(self._tokens)
-        self.waiting.add(token)
-        return token
-
-    def advance(self, ms: int) -> None:
-        """Let time pass; deadlines on the way are met in order."""
-        until = self.now_ms + ms
-        while due := [(at, name) for name, at in self.timers.items() if at <= until]:
-            at, name = min(due)
-            self.now_ms = max(self.now_ms, at)
-            del self.timers[name]
-            self.carry_out(self.shard.timer_fired(name, self.now_ms))
-        self.now_ms = until
-
-    def restart(self) -> None:
-        """Lose all that is soft, and read the log again."""
-        self.shard = self.replayed()
-        self.timers.clear()
-        self.waiting.clear()
-        self.decided.clear()
-        self.carry_out(self.shard.loaded(self.now_ms))
-
-    def replayed(self) -> TransactionShard:
-        shard = self.fresh()
-        for key, value in self.log:
-            shard.replay(key, value)
-        return shard
 
     # -- requests
 
