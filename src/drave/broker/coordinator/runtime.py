@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
@@ -35,7 +36,7 @@ LOAD_WAIT_S: Final = 0.25
 M = TypeVar("M", bound=Machine)
 
 
-class Coordinator(Generic[M]):
+class Coordinator(ABC, Generic[M]):
     """All machines of one internal topic. What they are made of, a subclass says."""
 
     topic_name: ClassVar[str]
@@ -55,17 +56,17 @@ class Coordinator(Generic[M]):
 
     # -- what a subclass says
 
+    @abstractmethod
     def _machine(self) -> M:
         """A machine without state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _topic_configs(self) -> Mapping[str, str]:
         """What is set on the topic when it is created."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _perform(self, duty: Any) -> None:
         """Do what a machine wants done elsewhere, now that what it rests on is durable."""
-        raise NotImplementedError
 
     # -- a broker's life
 
