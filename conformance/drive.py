@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from conformance.contract import SCENARIOS
+
 DEADLINE_S: Final = 40.0
 """How long anything may take before it counts as not happening."""
 
@@ -19,6 +21,13 @@ class Lacks(Exception):
 
 Scenario = Callable[[], str | None]
 """Does it, and returns what a reader of the table should know. Raises Lacks, or anything where it went wrong."""
+
+
+def table_of(scenarios: object, special: Mapping[str, Scenario]) -> Mapping[str, Scenario]:
+    """Every scenario of the contract: as `special` has it, or else the method that bears its name."""
+    return {
+        name: special[name] if name in special else getattr(scenarios, name.replace("-", "_")) for name in SCENARIOS
+    }
 
 
 def drive(version: str, scenarios: Mapping[str, Scenario], wanted: Sequence[str]) -> None:

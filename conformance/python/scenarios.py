@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from conformance import contract
 from conformance.contract import CODECS, CUT, FIRST_TIMESTAMP, HALF, PARTITIONS, RECORDS, STEP_MS
-from conformance.drive import Lacks, Scenario, same, until
+from conformance.drive import Lacks, Scenario, same, table_of, until
 from conformance.python.administrators import ADMINISTRATORS
 from drave.model.errors import ErrorCode
 from tests.clients.adapters import Client, ConfluentKafka, Refusal, Send
@@ -41,24 +41,11 @@ class Scenarios:
 
     def table(self) -> Mapping[str, Scenario]:
         """Every scenario by its name."""
-        return {
-            "topics": self.topics,
+        special = {codec: partial(self.write_and_read, codec, codec=codec) for codec in CODECS} | {
             "records": partial(self.write_and_read, "records", large=True),
-            **{codec: partial(self.write_and_read, codec, codec=codec) for codec in CODECS},
-            "acks": self.acks,
             "idempotent": partial(self.write_and_read, "idempotent", idempotent=True),
-            "time": self.time,
-            "group": self.group,
-            "rebalance": self.rebalance,
-            "cooperative": self.cooperative,
-            "static": self.static,
-            "groups": self.groups,
-            "offsets": self.offsets,
-            "partitions": self.partitions,
-            "configs": self.configs,
-            "delete-records": self.delete_records,
-            "log-dirs": self.log_dirs,
         }
+        return table_of(self, special)
 
     # -- what scenarios are made of
 

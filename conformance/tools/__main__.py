@@ -21,7 +21,7 @@ from typing import Any, Final
 from bench import reference
 from conformance.clients import TOOLS
 from conformance.contract import CODECS, CUT, HALF, PARTITIONS, RECORDS, Written
-from conformance.drive import Scenario, drive, same, until
+from conformance.drive import Scenario, drive, same, table_of, until
 from conformance.processes import Room, Running, run
 
 TOPICS: Final = "org.apache.kafka.tools.TopicCommand"
@@ -94,24 +94,10 @@ class Tools:
         self._name = name
 
     def table(self) -> Mapping[str, Scenario]:
-        return {
-            "topics": self.topics,
-            "records": partial(self._write_and_read, "records", large=True),
-            **{codec: partial(self._write_and_read, codec, "--compression-codec", codec) for codec in CODECS},
-            "acks": self.acks,
-            "idempotent": self.idempotent,
-            "time": self.time,
-            "group": self.group,
-            "rebalance": self.rebalance,
-            "cooperative": self.cooperative,
-            "static": self.static,
-            "groups": self.groups,
-            "offsets": self.offsets,
-            "partitions": self.partitions,
-            "configs": self.configs,
-            "delete-records": self.delete_records,
-            "log-dirs": self.log_dirs,
+        special = {codec: partial(self._write_and_read, codec, "--compression-codec", codec) for codec in CODECS} | {
+            "records": partial(self._write_and_read, "records", large=True)
         }
+        return table_of(self, special)
 
     # -- what scenarios are made of
 
