@@ -270,6 +270,18 @@ ON_PURPOSE: Final = (
         drave=ABSENT,
         why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
     ),
+    *(
+        Reason(
+            cases=f"transactional_offsets/{case}",
+            place=f"{step}.OffsetFetch.*",
+            why="an offset that a later record has overtaken can never count, so nobody needs to wait for it",
+            readme="an offset in a transaction that was committed anew",
+        )
+        for case, step in (
+            ("a_commit_without_a_transaction_overtakes_one_that_waits", 3),
+            ("two_transactions_that_commit_the_same_offset(order=ba)", 2),
+        )
+    ),
     Reason(
         cases="transactions/records_deleted_under_an_open_transaction",
         place="2.ListOffsets.*.offset",

@@ -34,6 +34,7 @@ from drave.broker.coordinator.transaction import (
     Transaction,
     TransactionState,
 )
+from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.broker.patterns import Pattern
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -84,6 +85,8 @@ class TransactionShard:
     """The transactional ids of one partition. Every method that takes a token answers it through its outcome."""
 
     def __init__(self, limits: TransactionLimits, take_producer_id: Callable[[], int | None]) -> None:
+        self.undecided: Final = UndecidedRecords()
+        """Stays empty: a transaction's own state is part of no transaction."""
         self._limits = limits
         self._take_producer_id = take_producer_id
         """Gives an id that nobody has had; None when there is none at hand, and the producer asks again."""
