@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,11 +122,16 @@ def _end(stage: Stage, topic: Topic) -> int:
     return offset_of(stage.quietly(list_offsets(topic, LATEST)))
 
 
+def await_coordinator(stage: Stage, transactional_id: str) -> None:
+    """Quietly."""
+    request = FindCoordinatorRequest(key=transactional_id, key_type=TRANSACTION)
+    stage.wait(request, lambda answer: answer.error_code not in COORDINATOR_IS_COMING, 2)
+
+
 def new_writer(stage: Stage, word: str = "t", *, timeout_ms: int = 60_000) -> Writer:
     """A transactional producer, whose coordinator is there."""
     name = stage.name(word)
-    coming: Callable[[Any], bool] = lambda answer: answer.error_code not in COORDINATOR_IS_COMING  # noqa: E731
-    stage.wait(FindCoordinatorRequest(key=name, key_type=TRANSACTION), coming, 2)
+    await_coordinator(stage, name)
     request = InitProducerIdRequest(transactional_id=name, transaction_timeout_ms=timeout_ms)
     answer = stage.wait(request, lambda answer: answer.error_code not in BUSY, 4)
     stage.met(answer.producer_id)

@@ -227,8 +227,8 @@ class Producers:
         producer = self._by_id.get(producer_id)
         if begins_at_0 and sequence and (producer is None or not producer.batches):
             raise OutOfOrderSequence(producer_id, sequence, 0)
-        epoch, lowest = self._asking.get(producer_id, (NONE, NONE))
-        if epoch == header.producer_epoch and sequence > lowest:
+        _, lowest = self._asking.get(producer_id, (NONE, sequence))
+        if sequence > lowest:
             raise OutOfOrderSequence(producer_id, sequence, lowest)
         self._asking.pop(producer_id, None)
 

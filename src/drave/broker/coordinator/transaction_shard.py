@@ -93,8 +93,8 @@ class TransactionShard:
         self._transactions: dict[str, Transaction] = {}
         self._waiting: dict[str, list[tuple[Token, Addition]]] = {}
         self._renewals: dict[str, tuple[int, int, int]] = {}
-        """By transactional id: producer id and epoch that a producer was given last, and the epoch that it had
-        before: asking for that once more is a repetition (KIP-360). Soft, as in Kafka."""
+        """By transactional id: producer id and epoch that a producer was given last, be it by the end of a transaction,
+        and the epoch that it had before: asking for that once more is a repetition (KIP-360). Soft, as in Kafka."""
         self._foreign: dict[bytes, bytes] = {}
 
     # -- a producer begins
@@ -241,7 +241,9 @@ class TransactionShard:
         next_id = self._take_producer_id() if was.is_exhausted else NO_ID
         if next_id is None:
             return ErrorCode.CONCURRENT_TRANSACTIONS
-        return was.prepared(commit=request.committed, version=version, next_id=next_id, now_ms=now_ms)
+        made = was.prepared(commit=request.committed, version=version, next_id=next_id, now_ms=now_ms)
+        self._remember(was, *made.identity)
+        return made
 
     def _decide(self, made: Transaction, out: Outcome) -> None:
         self._write(made, out)
