@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drave.log import LogClosed, StorageError
+from drave.log import LogClosed, StorageError, producer_snapshots
+from drave.log.checkpoint import Preparation
 from drave.log.commit import Commit
 from drave.model.log_config import LogConfig
 from drave.store.disk import SyncFailed
@@ -382,3 +383,35 @@ def test_a_tombstone_is_needed_until_neither_files_nor_journal_speak_of_its_topi
     still.append(to=still.partition(0, CARS))
     still.checkpoint()
     assert forgotten == [RIDES]
+
+
+def test_a_checkpoint_of_very_many_producers_is_prepared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in between is in it."""
+    monkeypatch.setattr(producer_snapshots, "SLICE", 2)
+    still = Still()
+    for producer in range(7):
+        still.append(batch(producer=producer, epoch=0, sequence=0))
+    still.commit()
+    still.logs.flusher.begin_checkpoint()
+    slices = 0
+    while (work := still.logs.flusher.next_chore()) is not None:
+        work.run()
+        work.finish()
+        if isinstance(work, Preparation):
+            slices += 1
+            still.append(batch(producer=slices, epoch=0, sequence=1))
+    assert slices > 3
+    still.power_cut()
+    assert len(still.log.producers) == 7
+    assert {len(producer.batches) for _, producer in still.log.producers} <= {1, 2}
+
+
+def test_a_partition_that_knows_very_many_producers_is_opened_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drave.log.logs.SLOW_SNAPSHOT_BYTES", 100)
+    still = Still(partitions=2)
+    for producer in range(7):
+        still.append(batch(producer=producer, epoch=0, sequence=0))
+    still.append(to=still.partition(1))
+    finish(still.logs.close())
+    still.open()
+    assert [still.partition(index).files is not None for index in (0, 1)] == [True, False]

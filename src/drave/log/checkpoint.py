@@ -1,5 +1,6 @@
 """A checkpoint, a piece at a time: afterwards recovery begins at the new points, and the journal file is free.
 
+Preparation      a slice of a snapshot of very many producers, on the loop, between everything else
 CheckpointStep   for each partition written since the last one: sync segments, indexes, names; producer snapshot,
                  leader epochs
 PointsWrite      replace recovery-points
@@ -10,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drave.log.producer_snapshots import assemble
 from drave.store.recovery_points import write_recovery_points
 
 if TYPE_CHECKING:
@@ -31,14 +33,35 @@ class Checkpoint:
 
     def next_work(self) -> Work:
         while self._waiting:
-            log = self._waiting.pop()
-            if not log.removed and log.files is not None:
+            log = self._waiting[-1]
+            is_there = not log.removed and log.files is not None
+            if is_there and not log.is_ready_for_checkpoint:
+                return Preparation(self._flusher, log)
+            self._waiting.pop()
+            if is_there:
                 return CheckpointStep(self._flusher, self, log)
         return PointsWrite(self._flusher, self)
 
     def again(self, log: PartitionLog) -> None:
         """The step could not be made; try it later."""
         self._waiting.append(log)
+
+
+class Preparation:
+    """A slice of what a partition's step begins with, on the loop."""
+
+    folder: Path | None = None
+
+    def __init__(self, flusher: Flusher, log: PartitionLog) -> None:
+        self._flusher = flusher
+        self._log = log
+
+    def run(self) -> None:
+        """Nothing waits for the disk."""
+
+    def finish(self) -> None:
+        self._flusher.chore_done()
+        self._log.prepare_checkpoint()
 
 
 class CheckpointStep:
@@ -52,13 +75,15 @@ class CheckpointStep:
         self.folder: Path | None = log.folder
         self._sync = log.files.sync(indexes=True)
         self._part = log.checkpoint()
-        for replacement in (self._part.snapshot, self._part.epochs):
-            if replacement is not None:
-                self._sync.replace(*replacement)
+        if self._part.epochs is not None:
+            self._sync.replace(*self._part.epochs)
         checkpoint.new_folders |= self._sync.new_folder
         self._error: OSError | None = None
 
     def run(self) -> None:
+        if self._part.snapshot is not None:
+            path, producers = self._part.snapshot
+            self._sync.replace(path, assemble(producers))
         try:
             self._sync.run(self._flusher.disk)
         except OSError as error:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
-from drave.store.disk import Disk, File, read_whole, write_all, write_aside, write_whole
+from drave.store.disk import Buffer, Disk, File, read_whole, write_all, write_aside, write_whole
 from drave.store.index import SparseIndex
 from drave.store.names import (
     INDEX,
@@ -100,7 +100,7 @@ class Sync:
             for index in indexes
             if isinstance(index, TransactionIndex) and index.pending
         ]
-        self._replacements: list[tuple[Path, bytes]] = []
+        self._replacements: list[tuple[Path, Buffer]] = []
         self._names_made = owner.names_made
         self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
         self.new_folder = owner.made_folder
@@ -108,7 +108,7 @@ class Sync:
         for index in indexes:
             index.unsynced = False
 
-    def replace(self, path: Path, data: bytes) -> None:
+    def replace(self, path: Path, data: Buffer) -> None:
         """Have a file of the folder replaced on the way."""
         self._replacements.append((path, data))
         self._folder_too = True
@@ -132,8 +132,8 @@ class Sync:
         if self.new_folder:
             self._sync(disk, folder / METADATA, None)
             disk.sync_folder(folder)  # recovery takes leader epochs for a sign that no segment's name was lost
-        for path, data in self._replacements:
-            write_aside(disk, path, data)
+        for path, content in self._replacements:
+            write_aside(disk, path, content)
         if self._replacements or (self._folder_too and not self.new_folder):
             disk.sync_folder(folder)
 
