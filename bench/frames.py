@@ -10,8 +10,9 @@ below; a frame is built once and only the bytes that change are patched in place
 from __future__ import annotations
 
 import gzip
+import itertools
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -96,10 +97,12 @@ def batch(
     producer_epoch: int = -1,
     codec: str = "none",
     transactional: bool = False,
+    keys: Sequence[bytes] | None = None,
 ) -> bytearray:
-    """A record batch without keys or headers; its sequence, when it has a producer, is 0."""
+    """A record batch without headers; its sequence, when it has a producer, is 0."""
     number, compress = CODECS[codec]
-    records = compress(b"".join(_record(number, value) for number, value in enumerate(values)))
+    named = zip(keys or itertools.repeat(None), values, strict=False)
+    records = compress(b"".join(_record(number, key, value) for number, (key, value) in enumerate(named)))
     sequence = 0 if producer_id >= 0 else -1
     size = _BATCH.size - 12 + len(records)
     times = (timestamp_ms, timestamp_ms)
@@ -111,8 +114,9 @@ def batch(
     return whole
 
 
-def _record(number: int, value: bytes) -> bytes:
-    record = b"\0\0" + varint(number) + varint(-1) + varint(len(value)) + value + varint(0)
+def _record(number: int, key: bytes | None, value: bytes) -> bytes:
+    name = varint(-1) if key is None else varint(len(key)) + key
+    record = b"\0\0" + varint(number) + name + varint(len(value)) + value + varint(0)
     return varint(len(record)) + record
 
 

@@ -415,3 +415,39 @@ def test_a_partition_that_knows_very_many_producers_is_opened_at_the_start(monke
     finish(still.logs.close())
     still.open()
     assert [still.partition(index).files is not None for index in (0, 1)] == [True, False]
+
+
+def test_before_a_stop_many_partitions_go_through_their_checkpoint_together() -> None:
+    """First all files are synced, then all names; while the broker serves, each partition has a step of its own."""
+    still = Still(partitions=20)
+    for index in range(20):
+        still.append(to=still.partition(index))
+    still.commit()
+    still.logs.flusher.begin_checkpoint(clean=True)
+    steps = []
+    while (work := still.logs.flusher.next_chore()) is not None:
+        work.run()
+        work.finish()
+        steps.append(work)
+    assert [type(step).__name__ for step in steps] == ["CheckpointStep", "PointsWrite"]
+    still.power_cut()
+    assert still.logs.report.clean
+    assert [still.partition(index).end for index in range(20)] == [1] * 20
+
+
+def test_one_of_many_that_finds_no_room_waits_alone() -> None:
+    still = Still(partitions=20)
+    for index in range(20):
+        still.append(to=still.partition(index))
+    still.commit()
+    still.logs.flusher.begin_checkpoint(clean=True)
+    step = still.logs.flusher.next_chore()
+    assert step is not None
+    still.disk.room_bytes = 0
+    step.run()
+    step.finish()
+    still.disk.room_bytes = None
+    still.clock.now_ms += 2000
+    still.chores()
+    still.power_cut()
+    assert [still.partition(index).end for index in range(20)] == [1] * 20
