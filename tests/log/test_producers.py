@@ -13,8 +13,9 @@ from drave import records
 from drave.log import InvalidProducerEpoch, OutOfOrderSequence, producer_snapshots
 from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, SentBatch, advance, retreat
 from drave.records import ControlKind
+from tests.log.history import facts
 from tests.log.still import Still, batch
-from tests.log.world import facts, finish
+from tests.log.world import finish
 
 
 def sent(sequence: int, count: int = 1, *, epoch: int = 0, producer: int = 7) -> bytes:
