@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test explore check demo bench torture differential conformance budget lock clean
+.PHONY: help setup test explore check demo bench scale torture differential conformance budget lock clean
 
 help:
 	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
@@ -15,6 +15,7 @@ help:
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
+	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
 	@echo "Everything sets up what it needs in .venv by itself. CONTRIBUTING.md says more."
@@ -50,6 +51,10 @@ demo: $(READY)
 # Drave and Apache Kafka in turn; needs Java 17, and Maven or KAFKA_LIB, a folder with Kafka's jars.
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+# Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
+scale: $(READY)
+	$(BIN)/python -m bench.scale $(ARGS)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
