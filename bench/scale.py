@@ -34,7 +34,7 @@ PARTITIONS_OF_PRODUCERS: Final = 100
 RECORDS_A_BATCH: Final = 500
 VALUE: Final = bytes(70)
 KEY_BYTES: Final = 12
-STILL_S: Final = 5.0
+STILL_S: Final = 20.0
 POLL_S: Final = 0.1
 PATIENCE_S: Final = 900.0
 
