@@ -1,0 +1,137 @@
+"""Kafka's own transactional copier, from its system tests, copies numbers, and is exact whatever dies.
+
+    numbers, partition 0 ──> copier ──┐
+    numbers, partition 1 ──> copier ──┴──> copies, each in the partition of its original ──> follower
+
+Each transaction holds some numbers and the offsets up to which they were read; one in three is aborted on purpose. Once
+each copier has its partition, once both are members of a group. A copier that was replaced while it was frozen finds
+itself fenced when it wakes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import Producer
+
+from interop.programs import Library, Program
+from interop.reading import PATIENCE_S, Findings, Follower, following, read
+from interop.stage import Outcome, Stage
+from interop.verdicts import copied, unchanged
+from torture.clients import RECONNECT
+
+MAIN: Final = "org.apache.kafka.tools.TransactionalMessageCopier"
+COPIERS: Final = 2
+TRANSACTION_SIZE: Final = 40
+NUMBERS_PER_BLOW: Final = 5_000
+MODES: Final = {"of a partition": (), "of a group": ("--group-mode",)}
+BLOWS: Final = ("broker killed", "copier killed", "broker and copier killed", "copier frozen until it was replaced")
+
+
+def run(stage: Stage) -> Outcome:
+    """Copy in both modes, each until half the blows have fallen and all is copied."""
+    library = Library("kafka")
+    violations: list[str] = []
+    numbers = 0
+    for mode, options in MODES.items():
+        run_of = _Run(stage, library, mode, options)
+        violations += run_of.play()
+        numbers += run_of.size
+    facts = [stage.deaths(), f"{numbers:,} numbers copied"]
+    return Outcome(library.version("kafka-tools"), facts, violations)
+
+
+class _Run:
+    """One mode."""
+
+    def __init__(self, stage: Stage, library: Library, mode: str, options: Sequence[str]) -> None:
+        self._stage, self._mode, self._options, self._library = stage, mode, options, library
+        self._name = mode.replace(" ", "-")
+        self._findings = Findings()
+        self._lives = 0
+        each = (stage.kills // len(MODES) + 1) * NUMBERS_PER_BLOW
+        self._numbers = {
+            partition: [b"%d" % number for number in range(partition, each * COPIERS, COPIERS)]
+            for partition in range(COPIERS)
+        }
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self._numbers.values()))
+
+    def play(self) -> list[str]:
+        """What went wrong."""
+        self._stage.create(f"{self._name}-in", f"{self._name}-out", partitions=COPIERS)
+        _fill(self._stage.bootstrap, f"{self._name}-in", self._numbers)
+        copiers = [self._copier(number) for number in range(COPIERS)]
+        out = f"{self._name}-out"
+        try:
+            with following(self._stage.bootstrap, out, COPIERS, self._findings) as follower:
+                for blow in self._stage.blows(BLOWS, share=1 / len(MODES)):
+                    self._progress(copiers, follower, self._stage.chance.choice((1, 100, NUMBERS_PER_BLOW // 2)))
+                    self._strike(blow, copiers, follower)
+                self._progress(copiers, follower, self.size - len(follower.records))
+        finally:
+            for copier in copiers:
+                copier.stop()
+        there = read(self._stage.bootstrap, out, COPIERS)
+        return unchanged(out, follower.records, there) + copied(out, self._numbers, there)
+
+    def _copier(self, number: int) -> Program:
+        """A copier that is started, with the transactional id of its place."""
+        self._lives += 1
+        options = (
+            *("--broker-list", self._stage.bootstrap, "--transactional-id", f"{self._name}-{number}"),
+            *("--input-topic", f"{self._name}-in", "--input-partition", str(number)),
+            *("--output-topic", f"{self._name}-out", "--consumer-group", self._name, "--use-group-metadata"),
+            *("--transaction-size", str(TRANSACTION_SIZE), "--transaction-timeout", "10000", "--enable-random-aborts"),
+        )
+        command = self._library.java(MAIN, *options, *self._options, heap_mib=192)
+        copier = Program(f"{self._name}-{number}-life-{self._lives}", command, self._stage.folder)
+        copier.start()
+        return copier
+
+    def _progress(self, copiers: list[Program], follower: Follower, more: int) -> None:
+        """Wait until so many more numbers were copied, and start those copiers again that have given up meanwhile."""
+        wanted = len(follower.records) + more
+        deadline = time.monotonic() + PATIENCE_S
+        while len(follower.records) < min(wanted, self.size) and time.monotonic() < deadline:
+            with self._findings.changed:
+                self._findings.changed.wait(0.5)
+            for number, copier in enumerate(copiers):
+                if copier.ended:
+                    copiers[number] = self._copier(number)
+        follower.wait_for(min(wanted, self.size) - len(follower.records))
+
+    def _strike(self, blow: str, copiers: list[Program], follower: Follower) -> None:
+        victim = self._stage.chance.randrange(COPIERS)
+        old = copiers[victim]
+        if "frozen" in blow:
+            old.freeze()
+            copiers[victim] = self._copier(victim)
+            self._progress(copiers, follower, 1_000)
+            old.thaw()
+            self._progress(copiers, follower, 1_000)
+            old.stop()
+            return
+        if "copier" in blow:
+            old.kill()
+        if "broker" in blow:
+            self._stage.kill_the_broker()
+        if "copier" in blow:
+            copiers[victim] = self._copier(victim)
+
+
+def _fill(bootstrap: str, topic: str, values: dict[int, list[bytes]]) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, **RECONNECT})
+    for partition, value in _all(values):
+        producer.produce(topic, value, partition=partition)
+        if len(producer) >= 50_000:
+            producer.flush()
+    producer.flush()
+
+
+def _all(values: dict[int, list[bytes]]) -> Iterator[tuple[int, bytes]]:
+    return ((partition, value) for partition, those in values.items() for value in those)

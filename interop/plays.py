@@ -1,0 +1,51 @@
+"""The programs that are run, in the order of the page's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from interop import copier, smoke, words
+from interop.stage import Outcome, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One program, or several that belong together."""
+
+    name: str
+    title: str
+    does: str
+    """What it does, and what is judged, for the page."""
+    run: Callable[[Stage], Outcome]
+    kills: int
+    """How many blows fall, unless it is told otherwise."""
+
+
+PLAYS: Final = (
+    Play(
+        "words",
+        "Kafka Streams, `exactly_once_v2`",
+        "two processes count words, in all and per minute, through a repartition topic and two stores; every single "
+        "count is 1, 2, 3, … up to the exact answer, in both outputs and both changelogs",
+        words.run,
+        kills=20,
+    ),
+    Play(
+        "copier",
+        "Kafka's transactional copier",
+        "two of them, each with a partition or both in a group, copy numbers with their offsets in one transaction, "
+        "and abort some on purpose; each number came out once, in order",
+        copier.run,
+        kills=20,
+    ),
+    Play(
+        "smoke",
+        "Kafka's smoke test of Streams",
+        "minimum, maximum, sum, count, average, windows, suppression and a foreign-key join in two processes, under "
+        "exactly-once; its own driver judges each result",
+        smoke.run,
+        kills=9,
+    ),
+)
