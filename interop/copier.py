@@ -11,21 +11,19 @@ itself fenced when it wakes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import Producer
-
+from interop.numbers import fill, numbers
 from interop.programs import Library, Program
 from interop.reading import PATIENCE_S, Findings, Follower, following, read
 from interop.stage import Outcome, Stage
 from interop.verdicts import copied, unchanged
-from torture.clients import RECONNECT
 
 MAIN: Final = "org.apache.kafka.tools.TransactionalMessageCopier"
 COPIERS: Final = 2
 TRANSACTION_SIZE: Final = 40
-NUMBERS_PER_BLOW: Final = 5_000
+NUMBERS_PER_BLOW: Final = 6_000
 MODES: Final = {"of a partition": (), "of a group": ("--group-mode",)}
 BLOWS: Final = ("broker killed", "copier killed", "broker and copier killed", "copier frozen until it was replaced")
 
@@ -34,12 +32,12 @@ def run(stage: Stage) -> Outcome:
     """Copy in both modes, each until half the blows have fallen and all is copied."""
     library = Library("kafka")
     violations: list[str] = []
-    numbers = 0
+    size = 0
     for mode, options in MODES.items():
         run_of = _Run(stage, library, mode, options)
         violations += run_of.play()
-        numbers += run_of.size
-    facts = [stage.deaths(), f"{numbers:,} numbers copied"]
+        size += run_of.size
+    facts = [stage.deaths(), f"{size:,} numbers copied"]
     return Outcome(library.version("kafka-tools"), facts, violations)
 
 
@@ -51,11 +49,8 @@ class _Run:
         self._name = mode.replace(" ", "-")
         self._findings = Findings()
         self._lives = 0
-        each = (stage.kills // len(MODES) + 1) * NUMBERS_PER_BLOW
-        self._numbers = {
-            partition: [b"%d" % number for number in range(partition, each * COPIERS, COPIERS)]
-            for partition in range(COPIERS)
-        }
+        each = (stage.kills // len(MODES) + 1) * NUMBERS_PER_BLOW // COPIERS
+        self._numbers = numbers(COPIERS, each)
 
     @property
     def size(self) -> int:
@@ -64,7 +59,7 @@ class _Run:
     def play(self) -> list[str]:
         """What went wrong."""
         self._stage.create(f"{self._name}-in", f"{self._name}-out", partitions=COPIERS)
-        _fill(self._stage.bootstrap, f"{self._name}-in", self._numbers)
+        fill(self._stage.bootstrap, f"{self._name}-in", self._numbers)
         copiers = [self._copier(number) for number in range(COPIERS)]
         out = f"{self._name}-out"
         try:
@@ -122,16 +117,3 @@ class _Run:
             self._stage.kill_the_broker()
         if "copier" in blow:
             copiers[victim] = self._copier(victim)
-
-
-def _fill(bootstrap: str, topic: str, values: dict[int, list[bytes]]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, **RECONNECT})
-    for partition, value in _all(values):
-        producer.produce(topic, value, partition=partition)
-        if len(producer) >= 50_000:
-            producer.flush()
-    producer.flush()
-
-
-def _all(values: dict[int, list[bytes]]) -> Iterator[tuple[int, bytes]]:
-    return ((partition, value) for partition, those in values.items() for value in those)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from interop import copier, smoke, words
+from interop import copier, flink, smoke, words
 from interop.stage import Outcome, Stage
 
 
@@ -47,5 +47,13 @@ PLAYS: Final = (
         "exactly-once; its own driver judges each result",
         smoke.run,
         kills=9,
+    ),
+    Play(
+        "flink",
+        "Flink with its Kafka connector",
+        "copies numbers with an exactly-once sink, each life going on from the last checkpoint and committing what the "
+        "one before it had prepared; each number came out once, in order",
+        flink.run,
+        kills=15,
     ),
 )

@@ -1,7 +1,7 @@
 """The text that is counted: lines drawn from a seed, whose words are known exactly, and who sends them.
 
-    line 0    "birch alder spruce …"    to partition 0, at the start
-    line 1    …                         to partition 1, 100 ms later by its timestamp
+line 0    "birch alder spruce …"    to partition 0, at the start
+line 1    …                         to partition 1, 100 ms later by its timestamp
 """
 
 from __future__ import annotations

@@ -76,9 +76,7 @@ def run(stage: Stage) -> Outcome:
     return Outcome(library.version("kafka-streams"), facts, violations)
 
 
-def _strike(
-    blow: str, stage: Stage, processes: Sequence[Program], folders: Sequence[Path], follower: Follower
-) -> None:
+def _strike(blow: str, stage: Stage, processes: Sequence[Program], folders: Sequence[Path], follower: Follower) -> None:
     victim = stage.chance.randrange(PROCESSES)
     process = processes[victim]
     if "frozen" in blow:
