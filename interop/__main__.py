@@ -13,10 +13,11 @@ import click
 
 from bench.brokers import BrokerProcess, Drave, Kafka
 from conformance.building import Broken, Missing
+from conformance.processes import Failed
 from interop import page
 from interop.page import Report
 from interop.plays import PLAYS, Play
-from interop.programs import ROOT
+from interop.programs import ROOT, Died
 from interop.stage import Outcome, Stage
 from torture.kills import Stuck
 
@@ -61,7 +62,7 @@ def _run(play: Play, against: str, folder: Path, seed: int, kills: int) -> Repor
             return Report(play, play.run(stage))
     except Missing as missing:
         return Report(play, None, skipped=str(missing))
-    except (Broken, Stuck) as error:
+    except (Broken, Stuck, Died, Failed) as error:
         return Report(play, Outcome("?", (), (str(error),)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from interop import copier, flink, smoke, words
+from interop import copier, flink, smoke, transactions, words
 from interop.stage import Outcome, Stage
 
 
@@ -55,5 +55,13 @@ PLAYS: Final = (
         "one before it had prepared; each number came out once, in order",
         flink.run,
         kills=15,
+    ),
+    Play(
+        "transactions",
+        "Kafka's kafka-transactions",
+        "lists and describes open transactions and their producers, looks for hanging ones, aborts one by its offset, "
+        "and ends one by force, whose producer is then fenced",
+        transactions.run,
+        kills=0,
     ),
 )
