@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from interop import copier, flink, smoke, transactions, words
+from interop import connect, copier, flink, smoke, transactions, words
 from interop.stage import Outcome, Stage
 
 
@@ -63,5 +63,13 @@ PLAYS: Final = (
         "and ends one by force, whose producer is then fenced",
         transactions.run,
         kills=0,
+    ),
+    Play(
+        "connect",
+        "Kafka Connect, exactly-once source",
+        "a distributed worker carries lines from a file to a topic, with their offsets in one transaction, and on to a "
+        "second file; the topic has each line once, in order",
+        connect.run,
+        kills=9,
     ),
 )

@@ -2,6 +2,7 @@
 
     counted    each key's counts are 1, 2, 3, … up to its number: none wrong, left out or repeated
     copied     what went into a partition came out, each once, and in its order
+    carried    the same where what takes part in no transaction may be written again
     unchanged  what a reader was shown while everything died around it is what is there at the end
 
 Each returns the violations, in words; an empty list is what one wants.
@@ -61,6 +62,21 @@ def copied(what: str, went_in: Mapping[int, Sequence[bytes]], came_out: Iterable
         for before, after in pairwise(came):
             if rank.get(after, 0) < rank.get(before, 0):
                 found.append(f"{where}: {after!r} came out after {before!r}")
+    return found
+
+
+def carried(what: str, went_in: Sequence[bytes], came_out: Iterable[bytes]) -> list[str]:
+    """Each line came out at least once, and no line was first seen before one that went in earlier."""
+    first = list(dict.fromkeys(came_out))
+    found: list[str] = []
+    if strange := set(first) - set(went_in):
+        found.append(f"{what}: {len(strange)} lines came out that never went in, such as {min(strange)!r}")
+    if missing := set(went_in) - set(first):
+        found.append(f"{what}: {len(missing)} lines did not come out, such as {min(missing)!r}")
+    rank = {line: number for number, line in enumerate(went_in)}
+    for before, after in pairwise(line for line in first if line in rank):
+        if rank[after] < rank[before]:
+            found.append(f"{what}: {after!r} was first seen after {before!r}")
     return found
 
 
