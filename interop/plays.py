@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from interop import connect, copier, flink, smoke, transactions, words
+from interop import connect, copier, flink, mirror, smoke, transactions, words
 from interop.stage import Outcome, Stage
 
 
@@ -71,5 +71,13 @@ PLAYS: Final = (
         "second file; the topic has each line once, in order",
         connect.run,
         kills=9,
+    ),
+    Play(
+        "mirror",
+        "MirrorMaker 2, exactly-once source",
+        "mirrors a topic to another broker, each number once and in the partition of its original, and brings a "
+        "group's offsets along",
+        mirror.run,
+        kills=8,
     ),
 )
