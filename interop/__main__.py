@@ -40,7 +40,7 @@ def main(only: tuple[str, ...], kills: int | None, seed: int | None, against: st
             if only and play.name not in only:
                 continue
             folder = (keep or Path(scratch)) / play.name
-            report = _run(play, against, folder, seed, play.kills if kills is None else kills)
+            report = play_it(play, against, folder, seed, play.kills if kills is None else kills)
             click.echo(page.line(report))
             reports.append(report)
     if against == "drave" and not only and kills is None:
@@ -49,7 +49,7 @@ def main(only: tuple[str, ...], kills: int | None, seed: int | None, against: st
     sys.exit(1 if any(report.failed for report in reports) else 0)
 
 
-def _run(play: Play, against: str, folder: Path, seed: int, kills: int) -> Report:
+def play_it(play: Play, against: str, folder: Path, seed: int, kills: int) -> Report:
     """One program on a broker of its own."""
 
     def progress(text: str) -> None:

@@ -38,7 +38,7 @@ class Library:
     def version(self, artifact: str) -> str:
         """Which version of an artifact this folder has."""
         for jar in self._jars.iterdir():
-            if found := re.fullmatch(rf"{artifact}-(\d[\w.-]*)\.jar", jar.name):
+            if found := re.fullmatch(rf"{artifact}-(\d[\w.]*(-\d[\w.]*)?)\.jar", jar.name):
                 return found[1]
         raise Broken(f"{self._jars} holds no {artifact}")
 

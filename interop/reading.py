@@ -89,16 +89,18 @@ def following(bootstrap: str, topic: str, partitions: int, findings: Findings) -
         follower.join(time.monotonic() + PATIENCE_S)
 
 
-def read(bootstrap: str, topic: str, partitions: int) -> list[Record]:
-    """All that is committed, in the order of each partition. Raises Stuck where a transaction stays open at the end."""
-    deadline = time.monotonic() + PATIENCE_S
+def read(bootstrap: str, topic: str, partitions: int, *, undecided_s: float = PATIENCE_S) -> list[Record]:
+    """All that is committed, in the order of each partition. Raises Stuck where a transaction stays open at the end for
+    longer than this."""
+    undecided_until = time.monotonic() + undecided_s
     while True:
+        deadline = time.monotonic() + PATIENCE_S
         with closing(_consumer(bootstrap, **{"enable.partition.eof": True})) as consumer:
             records, ends = _read_to_the_ends(consumer, topic, partitions, deadline)
         high = _high_watermarks(bootstrap, topic, partitions, deadline)
         if ends == high:
             return records
-        if time.monotonic() > deadline:
+        if time.monotonic() >= undecided_until:
             raise Stuck(f"{topic} ends at {high}, and is decided up to {ends}: a transaction hangs")
 
 

@@ -65,4 +65,5 @@ class Stage:
 
     def deaths(self) -> str:
         """What befell the run, as a fact."""
-        return ", ".join(f"{times} × {kind}" for kind, times in sorted(self.struck.items()))
+        kinds = ", ".join(f"{times} × {kind}" for kind, times in sorted(self.struck.items()))
+        return f"{self.struck.total()} blows ({kinds})" if kinds else "nobody was killed"

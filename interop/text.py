@@ -108,6 +108,7 @@ class Feeder(Worker):
             self.lines += 1
             self.words.update(line.words)
             self.by_minute.update(f"{word}@{line.minute_ms}" for word in line.words)
+            self._findings.changed.notify_all()
 
     def _told(self, error: object, _: object) -> None:
         if error is not None:

@@ -59,8 +59,8 @@ def copied(what: str, went_in: Mapping[int, Sequence[bytes]], came_out: Iterable
             found.append(f"{where}: {len(strange)} came out that never went in, such as {strange[0]!r}")
         if missing := sorted(rank.keys() - set(came)):
             found.append(f"{where}: {len(missing)} did not come out, such as {missing[0]!r}")
-        for before, after in pairwise(came):
-            if rank.get(after, 0) < rank.get(before, 0):
+        for before, after in pairwise(value for value in came if value in rank):
+            if rank[after] < rank[before]:
                 found.append(f"{where}: {after!r} came out after {before!r}")
     return found
 
