@@ -109,11 +109,6 @@ def _wait_for_the_group(bootstrap: str, offsets: dict[int, int]) -> None:
 
 
 def _configs(stage: Stage, other: Stage) -> str:
-    one = {
-        "replication.factor": 1,
-        **{f"{each}.topic.replication.factor": 1 for each in ("checkpoints", "heartbeats", "offset-syncs")},
-        **{f"{each}.storage.replication.factor": 1 for each in ("offset", "config", "status")},
-    }
     configs: dict[str, object] = {
         "clusters": "one, another",
         "one.bootstrap.servers": stage.bootstrap,
@@ -133,8 +128,12 @@ def _configs(stage: Stage, other: Stage) -> str:
         "listeners": "http://127.0.0.1:0",
         "another.exactly.once.source.support": "enabled",
         "another.scheduled.rebalance.max.delay.ms": 0,
+        "another.session.timeout.ms": 6_000,
+        "another.heartbeat.interval.ms": 1_000,
         "reconnect.backoff.max.ms": 200,
-        **one,
+        "replication.factor": 1,
+        **{f"{each}.topic.replication.factor": 1 for each in ("checkpoints", "heartbeats", "offset-syncs")},
+        **{f"{each}.storage.replication.factor": 1 for each in ("offset", "config", "status")},
     }
     path = stage.folder / "mirror.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in configs.items()))

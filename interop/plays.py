@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from interop import connect, copier, flink, mirror, smoke, transactions, words
@@ -21,16 +21,20 @@ class Play:
     run: Callable[[Stage], Outcome]
     kills: int
     """How many blows fall, unless it is told otherwise."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the broker; without them it is as it comes."""
 
 
 PLAYS: Final = (
     Play(
         "words",
         "Kafka Streams, `exactly_once_v2`",
-        "two processes count words, in all and per minute, through a repartition topic and two stores; every single "
-        "count is 1, 2, 3, … up to the exact answer, in both outputs and both changelogs",
+        "two processes count words, in all and per minute, through a repartition topic that is purged and two stores "
+        "whose changelogs are compacted; every single count is 1, 2, 3, … up to the exact answer, in both outputs, and "
+        "what is left of it in both changelogs",
         words.run,
-        kills=20,
+        kills=25,
+        settings={"log.cleaner.backoff.ms": "1000", "log.initial.task.delay.ms": "1000"},  # its lives are short
     ),
     Play(
         "copier",

@@ -70,9 +70,15 @@ def run(stage: Stage) -> Outcome:
     finally:
         for process in processes:
             process.stop()
-    violations = _judge(stage.bootstrap, feeder, follower.records)
+    found, compacted = _judge_changelogs(stage.bootstrap, feeder)
     replaced = sum(process.said().count(REPLACED) for process in processes)
-    facts = [stage.deaths(), f"{feeder.lines:,} lines", f"{wanted:,} words", f"{replaced} threads replaced"]
+    facts = [
+        stage.deaths(),
+        f"{feeder.lines:,} lines of {wanted:,} words",
+        f"{compacted:,} of {2 * wanted:,} counts in the changelogs were compacted away",
+        *([f"{replaced} threads of Streams replaced"] if replaced else []),
+    ]
+    violations = _judge(stage.bootstrap, feeder, follower.records) + found
     return Outcome(library.version("kafka-streams"), facts, violations)
 
 
@@ -97,15 +103,25 @@ def _strike(blow: str, stage: Stage, processes: Sequence[Program], folders: Sequ
 
 
 def _judge(bootstrap: str, feeder: Feeder, shown: Sequence[Record]) -> list[str]:
-    there = read(bootstrap, f"{NAME}-counts", PARTITIONS)
-    found = unchanged("counts", shown, there) + counted("counts", feeder.words, _counts(there, bytes.decode))
-    for topic, expected, name in (
-        (f"{NAME}-minutes", feeder.by_minute, bytes.decode),
-        (f"{NAME}-counts-changelog", feeder.words, bytes.decode),
-        (f"{NAME}-minutes-changelog", feeder.by_minute, _window),
-    ):
-        found += counted(topic, expected, _counts(read(bootstrap, topic, PARTITIONS), name))
-    return found
+    """Both outputs, each count of them."""
+    counts = read(bootstrap, f"{NAME}-counts", PARTITIONS)
+    minutes = read(bootstrap, f"{NAME}-minutes", PARTITIONS)
+    return [
+        *unchanged("counts", shown, counts),
+        *counted("counts", feeder.words, _counts(counts, bytes.decode)),
+        *counted("minutes", feeder.by_minute, _counts(minutes, bytes.decode)),
+    ]
+
+
+def _judge_changelogs(bootstrap: str, feeder: Feeder) -> tuple[list[str], int]:
+    """What compaction has left of both changelogs, and how many counts it has taken."""
+    counts = read(bootstrap, f"{NAME}-counts-changelog", PARTITIONS)
+    minutes = read(bootstrap, f"{NAME}-minutes-changelog", PARTITIONS)
+    found = [
+        *counted("changelog of counts", feeder.words, _counts(counts, bytes.decode), compacted=True),
+        *counted("changelog of minutes", feeder.by_minute, _counts(minutes, _window), compacted=True),
+    ]
+    return found, feeder.words.total() + feeder.by_minute.total() - len(counts) - len(minutes)
 
 
 def _counts(records: Iterable[Record], name: Callable[[bytes], str]) -> Iterable[tuple[str, int]]:

@@ -98,12 +98,19 @@ def _raising(error: Exception) -> Play:
     return Play("one", "One", "does nothing", run, kills=1)
 
 
+class _Idle(Drave):
+    """No broker is needed by a program that does not run."""
+
+    def start(self, *, timeout_s: float = 60.0) -> float:
+        return 0.0
+
+
 def test_a_toolchain_that_is_not_there_is_nobodys_fault_and_a_run_that_is_stuck_is_a_violation(tmp_path: Path) -> None:
-    missing = command.play_it(_raising(Missing("no java here")), "drave", tmp_path, 1, 1)
-    stuck = command.play_it(_raising(Stuck("nothing moves")), "drave", tmp_path, 1, 1)
+    missing = command.play_it(_raising(Missing("no java here")), _Idle, tmp_path, 1, 1)
+    stuck = command.play_it(_raising(Stuck("nothing moves")), _Idle, tmp_path, 1, 1)
     assert (missing.failed, missing.sign, page.line(missing)) == (False, "–", "– One: no java here")
     assert (stuck.failed, stuck.sign) == (True, "✗")
-    assert page.line(stuck).endswith("1 violations:\n    nothing moves")
+    assert page.line(stuck).endswith("1 violations:\n    Stuck: nothing moves")
 
 
 def test_the_page_has_a_row_for_each_with_what_was_seen() -> None:

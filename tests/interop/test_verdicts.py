@@ -41,6 +41,15 @@ def test_a_count_that_is_left_out_repeated_or_of_a_word_too_many_is_found(
     assert counted("counts", Counter(words), [*written, ("yew", 1)])
 
 
+@given(words=WORDS, kept=st.data())
+def test_compaction_may_take_any_count_but_the_last_of_a_key(words: list[str], kept: st.DataObject) -> None:
+    written, ends = _counts(words), Counter(words)
+    left = [(key, count) for key, count in written if count == ends[key] or kept.draw(st.booleans())]
+    assert counted("changelog", ends, left, compacted=True) == []
+    assert counted("changelog", ends, [each for each in left if each != (words[0], ends[words[0]])], compacted=True)
+    assert counted("changelog", ends, [*left, left[-1]], compacted=True)
+
+
 @given(words=WORDS.filter(lambda words: max(Counter(words).values()) > 1))
 def test_counts_of_a_word_in_the_wrong_order_are_found(words: list[str]) -> None:
     assert counted("counts", Counter(words), _counts(words)[::-1])

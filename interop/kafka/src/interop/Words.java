@@ -64,6 +64,9 @@ public final class Words {
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
         // What was read of the repartition topic is deleted this often, so that it happens within a short run.
         settings.put(StreamsConfig.REPARTITION_PURGE_INTERVAL_MS_CONFIG, 2_000);
+        // Changelogs are compacted within a short run too, and what is restored from them is what compaction left.
+        settings.put(StreamsConfig.topicPrefix("segment.ms"), MINUTE.toMillis());
+        settings.put(StreamsConfig.topicPrefix("min.cleanable.dirty.ratio"), 0.01);
         // A process that is killed holds up the others for as long as its group and its transaction live on.
         settings.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6_000);
         settings.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 1_000);
