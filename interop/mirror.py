@@ -4,7 +4,8 @@
       numbers  ───── MirrorMaker 2 ─────>  one.numbers     each number once, in the partition of its original
       group "readers" at offset n  ─────>  the same group at n, translated
 
-The stage's broker is the one that is mirrored, and the other is of the same product. All three are killed.
+The other is always Drave: with `--against kafka` the topic and the group move from Apache Kafka to Drave while they are
+in use. All three processes are killed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bench.brokers import Drave
 from interop.numbers import fill, numbers
 from interop.programs import Library, Program
 from interop.reading import PATIENCE_S, Findings, following, read
@@ -35,7 +37,7 @@ BLOWS: Final = ("mirrored broker killed", "target broker killed", "MirrorMaker k
 def run(stage: Stage) -> Outcome:
     """Mirror until all blows have fallen and all is mirrored, and a group has come along."""
     library = Library("kafka")
-    with type(stage.broker)(stage.folder / "target") as target:
+    with Drave(stage.folder / "target") as target:
         other = Stage(target, stage.folder, stage.chance, stage.kills)
         stage.create(TOPIC, retention_ms="-1")
         other.create(MIRRORED, retention_ms="-1")
