@@ -10,8 +10,9 @@ itself fenced when it wakes.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from interop.numbers import fill, numbers
@@ -19,12 +20,18 @@ from interop.programs import Library, Program
 from interop.reading import PATIENCE_S, Findings, Follower, following, read
 from interop.stage import Outcome, Stage
 from interop.verdicts import copied, unchanged
+from torture.kills import Stuck
 
 MAIN: Final = "org.apache.kafka.tools.TransactionalMessageCopier"
 COPIERS: Final = 2
 TRANSACTION_SIZE: Final = 40
 NUMBERS_PER_BLOW: Final = 6_000
 MODES: Final = {"of a partition": (), "of a group": ("--group-mode",)}
+LOOK_S: Final = 0.5
+"""How often it is looked for copiers that have given up."""
+HAS_COPIED: Final = re.compile(r'"totalProcessed":[1-9]')
+"""What a copier says after its first transaction. It reads where to begin before it fences whoever has its
+transactional id: if that one went on meanwhile, it would begin too early, and what was copied would be copied again."""
 BLOWS: Final = ("broker killed", "copier killed", "broker and copier killed", "copier frozen until it was replaced")
 
 
@@ -89,16 +96,28 @@ class _Run:
         return copier
 
     def _progress(self, copiers: list[Program], follower: Follower, more: int) -> None:
-        """Wait until so many more numbers were copied, and start those copiers again that have given up meanwhile."""
-        wanted = len(follower.records) + more
+        """Wait until so many more numbers were copied, or all."""
+        wanted = min(len(follower.records) + more, self.size)
+        self._until(copiers, lambda: len(follower.records) >= wanted, f"{wanted} numbers")
+
+    def _until(self, copiers: list[Program], holds: Callable[[], bool], what: str) -> None:
+        """Wait until it holds, and start those copiers again that have given up meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
-        while len(follower.records) < min(wanted, self.size) and time.monotonic() < deadline:
+        while not holds():
+            if self._findings.failures or time.monotonic() > deadline:
+                raise Stuck(
+                    f"not within {PATIENCE_S:.0f} s: {what}; {[*self._findings.failures, copiers[0].last_words()]}"
+                )
             with self._findings.changed:
-                self._findings.changed.wait(0.5)
+                self._findings.changed.wait(LOOK_S)
             for number, copier in enumerate(copiers):
                 if copier.ended:
                     copiers[number] = self._copier(number)
-        follower.wait_for(min(wanted, self.size) - len(follower.records))
+
+    def _is_replaced(self, copier: Program, follower: Follower) -> bool:
+        """Whether a copier has copied something, or can find nothing more to copy."""
+        empty = any(follower.of_partition[each] >= len(those) for each, those in self._numbers.items())
+        return empty or HAS_COPIED.search(copier.said()) is not None
 
     def _strike(self, blow: str, copiers: list[Program], follower: Follower) -> None:
         victim = self._stage.chance.randrange(COPIERS)
@@ -106,7 +125,7 @@ class _Run:
         if "frozen" in blow:
             old.freeze()
             copiers[victim] = self._copier(victim)
-            self._progress(copiers, follower, 1_000)
+            self._until(copiers, lambda: self._is_replaced(copiers[victim], follower), "the frozen copier is replaced")
             old.thaw()
             self._progress(copiers, follower, 1_000)
             old.stop()

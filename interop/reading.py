@@ -59,12 +59,12 @@ class Follower(Worker):
         wanted = len(self.records) + more
         self._findings.until(lambda: len(self.records) >= wanted, lambda: f"{wanted - len(self.records)} more records")
 
-    def wait_for_each_partition(self) -> None:
-        """Until something more was committed to every partition."""
+    def wait_for_each_partition(self, more: int) -> None:
+        """Until so many more records were committed to every partition."""
         before = self.of_partition.copy()
         self._findings.until(
-            lambda: all(self.of_partition[each] > before[each] for each in range(self._partitions)),
-            lambda: f"more records in each partition than {before}; there are {self.of_partition}",
+            lambda: all(self.of_partition[each] >= before[each] + more for each in range(self._partitions)),
+            lambda: f"{more} more records in each partition than {before}; there are {self.of_partition}",
         )
 
     def work(self) -> None:

@@ -35,6 +35,9 @@ BLOWS: Final = (
 
 REPLACED: Final = "A thread is replaced: "
 """What Words.java says then."""
+IN_FLIGHT_WORDS: Final = 200
+"""More than what a process that freezes may just have sent to be committed, of one partition."""
+
 WINDOW_TAIL: Final = struct.Struct(">qi")
 """Behind the key of a window store's changelog: the window's start, and a number that tells equal keys apart."""
 
@@ -56,7 +59,7 @@ def run(stage: Stage) -> Outcome:
             feeder = Feeder(stage.bootstrap, f"{NAME}-lines", PARTITIONS, text, follower, findings)
             for process in processes:
                 process.start()
-            follower.wait_for_each_partition()
+            follower.wait_for_each_partition(1)
             for blow in stage.blows(BLOWS):
                 follower.wait_for(stage.chance.choice((1, stage.chance.randrange(100), stage.chance.randrange(8_000))))
                 _strike(blow, stage, processes, folders, follower)
@@ -88,7 +91,7 @@ def _strike(blow: str, stage: Stage, processes: Sequence[Program], folders: Sequ
     if "frozen" in blow:
         process.freeze()
         try:
-            follower.wait_for_each_partition()
+            follower.wait_for_each_partition(IN_FLIGHT_WORDS)
         finally:
             process.thaw()
         return
