@@ -28,6 +28,7 @@ class Outcome:
     facts: Sequence[str]
     """What was counted, each a short phrase: `12 kills`, `40,112 words`."""
     violations: Sequence[str] = ()
+    """What must not be, each a sentence; none is what one wants."""
 
 
 @dataclass

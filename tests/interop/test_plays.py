@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -113,16 +114,26 @@ def test_a_toolchain_that_is_not_there_is_nobodys_fault_and_a_run_that_is_stuck_
     assert page.line(stuck).endswith("1 violations:\n    Stuck: nothing moves")
 
 
-def test_the_page_has_a_row_for_each_with_what_was_seen() -> None:
-    play = _raising(Stuck("nothing"))
-    reports = [
-        Report(play, Outcome("4.3.1", ["12 blows", "9 words"])),
-        Report(play, Outcome("4.3.1", ["1 blow"], ["'ash' is counted 3 after 1", "more"])),
-        Report(play, None, "no java here"),
-    ]
-    rows = [row for row in page.full(reports).splitlines() if row.startswith("| One")]
+def _named(name: str) -> Play:
+    return replace(_raising(Stuck("nothing")), name=name, title=name)
+
+
+def test_the_page_has_a_row_for_each_with_what_was_seen_last(tmp_path: Path) -> None:
+    """One may be run by itself: of the others stays what was seen before, also of one that cannot be run now."""
+    first, second, third = plays = [_named(name) for name in ("first", "second", "third")]
+    kept = tmp_path / "kept.json"
+    well, wrong = Outcome("4.3.1", ["12 blows", "9 words"]), Outcome("4.3.1", ["1 blow"], ["a word is lost", "more"])
+    page.keep(kept, [Report(first, wrong), Report(second, wrong)])
+    seen = page.keep(kept, [Report(first, well), Report(second, None, "no java here"), Report(third, None, "no java")])
+    rows = [row for row in page.full(plays, seen).splitlines() if " does nothing " in row]
     assert rows == [
-        "| One | 4.3.1 | does nothing | 12 blows; 9 words | ✓ |",
-        "| One | 4.3.1 | does nothing | 1 blow; 'ash' is counted 3 after 1 | ✗ |",
-        "| One | – | does nothing | no java here | – |",
+        "| first | 4.3.1 | does nothing | 12 blows; 9 words | ✓ |",
+        "| second | 4.3.1 | does nothing | 1 blow; a word is lost | ✗ |",
+        "| third | – | does nothing | not run yet | – |",
     ]
+
+
+def test_the_page_is_what_was_kept() -> None:
+    """docs/interop.md and docs/interop.json are of the same runs."""
+    seen = page.kept(command.KEPT)
+    assert command.PAGE.read_text() == page.full(PLAYS, seen)
