@@ -23,9 +23,9 @@ HEAD: Final = """\
 
 Made by `make interop`, which runs whole programs, unchanged or with the few lines of ours that such a program needs,
 against `drave serve` as it comes, every write synced (for the first one it also looks each second, and from its first
-second on, for what is to be compacted). Programs and broker are killed with `kill -9` in an order that a seed decides, at
-moments that depend on progress and not on the clock. A reader of committed records follows everything while it happens,
-and is held against what is there at the end. What was seen last of each is in [interop.json](interop.json).
+second on, for what is to be compacted). Programs and broker are killed with `kill -9` in an order that a seed decides,
+at moments that depend on progress and not on the clock. A reader of committed records follows everything while it
+happens, and is held against what is there at the end. What was seen last of each is in [interop.json](interop.json).
 
 ```
 make interop                                       # all of it, some twenty minutes; needs Java 17 and Maven
@@ -45,15 +45,15 @@ NOTES: Final = """
 - **The judge can find something.** The same counting under `at_least_once` in place of `exactly_once_v2`, ten blows,
   gave 487 violations.
 - **Apache Kafka 4.3.1** in Drave's place was as exact: ten blows, 29,662 words.
-- **From Apache Kafka 4.3.1 to Drave** MirrorMaker 2 brought 40,000 numbers, each once and in order, and a group's offsets,
-  while Kafka, Drave and MirrorMaker were killed, two times each.
+- **From Apache Kafka 4.3.1 to Drave** MirrorMaker 2 brought 40,000 numbers, each once and in order, and a group's
+  offsets, while Kafka, Drave and MirrorMaker were killed, two times each.
 - **Kafka Streams 4.4.0** is not on Maven Central (2026-11-23), and 4.3.1 does not start with the client 4.4.0, which is
   there (`NoClassDefFoundError: org/apache/kafka/common/utils/LogContext`). `make conformance` runs that client.
 - **Kafka's system tests** need machines of their own to be run as a whole. These are their programs, which are in the
   jars `kafka-tools` and `kafka-streams`, classifier `test`; the verifiable producer and consumer run in
   `make conformance`. `EosTestDriver` is no longer part of Kafka 4.3.
 - **The transactional copier** reads where to begin before it fences whoever has its transactional id. So one that was
-  frozen wakes here only when another has replaced it; woken earlier, both begin at the same offset, on any broker.
+  frozen wakes here only when another has replaced it; woken earlier, both may begin at the same offset.
 - **A transaction that truly hangs** cannot be made here: Drave, like Kafka since KIP-890, takes no transactional record
   that its coordinator does not know of. So the tool finds none, and its `abort` is shown on one that is merely open.
 """
