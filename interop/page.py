@@ -28,7 +28,7 @@ at moments that depend on progress and not on the clock. A reader of committed r
 happens, and is held against what is there at the end. What was seen last of each is in [interop.json](interop.json).
 
 ```
-make interop                                       # all of it, some twenty minutes; needs Java 17 and Maven
+make interop                                       # all of it, half an hour; needs Java 17 and Maven
 make interop ONLY=words KILLS=50                   # one of them, longer
 make interop ONLY=words ARGS="--seed 7"            # with the same choices again
 make interop ONLY=words ARGS="--against kafka"     # the same on Apache Kafka 4.3.1, for comparison
