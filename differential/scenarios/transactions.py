@@ -155,6 +155,19 @@ def to_end_what_never_began(stage: Stage, version: int, commit: bool) -> None:
     stage.ask(new_writer(stage).ending(commit=commit), version)
 
 
+@scenario(ApiKey.END_TXN, commit=(True, False))
+def to_end_what_the_next_producer_of_the_id_has_aborted(stage: Stage, version: int, commit: bool) -> None:
+    """The next one asks once, which aborts, and has not come again for its own epoch."""
+    topic, writer = stage.topic(), _writer(stage)
+    writer.write(topic, "a")
+    stage.ask(InitProducerIdRequest(transactional_id=writer.transactional_id, transaction_timeout_ms=60_000), 4)
+    stage.wait(_committed(topic), lambda answer: _offset(answer) == 2)
+    request = writer.ending(commit=commit)
+    stage.wait(request, lambda answer: answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS, version)
+    stage.ask(request, version)
+    stage.ask(list_offsets(topic, LATEST))
+
+
 @scenario()
 def records_deleted_under_an_open_transaction(stage: Stage) -> None:
     topic, writer = stage.topic(), new_writer(stage)
