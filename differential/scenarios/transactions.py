@@ -10,6 +10,7 @@ from differential.stage import Stage, Topic
 from differential.writers import END_V1, END_V2, PRODUCE_V1, new_writer, offset_of
 from drave.model.errors import ErrorCode
 from drave.wire.api import ApiKey
+from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
 
 READ_COMMITTED = 1
 PRODUCES = (3, 9, 10, 11, 12, 13)
@@ -158,10 +159,10 @@ def to_end_what_never_began(stage: Stage, version: int, commit: bool) -> None:
 @scenario(ApiKey.END_TXN, commit=(True, False))
 def to_end_what_the_next_producer_of_the_id_has_aborted(stage: Stage, version: int, commit: bool) -> None:
     """The next one asks once, which aborts, and has not come again for its own epoch."""
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.write(topic, "a")
     stage.ask(InitProducerIdRequest(transactional_id=writer.transactional_id, transaction_timeout_ms=60_000), 4)
-    stage.wait(_committed(topic), lambda answer: _offset(answer) == 2)
+    stage.wait(_committed(topic), lambda answer: offset_of(answer) == 2)
     request = writer.ending(commit=commit)
     stage.wait(request, lambda answer: answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS, version)
     stage.ask(request, version)
