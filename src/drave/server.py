@@ -133,7 +133,7 @@ class Server:
             node_id=settings.node_id,
             locked=True,
         )
-        for topic_id in self._catalog.tombstones():
+        for topic_id in sorted(self._catalog.tombstones()):
             await self._catalog.forget_tombstone(topic_id)  # opening the logs has removed what it stood for
         self._broker = Broker(
             settings,

@@ -110,7 +110,7 @@ class Broker:
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self.transactions = Transactions(self)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
         catalog.on_broker_configs(self._follow_settings)
@@ -184,11 +184,11 @@ class Broker:
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run a coroutine that somebody's request needs. The broker owns it; its failure is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._reap)
 
     def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s failed", task.get_name(), exc_info=error)
 

@@ -62,7 +62,7 @@ class Sessions:
         advertised = broker.settings.advertise
         self.newcomers = None if advertised is None else Newcomers(advertised)
         self.outbox = Outbox(broker.scheduler)
-        self.open: set[Session] = set()
+        self.open: dict[Session, None] = {}
         self._refused = 0
 
     @property
@@ -82,12 +82,12 @@ class Sessions:
                     self._refused,
                 )
             return False
-        self.open.add(session)
+        self.open[session] = None
         return True
 
     def gone(self, session: Session) -> None:
         """The connection is closed."""
-        self.open.discard(session)
+        self.open.pop(session, None)
         if self.newcomers is not None and session.has_come:
             self.newcomers.came(session.client_host)
 
