@@ -78,6 +78,7 @@ class PartitionLog:
     __slots__ = (
         "_active",
         "_epochs",
+        "_first_timestamp",
         "_flusher",
         "_has_folder",
         "_index_interval_bytes",
@@ -145,6 +146,8 @@ class PartitionLog:
         self._loaded = False
         self._active: Segment | None = None
         self._opened_size = 0
+        self._first_timestamp = NOTHING_YET
+        """Of the active segment, whose file may be closed when configs change."""
         self._roll_above = 0
         self._stable_segment: Segment | None = None
         self._stable_position = 0
@@ -294,17 +297,19 @@ class PartitionLog:
         self.files.file(active)
         self._active = active
         active.index_entries_max = index_entries_max(self.config)
+        self._first_timestamp = active.first_timestamp() if active.size else NOTHING_YET
         self._set_roll_time(active)
 
     def _set_roll_time(self, active: Segment) -> None:
-        first = active.first_timestamp() if active.size else NOTHING_YET
+        first = self._first_timestamp
         self._roll_above = first if first == NOTHING_YET else roll_after(self, active.base, first)
 
     def _roll_for(self, active: Segment, timestamp: int) -> Segment:
         """A segment for the next batch: a new one, unless this one is still empty."""
         if active.size:
             active = self._roll(active)
-        self._roll_above = roll_after(self, active.base, timestamp)
+        self._first_timestamp = timestamp
+        self._set_roll_time(active)
         return active
 
     def roll(self) -> None:
