@@ -1,7 +1,7 @@
 """The disk of a simulated machine: `SimulatedDisk`, which takes time, is cold now and then, and says when it is cut.
 
-    commit lane ─ sync ─▶ takes 0.1 … 40 ms ─▶ the lane's work ends that much later
-    the loop    ─ sync ─▶ takes 0.1 ms      ─▶ nobody else runs meanwhile
+commit lane ─ sync ─▶ takes 0.1 … 40 ms ─▶ the lane's work ends that much later
+the loop    ─ sync ─▶ takes 0.1 ms      ─▶ nobody else runs meanwhile
 """
 
 from __future__ import annotations

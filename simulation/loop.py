@@ -7,7 +7,7 @@ One timeline orders the events of several asyncio loops: one for all clients, on
 runs to its end before the next one; when none is ready, time jumps to the next timer. A loop that has died runs
 nothing any more, and nobody in it hears of that: so does a process that is killed.
 
-The law: nothing here asks the machine for time, chance, threads or the order of a set. The same seed gives the same run.
+The law: nothing here asks the machine for time, chance, threads or the order of a set, so a seed is a run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from asyncio.events import _set_running_loop  # which asyncio keeps for those who write loops
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -82,7 +83,7 @@ class Timeline:
             while not done():
                 self._turn(deadline)
         finally:
-            asyncio._set_running_loop(None)
+            _set_running_loop(None)
 
     def _turn(self, deadline: float) -> None:
         """All that happens at the next moment."""
@@ -98,7 +99,7 @@ class Timeline:
             if callback is None or loop.is_dead:
                 continue
             if loop is not running:
-                asyncio._set_running_loop(loop)
+                _set_running_loop(loop)
                 running = loop
             try:
                 callback(*event.args)
@@ -141,29 +142,26 @@ class Loop(asyncio.AbstractEventLoop):
         self._on_error = on_error
         self._tasks: list[asyncio.Task[Any]] = []
         self.is_dead = False
-        self.create_listener: Callable[..., asyncio.AbstractServer] | None = None
 
     # -- time
 
     def time(self) -> float:
         return self._timeline.now
 
-    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Any = None) -> Any:
+    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Any = None) -> Any:
         event = Event(self, self._timeline.now, callback, args)
         self._timeline.soon(event)
         return event
 
     call_soon_threadsafe = call_soon
 
-    def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Any = None
-    ) -> Any:
+    def call_at(self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Any = None) -> Any:
         event = Event(self, when, callback, args)
         self._timeline.later(event)
         return event
 
     def call_later(
-        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Any = None
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Any = None
     ) -> Any:
         return self.call_at(self._timeline.now + delay, callback, *args)
 
@@ -179,7 +177,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._tasks.append(task)
         return task
 
-    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
         """A thread runs it at some moment, and a little later the loop hears of it."""
         future: asyncio.Future[T] = self.create_future()
 
@@ -203,7 +201,9 @@ class Loop(asyncio.AbstractEventLoop):
         self.call_later(self._delay(), run)
         return future
 
-    async def create_server(self, protocol_factory: Any, *args: Any, sock: Any, **kwargs: Any) -> Any:
+    async def create_server(  # type: ignore[override]  # only what a broker asks for
+        self, protocol_factory: Any, *, sock: Any, backlog: int
+    ) -> Any:
         """Listen on a simulated socket, which knows its network."""
         return sock.listen(self, protocol_factory)
 
@@ -230,7 +230,7 @@ class Loop(asyncio.AbstractEventLoop):
         """Let go of what was left lying, so that it makes no noise when it is collected. The run is over."""
         self.is_dead = True
         for task in self._tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own switch
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own switch
             if not task.done():
                 _close(task.get_coro())
         self._tasks.clear()

@@ -4,13 +4,12 @@
                           what stays between two lives: the disk, as the end left it, and the catalog's file
 
 The broker is the real one from its composition root down. Its loop, clock, chance, disk and lanes come from here; its
-catalog is the real SQLite one on a file in memory, whose commits are threads' work and so happen at moments of the seed.
+catalog is the real SQLite one on a file in memory, whose commits are a thread's work: they happen when the seed says.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import sqlite3
 import uuid
@@ -24,7 +23,6 @@ from drave.catalog.sqlite import SqliteCatalog
 from drave.log.driver import Done
 from drave.log.flusher import Work
 from drave.model.clock import Entropy
-from drave.model.errors import DraveError
 from drave.model.ids import TopicId
 from drave.model.settings import BrokerSettings
 from drave.server import Machine, Server
@@ -154,7 +152,9 @@ class Life:
         self.number = number
         self.trace = machine.trace
         self.clock = LifeClock(machine.timeline, wall_offset_ms)
-        self.loop = Loop(machine.timeline, delay=self.thread_delay, on_error=machine.on_error)
+        self.loop = Loop(  # type: ignore[abstract]  # what a broker never asks for is left out
+            machine.timeline, delay=self.thread_delay, on_error=machine.on_error
+        )
         self.is_serving = False
         self.server = Server(
             machine.settings,
@@ -164,7 +164,7 @@ class Life:
                 disk=machine.disk,
                 open_catalog=machine.catalog.open,
                 open_lane=lambda name, done, _: EventLane(self, name, done),
-                bind=lambda *_: Socket(machine.network),  # type: ignore[arg-type,return-value]  # the loop listens on it
+                bind=lambda *_: Socket(machine.network),  # type: ignore[arg-type]  # the loop listens on it
             ),
         )
 

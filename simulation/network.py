@@ -59,12 +59,21 @@ class Pipe:
     """One direction of a connection. `deliver` takes bytes, and says how many it took; `end` is called after the last
     of them."""
 
-    __slots__ = ("_deliver", "_end", "_ended", "_held", "_is_cut", "_is_moving", "_is_torn", "_loop", "_network")
-    __slots__ += ("on_room", "on_vain")
+    __slots__ = (
+        "_deliver",
+        "_end",
+        "_ended",
+        "_held",
+        "_is_cut",
+        "_is_moving",
+        "_is_torn",
+        "_loop",
+        "_network",
+        "on_room",
+        "on_vain",
+    )
 
-    def __init__(
-        self, network: Network, loop: Loop, deliver: Callable[[bytes], int], end: Callable[[], None]
-    ) -> None:
+    def __init__(self, network: Network, loop: Loop, deliver: Callable[[bytes], int], end: Callable[[], None]) -> None:
         self._network = network
         self._loop = loop
         self._deliver = deliver
@@ -310,6 +319,8 @@ class Connection:
     # -- the network's side
 
     def receive(self, data: bytes) -> int:
+        if self.is_lost:
+            return len(data)
         received = self._received
         received += data
         while len(received) >= 4:
@@ -339,7 +350,7 @@ class Connection:
                     answer.set_exception(ConnectionLost())
 
 
-class Listener(asyncio.AbstractServer):
+class Listener:
     """Where one life of the broker listens. A door that was shut stays shut."""
 
     def __init__(self, network: Network, loop: Loop, make_protocol: Callable[[], asyncio.BufferedProtocol]) -> None:

@@ -1,10 +1,10 @@
 """What a seed decides before anything happens: how the broker is set up, and how unkind the world is.
 
-    calm       nothing happens but work
-    network    connections break, half of them unheard; the network is slow, or away for a while
-    crashes    the broker is killed, loses its power, or is stopped, also in the middle of a start
-    disk       syncs are slow or fail, the disk is full for a while, reads are cold
-    all        all of it together
+calm       nothing happens but work
+network    connections break, half of them unheard; the network is slow, or away for a while
+crashes    the broker is killed, loses its power, or is stopped, also in the middle of a start
+disk       syncs are slow or fail, the disk is full for a while, reads are cold
+all        all of it together
 """
 
 from __future__ import annotations
@@ -47,14 +47,13 @@ class Plan:
         return self.kind in ("crashes", "disk", "all")
 
 
-TROUBLES: Final = {
+TROUBLES: Final[dict[str, tuple[str, ...]]] = {
     "calm": (),
     "network": ("break", "break", "break", "cut off", "storm"),
     "crashes": ("kill", "power", "kill inside", "power inside", "power inside", "stop", "break"),
     "disk": ("slow", "full", "power inside", "failing sync", "failing write", "stop"),
-    "all": ("break", "break", "cut off", "storm", "kill", "power", "kill inside", "power inside", "power inside")
-    + ("stop", "slow", "full", "failing sync", "failing write"),
 }
+TROUBLES["all"] = sum(TROUBLES.values(), ())
 
 
 def draw(chance: random.Random, steps: int, kind: str | None = None) -> Plan:
