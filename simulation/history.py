@@ -16,7 +16,6 @@ import enum
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -110,6 +109,8 @@ class SentRecord(Asked):
     """None: a tombstone."""
     timestamp_ms: int
     idempotent: bool
+    by_id: bool
+    """Whether its topic was named by its id; by name, it may have gone into a topic that was made anew."""
     transaction: Transaction | None = None
     source: Source | None = None
     tries: int = 0
@@ -342,14 +343,6 @@ class Silence(NamedTuple):
         return f"{self.by} asked {self.about} at {self.asked} and gave up at {self.given_up}"
 
 
-class Disturbance(NamedTuple):
-    """A stretch of time in which the network, the disk or the machine was not at its best."""
-
-    kind: str
-    since: Moment
-    until: Moment
-
-
 @dataclass(slots=True)
 class PartitionEnding:
     """One partition when everything is over."""
@@ -380,7 +373,9 @@ class Ending:
     partitions: dict[Partition, PartitionEnding] = field(default_factory=dict)
     ongoing: list[str] = field(default_factory=list)
     """Transactional ids whose transactions have not ended."""
+    since: Moment = NEVER
     at: Moment = NEVER
+    """When it was looked at."""
 
 
 class History:
@@ -404,9 +399,10 @@ class History:
         self.group_deletions: list[GroupDeleted] = []
         self.complaints: list[Complaint] = []
         self.silences: list[Silence] = []
-        self.disturbances: list[Disturbance] = []
-        self.unfinished: list[str] = []
-        """Clients that had not come to their end when the time for it was over."""
+        self.is_calm = False
+        """Whether nothing disturbed the broker and its network."""
+        self.clock_jumps = True
+        """Whether the broker's wall clock may have jumped."""
         self.ending = Ending()
         self._record_numbers: dict[tuple[str, Partition], Iterator[int]] = defaultdict(itertools.count)
 
@@ -429,16 +425,3 @@ class History:
 
     def complain(self, by: str, code: ErrorCode, about: str) -> None:
         self.complaints.append(Complaint(by, self.now(), code, about))
-
-    # -- what the world tells
-
-    @contextmanager
-    def disturbed(self, kind: str) -> Iterator[None]:
-        """A disturbance, for as long as it lasts."""
-        since = self.now()
-        at = len(self.disturbances)
-        self.disturbances.append(Disturbance(kind, since, NEVER))
-        try:
-            yield
-        finally:
-            self.disturbances[at] = Disturbance(kind, since, self.now())

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from simulation.history import History
     from simulation.world import Connection, World
 
-REQUEST_TIMEOUT_MS: Final = 20_000
-"""After so long without a reply a client takes the connection for dead, as Kafka's do (30 s there)."""
+REQUEST_TIMEOUT_MS: Final = 6_000
+"""After so long without a reply a client takes the connection for dead, as Kafka's do (30 s there, and longer than any long poll here)."""
 BACKOFF_MS: Final = (20, 400)
 TRY_AGAIN: Final = RETRIABLE - {ErrorCode.CORRUPT_MESSAGE}
 _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")

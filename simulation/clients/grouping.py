@@ -32,7 +32,7 @@ from simulation.history import Delivered, Joined, Owned, Partition
 SESSION_MS: Final = (6_000, 10_000)
 REBALANCE_MS: Final = 8_000
 HEARTBEAT_MS: Final = 1_500
-JOIN_TIMEOUT_MS: Final = 30_000
+JOIN_TIMEOUT_MS: Final = 15_000
 INSTANCES_SINCE: Final = 5
 """The version of JoinGroup from which on members may be static (KIP-345)."""
 _PROTOCOL: Final = "range"

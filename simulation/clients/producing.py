@@ -113,6 +113,7 @@ class Producer:
             value=None if dead else value_of(mark, random.choice((0, 10, 100, 100, 1000))),
             timestamp_ms=caller.world.wall_ms(),
             idempotent=idempotent,
+            by_id=caller.version(ApiKey.PRODUCE) >= BY_ID_SINCE,
             transaction=transaction,
             source=source,
         )
