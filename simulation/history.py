@@ -401,8 +401,10 @@ class History:
         self.silences: list[Silence] = []
         self.is_calm = False
         """Whether nothing disturbed the broker and its network."""
-        self.clock_jumps = True
-        """Whether the broker's wall clock may have jumped."""
+        self.crashes = True
+        """Whether a life of the broker may have ended without warning."""
+        self.clock_slack_ms = 0
+        """So far the broker's wall clock, by which it counts some of its times, may have jumped ahead."""
         self.ending = Ending()
         self._record_numbers: dict[tuple[str, Partition], Iterator[int]] = defaultdict(itertools.count)
 

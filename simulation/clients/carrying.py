@@ -68,7 +68,7 @@ def seen_batches(data: Buffer, aborted: Iterable[AbortedTransaction], position: 
             aborting.add(pending.pop().producer_id)
         records = list(read_records(batch, header))
         committed = not header.is_control and not (header.is_transactional and header.producer_id in aborting)
-        if header.is_control and parse_control(records[0]).kind is ControlKind.ABORT:
+        if header.is_control and records and parse_control(records[0]).kind is ControlKind.ABORT:  # or compacted away
             aborting.discard(header.producer_id)
         found.append(_seen(header, committed, [each for each in records if each.offset >= position]))
     return found

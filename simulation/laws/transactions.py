@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Final
 
 from simulation.history import Mark, Partition, Read, SentRecord, Transaction
 from simulation.laws.facts import Facts
 from simulation.laws.law import law
-
-CLOCK_SLACK_MS: Final = 6_000
-"""So far may the broker's wall clock, by which it counts time-outs, have jumped."""
-
 
 def _readings(facts: Facts) -> Iterator[tuple[Read, SentRecord, Transaction]]:
     """What readers of what is committed were given of transactions."""
@@ -65,7 +60,7 @@ def open_transactions_are_not_passed(facts: Facts) -> Iterator[str]:
         for offset, known, transaction in placed.get(read.partition, ()):
             if read.position <= offset < read.next_position:
                 since, at_ms = facts.ended_since(transaction)
-                if since > read.told and read.told.ms < at_ms - CLOCK_SLACK_MS:
+                if since > read.told and read.told.ms < at_ms - facts.history.clock_slack_ms:
                     yield f"{read} passes {known} of {transaction}"
 
 
