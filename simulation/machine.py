@@ -26,6 +26,7 @@ from drave.model.clock import Entropy
 from drave.model.ids import TopicId
 from drave.model.settings import BrokerSettings
 from drave.server import Machine, Server
+from drave.store.disk import SyncFailed
 from simulation.disk import MachineDisk
 from simulation.loop import Loop, Timeline
 from simulation.network import Network, Socket
@@ -250,7 +251,10 @@ class BrokerMachine:
         life.loop.die()
         self.life = None
         self.network.lose_all()
-        self.disk.kill()
+        if isinstance(error, SyncFailed):  # the kernel has dropped pages that a restart of the process would believe in
+            self.disk.power_cut()
+        else:
+            self.disk.kill()
         self.catalog.let_go()
         self._on_down(error)
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import traceback
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import IO, Any, Final
 
 from drave.model.errors import DraveError
@@ -59,6 +61,8 @@ class World:
         )
         self.machine.disk.coldness = self.plan.cold
         self.history = History(self.now_ms)
+        self.history.is_calm = self.plan.kind == "calm"
+        self.history.crashes = self.plan.crashes
         self.is_healed = False
         self._clients: list[asyncio.Task[Any]] = []
 
@@ -96,7 +100,7 @@ class World:
     # -- a run
 
     def run(self, *, trouble_ms: int) -> None:
-        """Let it all happen: troubles for so long, then everything heals, and the clients end. Raises Stuck."""
+        """Let it all happen: troubles for so long, then everything heals, and the clients end. What goes wrong is blamed."""
         listening = _Listening(self)
         try:
             self.loop.call_soon(self._begin)
@@ -105,6 +109,9 @@ class World:
             self.timeline.run_until(self._is_over, deadline=healed_at + PATIENCE_S)
         except Stuck as stuck:
             self.blame(f"stuck: {stuck}; still at work: {', '.join(self._at_work()) or 'nobody'}")
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self.blame(f"a client failed: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
         finally:
             listening.end()
             self.machine.bury()
