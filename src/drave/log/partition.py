@@ -188,12 +188,14 @@ class PartitionLog:
             raise self._flusher.refusal
         active = self._active
         if active is None:
-            active = self._begin_writing()
+            self.load()
         idempotent = header.producer_id >= 0
         if idempotent and marker is None:
             sent = self._producers.check(header)
             if sent is not None:
                 return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
+        if active is None:
+            active = self._begin_writing()
         size = len(batch)
         base = self.end
         end = base + header.last_offset_delta + 1
@@ -268,7 +270,6 @@ class PartitionLog:
 
     def _begin_writing(self) -> Segment:
         """Files, if there are none, and a segment to write to."""
-        self.load()
         if self.removed:
             raise StorageError(str(self), "the topic was deleted")
         files = self.files
@@ -314,6 +315,7 @@ class PartitionLog:
 
     def roll(self) -> None:
         """Begin a new segment, which the active one must not be empty for. Raises StorageError."""
+        self.load()
         self._roll(self._active or self._begin_writing())
 
     def _roll(self, active: Segment) -> Segment:
