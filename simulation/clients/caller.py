@@ -58,9 +58,9 @@ class Caller:
         return self.world.history
 
     def version(self, key: ApiKey, *, low: int = 0, high: int = 1 << 15) -> int:
-        """The version that this process speaks, drawn when it is first needed."""
-        found = self._versions.get(key)
-        if found is None:
+        """The version that this process speaks, drawn when it is first needed, or when it has to be another one."""
+        found = self._versions.get(key, -1)
+        if not low <= found <= high:
             assert key in HANDLERS, f"{key.name} is served"
             first, last = API[key].versions
             found = self._versions[key] = self.random.randint(max(first, low), min(last, high))

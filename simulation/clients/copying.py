@@ -8,6 +8,7 @@ Alone, a copier is fenced by its transactional id; as a member of a group by its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from drave.model.errors import ErrorCode
 from drave.wire.api import ApiKey
@@ -25,10 +26,13 @@ from simulation.clients.reading import Fetcher
 from simulation.clients.transacting import BUMPING, Broken, Fenced, TransactionalProducer
 from simulation.history import Partition, Read, Source, Transaction
 
-IDS_SINCE = 6
-MEMBERS_SINCE = 3
-RECORDS_AT_ONCE = 8
-_STALE = frozenset(
+MEMBERS_SINCE: Final = 3
+"""The version of TxnOffsetCommit from which on it says which member commits, of which generation (KIP-447)."""
+BUMPS_SINCE: Final = 5
+"""The first for transactions of version 2."""
+IDS_SINCE: Final = 6
+RECORDS_AT_ONCE: Final = 8
+_STALE: Final = frozenset(
     (
         ErrorCode.ILLEGAL_GENERATION,
         ErrorCode.UNKNOWN_MEMBER_ID,
@@ -51,7 +55,8 @@ class Copier:
         self._target = target
         self._member = member
         if member is not None:
-            self._caller.version(ApiKey.TXN_OFFSET_COMMIT, low=MEMBERS_SINCE)
+            low, high = (BUMPS_SINCE, IDS_SINCE) if producer.version >= BUMPING else (MEMBERS_SINCE, BUMPS_SINCE - 1)
+            self._caller.version(ApiKey.TXN_OFFSET_COMMIT, low=low, high=high)
         self._fetcher = Fetcher(producer.caller, committed_only=True)
         self._positions: dict[Partition, int] = {}
 
