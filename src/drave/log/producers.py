@@ -44,6 +44,9 @@ from drave.store.transaction_index import AbortedTransaction
 BATCHES_KEPT: Final = 5
 """Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
 
+ASKING_MAX: Final = 1000
+"""So many producers whose first batch was not taken yet are remembered for long."""
+
 SEQUENCE_MAX: Final = (1 << 31) - 1
 NONE: Final = -1
 BUMPING: Final = 2
@@ -203,7 +206,8 @@ class Producers:
     def expire(self, now_ms: int, after_ms: int) -> int:
         """Forget producers that were silent for so long and have no open transaction; returns how many."""
         limit = now_ms - after_ms
-        self._asking.clear()  # they ask again, or have gone
+        if len(self._asking) > ASKING_MAX:
+            self._asking.clear()  # most have gone; the others ask again
         silent = [
             producer_id
             for producer_id, producer in self._by_id.items()
