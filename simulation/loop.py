@@ -229,11 +229,15 @@ class Loop(asyncio.AbstractEventLoop):
     def bury(self) -> None:
         """Let go of what was left lying, so that it makes no noise when it is collected. The run is over."""
         self.is_dead = True
-        for task in self._tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own switch
-            if not task.done():
-                _close(task.get_coro())
-        self._tasks.clear()
+        _set_running_loop(self)
+        try:
+            while self._tasks:  # ending one may begin another
+                task = self._tasks.pop()
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own switch
+                if not task.done():
+                    _close(task.get_coro())
+        finally:
+            _set_running_loop(None)
 
 
 def _close(coroutine: Coroutine[Any, Any, Any] | Any) -> None:

@@ -251,7 +251,7 @@ class BrokerMachine:
         life.loop.die()
         self.life = None
         self.network.lose_all()
-        if isinstance(error, SyncFailed):  # the kernel has dropped pages that a restart of the process would believe in
+        if isinstance(error, SyncFailed) and self.chance.random() < 0.5:  # somebody restarts the whole machine
             self.disk.power_cut()
         else:
             self.disk.kill()
