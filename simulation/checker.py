@@ -27,7 +27,5 @@ def judge(history: History) -> list[Verdict]:
     """Every law that was broken, and what shows it."""
     facts = Facts(history)
     return [
-        Verdict(law.name, what)
-        for law in LAWS.values()
-        for what in itertools.islice(law.test(facts), OFFENCES_SHOWN)
+        Verdict(law.name, what) for law in LAWS.values() for what in itertools.islice(law.test(facts), OFFENCES_SHOWN)
     ]

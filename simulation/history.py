@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import msgspec
+
 from drave.model.errors import ErrorCode
 from drave.model.ids import TopicId, topic_id_text
 
@@ -37,7 +39,7 @@ class Moment(NamedTuple):
 NEVER: Final = Moment(1 << 62, 1 << 62)
 
 
-class Partition(NamedTuple):
+class Partition(msgspec.Struct, frozen=True, order=True, gc=False):
     """One partition of one life of a topic: a topic that is made anew has another id."""
 
     topic: str

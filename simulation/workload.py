@@ -7,8 +7,8 @@
               fleeting          is deleted and made anew, and grows
               brief             forgets what is old
 
-    Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one
-    may begin before the last has ended.
+Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one may
+begin before the last has ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
 KEYS: Final = tuple(b"key-%d" % number for number in range(7))
-COMPACTION_MS: Final = 20_000
+CLOCK_JUMP_MS: Final = 3_000
+"""So far the wall clock jumps from one life to the next, at most."""
 DELETE_RETENTION_MS: Final = 2_000
 
 Work = Callable[[Caller, int], Awaitable[None]]
@@ -76,6 +77,14 @@ class Workload:
         while not world.is_healed:
             await world.sleep(100)
         await self._look_twice()
+        self._tell_of_the_world()
+
+    def _tell_of_the_world(self) -> None:
+        """What the laws have to know of it."""
+        world, history = self._world, self._world.history
+        history.is_calm = world.plan.kind == "calm"
+        history.crashes = world.plan.crashes
+        history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)
 
     def _caller(self, name: str) -> Caller:
         return Caller(self._world, name, Random(self._random.getrandbits(64)))
@@ -154,12 +163,8 @@ class Workload:
             yield Role(
                 f"idempotent-{number}", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.7
             )
-        yield Role(
-            "trimming writer", lambda caller, steps: IdempotentProducer(caller, (TRIMMED,)).live(steps), 0.5
-        )
-        yield Role(
-            "keyed", lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=KEYS).live(steps), 0.6
-        )
+        yield Role("trimming writer", lambda caller, steps: IdempotentProducer(caller, (TRIMMED,)).live(steps), 0.5)
+        yield Role("keyed", lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=KEYS).live(steps), 0.6)
         yield from self._transactional()
         yield from self._readers()
         yield from self._groups()
@@ -187,9 +192,7 @@ class Workload:
     def _readers(self) -> Iterator[Role]:
         def reader(topics: Sequence[str], *, committed_only: bool) -> Work:
             by_id = FLEETING in topics
-            return lambda caller, steps: Reader(
-                caller, topics, committed_only=committed_only, by_id=by_id
-            ).live(steps)
+            return lambda caller, steps: Reader(caller, topics, committed_only=committed_only, by_id=by_id).live(steps)
 
         yield Role("reader", reader(STABLE, committed_only=False), 0.7)
         yield Role("committed reader", reader(STABLE, committed_only=True), 0.8)

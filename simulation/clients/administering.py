@@ -33,9 +33,7 @@ from simulation.history import Asked, GroupDeleted, Outcome, Partition, TopicCha
 TOPIC_RESOURCE: Final = 2
 SET: Final = 0
 DELETE: Final = 1
-UNSURE: Final = frozenset(
-    (ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR)
-)
+UNSURE: Final = frozenset((ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR))
 BY_ID_SINCE: Final = 6
 
 

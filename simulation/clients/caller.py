@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simulation.world import Connection, World
 
 REQUEST_TIMEOUT_MS: Final = 6_000
-"""After so long without a reply a client takes the connection for dead, as Kafka's do (30 s there, and longer than any long poll here)."""
+"""After so long without a reply a client takes the connection for dead, as Kafka's do (after 30 s there)."""
 BACKOFF_MS: Final = (20, 400)
 TRY_AGAIN: Final = RETRIABLE - {ErrorCode.CORRUPT_MESSAGE}
 _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")

@@ -45,9 +45,7 @@ def batch_of(
     transactional: bool = False,
 ) -> bytes:
     """One batch, as a producer sends it."""
-    news = [
-        NewRecord(each.key, each.value, each.timestamp_ms, ((MARK, str(each.mark).encode()),)) for each in records
-    ]
+    news = [NewRecord(each.key, each.value, each.timestamp_ms, ((MARK, str(each.mark).encode()),)) for each in records]
     return build_batch(
         news,
         codec=codec,

@@ -203,9 +203,7 @@ def _take(reads: Sequence[Read]) -> tuple[dict[Partition, int], list[Source]]:
     ends: dict[Partition, int] = {}
     sources: list[Source] = []
     for read in reads:
-        found = [
-            record.offset for batch in read.batches if batch.committed for record in batch.records
-        ]
+        found = [record.offset for batch in read.batches if batch.committed for record in batch.records]
         room = RECORDS_AT_ONCE - len(sources)
         if read.next_position > read.position and room > 0:
             ends[read.partition] = found[room] if len(found) > room else read.next_position

@@ -3,7 +3,7 @@
     JoinGroup ─▶ the leader deals out ─▶ SyncGroup ─▶ OffsetFetch ─▶ Fetch, Heartbeat, OffsetCommit … ─▶ LeaveGroup
         ▲──────────────────────────── the group rebalances ◀────────────────────┘
 
-A member that is killed leaves nothing behind: its session times out, or, when it is static, its next process takes over.
+A member that is killed says nothing: its session times out, or, when it is static, its next process takes over.
 """
 
 from __future__ import annotations

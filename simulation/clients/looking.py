@@ -54,8 +54,8 @@ async def _topics(caller: Caller) -> dict[str, TopicEnding]:
     reply: MetadataResponse = await caller.insist(MetadataRequest(topics=None, allow_auto_topic_creation=False))
     found = {
         topic.name: TopicEnding(TopicId(topic.topic_id), len(topic.partitions))
-        for topic in sorted(reply.topics, key=lambda each: each.name)
-        if not topic.is_internal and topic.error_code == ErrorCode.NONE
+        for topic in sorted(reply.topics, key=lambda each: each.name or "")
+        if topic.name and not topic.is_internal and topic.error_code == ErrorCode.NONE
     }
     resources = [
         DescribeConfigsResource(resource_type=TOPIC_RESOURCE, resource_name=name, configuration_keys=None)
@@ -74,9 +74,7 @@ async def _settle(caller: Caller, ending: Ending, places: list[Partition]) -> No
         reply: ListTransactionsResponse = await caller.insist(
             ListTransactionsRequest(state_filters=[], producer_id_filters=[])
         )
-        ending.ongoing = [
-            each.transactional_id for each in reply.transaction_states if each.transaction_state in _OPEN
-        ]
+        ending.ongoing = [each.transactional_id for each in reply.transaction_states if each.transaction_state in _OPEN]
         ends = await look_up(caller, places, LATEST)
         stable = await look_up(caller, places, LATEST, committed_only=True)
         if not ending.ongoing and all(stable[place].offset == ends[place].offset for place in places):
@@ -131,7 +129,9 @@ async def _times(caller: Caller, ending: Ending) -> None:
     for place, found in ending.partitions.items():
         if "delete" not in ending.topics[place.topic].configs["cleanup.policy"]:
             continue  # compaction goes on meanwhile
-        times = sorted({record.timestamp_ms for batch in found.batches if not batch.control for record in batch.records})
+        times = sorted(
+            {record.timestamp_ms for batch in found.batches if not batch.control for record in batch.records}
+        )
         for timestamp_ms in caller.random.sample(times, min(len(times), 2)):
             await look_up(caller, [place], timestamp_ms)
             await look_up(caller, [place], timestamp_ms + 1)

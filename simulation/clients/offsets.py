@@ -32,9 +32,7 @@ from simulation.history import Commit, Found, Moment, Outcome, Partition
 GROUPS_SINCE: Final = 8
 IDS_SINCE: Final = 10
 STABLE_SINCE: Final = 7
-UNSURE: Final = frozenset(
-    (ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR)
-)
+UNSURE: Final = frozenset((ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR))
 
 
 class Membership(NamedTuple):
@@ -148,12 +146,10 @@ def _request(group: str, places: list[Partition], version: int, *, stable: bool)
     return OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=asked)], require_stable=stable)
 
 
-def _found(
-    reply: OffsetFetchResponse, places: list[Partition], version: int
-) -> dict[Partition, tuple[int, ErrorCode]]:
+def _found(reply: OffsetFetchResponse, places: list[Partition], version: int) -> dict[Partition, tuple[int, ErrorCode]]:
     whole = ErrorCode(reply.groups[0].error_code if version >= GROUPS_SINCE else reply.error_code)
     if whole is not ErrorCode.NONE:
-        return {place: (-1, whole) for place in places}
+        return dict.fromkeys(places, (-1, whole))
     answers: dict[tuple[object, int], tuple[int, ErrorCode]] = {}
     if version >= GROUPS_SINCE:
         for topic in reply.groups[0].topics:

@@ -121,7 +121,7 @@ class Producer:
         return record
 
     def _codec(self) -> Codec:
-        codec = self.caller.random.choice((Codec.NONE, Codec.NONE, *Codec))
+        codec: Codec = self.caller.random.choice((Codec.NONE, Codec.NONE, *Codec))
         if codec is Codec.ZSTD and self.caller.version(ApiKey.PRODUCE) < ZSTD_SINCE:
             return Codec.NONE
         return codec
@@ -260,7 +260,9 @@ class IdempotentProducer(Producer):
         while left or self._queue:
             fresh = min(left, random.randint(1, IN_FLIGHT_MAX) - len(self._queue))
             for _ in range(max(0, fresh)):
-                self._queue.append(self._number(self.batch(random.choice(places), random.randint(1, 4), idempotent=True)))
+                self._queue.append(
+                    self._number(self.batch(random.choice(places), random.randint(1, 4), idempotent=True))
+                )
                 left -= 1
             await self._send_window(self._queue[:IN_FLIGHT_MAX])
             await self.caller.world.sleep(random.choice((0, 0, 1, 20)))

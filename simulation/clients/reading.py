@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from drave.model.errors import ErrorCode
+from drave.model.ids import TopicId
 from drave.wire.api import ApiKey
 from drave.wire.messages.k01_fetch import (
     FetchableTopicResponse,
@@ -91,10 +92,10 @@ class Fetcher:
         session_id, epoch = self._session
         whole = epoch <= 0
         changed = {place: at for place, at in positions.items() if whole or self._told.get(place) != at}
-        topics: dict[Partition, FetchTopic] = {}
+        topics: dict[tuple[str, TopicId], FetchTopic] = {}
         for place, at in changed.items():
             topic = topics.setdefault(
-                place._replace(index=0), FetchTopic(topic=place.topic, topic_id=place.topic_id, partitions=[])
+                (place.topic, place.topic_id), FetchTopic(topic=place.topic, topic_id=place.topic_id, partitions=[])
             )
             topic.partitions.append(
                 FetchPartition(partition=place.index, fetch_offset=at, partition_max_bytes=partition_bytes_max)
@@ -200,9 +201,7 @@ async def look_up(
             await caller.back_off()
             continue
         told = history.now()
-        answers = {
-            (topic.name, each.partition_index): each for topic in reply.topics for each in topic.partitions
-        }
+        answers = {(topic.name, each.partition_index): each for topic in reply.topics for each in topic.partitions}
         found: dict[Partition, Lookup] = {}
         again = False
         for place in places:
@@ -261,9 +260,7 @@ class Reader:
             await self._begin([again], EARLIEST)
 
     async def _begin(self, places: Sequence[Partition], where: int) -> None:
-        found = await look_up(
-            self._caller, places, where, committed_only=self._fetcher.committed_only
-        )
+        found = await look_up(self._caller, places, where, committed_only=self._fetcher.committed_only)
         for place, lookup in found.items():
             self._positions[place] = lookup.offset
 

@@ -80,9 +80,7 @@ class TransactionalProducer(Producer):
 
     async def identify(self) -> None:
         """An epoch, and with it the end of whatever an earlier process left open. Raises Fenced."""
-        renews = self.identity != NO_PRODUCER and (
-            self.caller.version(ApiKey.INIT_PRODUCER_ID) >= KEEPS_EPOCH_SINCE
-        )
+        renews = self.identity != NO_PRODUCER and (self.caller.version(ApiKey.INIT_PRODUCER_ID) >= KEEPS_EPOCH_SINCE)
         producer_id, epoch = self.identity if renews else NO_PRODUCER
         request = InitProducerIdRequest(
             transactional_id=self.transactional_id,

@@ -18,9 +18,9 @@ from simulation.history import (
     SeenBatch,
     SeenRecord,
     SentRecord,
-    Transaction,
     TopicChange,
     TopicChangeKind,
+    Transaction,
 )
 
 NO_LIMIT: Final = 1 << 62

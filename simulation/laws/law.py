@@ -3,6 +3,8 @@
     @law
     def kept(facts):
         '''What was acknowledged is in the log, at the offset that was told.'''
+
+The name of the function is the name of the law.
 """
 
 from __future__ import annotations

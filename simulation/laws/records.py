@@ -196,5 +196,3 @@ def _seen(facts: Facts) -> Iterator[tuple[Partition, SeenRecord]]:
             if not batch.control:
                 for record in batch.records:
                     yield read.partition, record
-
-

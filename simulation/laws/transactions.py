@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from simulation.history import Mark, Partition, Read, SentRecord, Transaction
+from simulation.history import Partition, Read, SentRecord, Transaction
 from simulation.laws.facts import Facts
 from simulation.laws.law import law
+
 
 def _readings(facts: Facts) -> Iterator[tuple[Read, SentRecord, Transaction]]:
     """What readers of what is committed were given of transactions."""
@@ -31,7 +32,7 @@ def committed_as_a_whole(facts: Facts) -> Iterator[str]:
             continue
         for each in records:
             if each.is_done and each.mark not in facts.committed_marks:
-                at = each.offset if each.offset >= 0 else 0
+                at = max(each.offset, 0)
                 if not facts.may_be_gone(each, at):
                     also = "" if shown is None else f", though {shown} is"
                     yield f"{each} of {transaction} is not read as committed{also}"

@@ -41,9 +41,10 @@ def _falls(what: str, levels: Levels, floors: Levels) -> Iterator[str]:
 def _looked_up(facts: Facts, timestamp_ms: int, *, committed_only: bool) -> Levels:
     found: Levels = defaultdict(list)
     for each in facts.history.lookups:
+        if facts.is_fleeting(each.partition.topic):
+            continue  # they are asked for by name
         if each.timestamp_ms == timestamp_ms and each.committed_only == committed_only:
-            if not facts.is_fleeting(each.partition.topic):  # they are asked for by name
-                found[each.partition].append(Level(each.offset, each.asked, each.told, each.by))
+            found[each.partition].append(Level(each.offset, each.asked, each.told, each.by))
     return found
 
 
@@ -95,7 +96,7 @@ def log_start_moves_only_when_told(facts: Facts) -> Iterator[str]:
 
 @law
 def watermarks_are_in_order(facts: Facts) -> Iterator[str]:
-    """The log's start is not above the last stable offset, nor that above the high watermark; nobody reads past them."""
+    """The log's start is not above the last stable offset, nor that above the high watermark, and these bound reads."""
     for read in facts.history.reads:
         stable = read.last_stable_offset if read.last_stable_offset >= 0 else read.high_watermark
         if not read.log_start <= stable <= read.high_watermark:
