@@ -1,0 +1,696 @@
+"""The checker itself: a history with one flaw is judged by the law that it breaks, and a clean one by none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drave.model.errors import ErrorCode
+from simulation.checker import LAWS
+from simulation.history import (
+    Mark,
+    Moment,
+    Outcome,
+    SeenBatch,
+    Silence,
+    Source,
+    TopicChange,
+    TopicChangeKind,
+)
+from simulation.laws.facts import BEGINNING, Write, may_be
+from tests.simulation.chronicle import COPIES, KEYS, RIDES, TOPICS, Chronicle, altered
+
+Story = Callable[[Chronicle], None]
+
+FLAWS: dict[str, list[Story]] = {}
+"""What breaks each law."""
+
+
+def breaks(law: str) -> Callable[[Story], Story]:
+    def take(story: Story) -> Story:
+        FLAWS.setdefault(law, []).append(story)
+        return story
+
+    return take
+
+
+# -- records
+
+
+@breaks("kept")
+def an_acknowledged_record_is_gone(tale: Chronicle) -> None:
+    tale.send()
+    lost = tale.send()
+    tale.end(rides=[lost.offset])
+
+
+@breaks("kept")
+def another_record_lies_where_one_was_acknowledged(tale: Chronicle) -> None:
+    first, second = tale.send(by="p"), tale.send(by="q")
+    tale.change(first, mark=second.mark)
+    tale.change(second, mark=first.mark)
+
+
+@breaks("kept")
+def more_is_gone_than_somebody_wanted_to_delete(tale: Chronicle) -> None:
+    tale.send()
+    lost = tale.send()
+    tale.trim(1)
+    tale.end(rides=[0, lost.offset])
+
+
+@breaks("kept")
+def the_newest_record_of_a_key_is_compacted_away(tale: Chronicle) -> None:
+    tale.send(KEYS, key=b"k")
+    newest = tale.send(KEYS, key=b"k")
+    tale.end(keys=[newest.offset])
+
+
+@breaks("sent")
+def a_record_is_read_that_nobody_sent(tale: Chronicle) -> None:
+    sent = tale.send(told=Outcome.UNKNOWN)
+    tale.change(sent, mark=Mark("nobody", 3))
+    tale.read()
+
+
+@breaks("sent")
+def a_value_changes_on_its_way(tale: Chronicle) -> None:
+    tale.change(tale.send(), value=b"other")
+    tale.read()
+
+
+@breaks("once")
+def an_idempotent_record_is_there_twice(tale: Chronicle) -> None:
+    tale.land(tale.send())
+
+
+@breaks("once")
+def a_plain_record_is_there_more_often_than_it_was_sent(tale: Chronicle) -> None:
+    sent = tale.send(idempotent=False)
+    sent.tries = 2
+    tale.land(sent)
+    tale.land(sent)
+
+
+@breaks("in order")
+def two_records_of_an_idempotent_producer_change_places(tale: Chronicle) -> None:
+    first = tale.send(told=Outcome.UNKNOWN, lands=False)
+    tale.send(told=Outcome.UNKNOWN)
+    tale.land(first)
+
+
+@breaks("acknowledged in order")
+def what_was_sent_later_lies_before_what_was_acknowledged_earlier(tale: Chronicle) -> None:
+    first = tale.send(by="p", lands=False)
+    tale.send(by="q")
+    first.offset = tale.land(first)
+
+
+@breaks("the same for ever")
+def an_offset_is_read_with_two_records(tale: Chronicle) -> None:
+    sent = tale.send(told=Outcome.UNKNOWN)
+    other = tale.send(by="q", told=Outcome.UNKNOWN, lands=False)
+    tale.read()
+    tale.change(sent, mark=other.mark)
+    tale.read()
+
+
+@breaks("the same for ever")
+def two_records_are_told_one_offset(tale: Chronicle) -> None:
+    tale.send(by="p")
+    tale.send(by="q", lands=False).offset = 0
+
+
+@breaks("without gaps")
+def a_reader_skips_an_offset(tale: Chronicle) -> None:
+    tale.send()
+    tale.send()
+    read = tale.read()
+    tale.history.reads[-1] = altered(read, batches=read.batches[1:])
+
+
+@breaks("rising")
+def a_reader_is_given_what_lies_before_its_position(tale: Chronicle) -> None:
+    tale.send()
+    tale.send()
+    read = tale.read()
+    tale.history.reads[-1] = altered(read, position=1)
+
+
+@breaks("refused for good")
+def a_refused_record_is_read(tale: Chronicle) -> None:
+    tale.send(told=Outcome.REFUSED)
+    tale.read()
+
+
+@breaks("no reason to complain")
+def an_honest_producer_is_told_that_it_is_out_of_order(tale: Chronicle) -> None:
+    tale.history.complain("p", ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, "sequence 3")
+
+
+@breaks("tombstones stay")
+def a_reader_never_hears_that_a_value_was_deleted(tale: Chronicle) -> None:
+    tale.send(KEYS, key=b"k")
+    tale.read(KEYS)
+    tale.send(KEYS, key=b"k", value=None)
+    tale.send(KEYS, key=b"other")
+    tale.logs[KEYS].pop(1)
+    tale.pass_ms(500)
+    tale.read(KEYS, 1)
+
+
+# -- watermarks
+
+
+@breaks("high watermark stays")
+def the_high_watermark_falls(tale: Chronicle) -> None:
+    tale.send()
+    tale.read()
+    read = tale.read()
+    tale.history.reads[-1] = altered(read, high_watermark=0, last_stable_offset=0, next_position=0, batches=[])
+
+
+@breaks("high watermark stays")
+def what_was_acknowledged_is_above_the_high_watermark(tale: Chronicle) -> None:
+    tale.send()
+    tale.look_up(-1, 0)
+
+
+@breaks("last stable offset stays")
+def the_last_stable_offset_falls(tale: Chronicle) -> None:
+    tale.send()
+    tale.read()
+    tale.read(position=1, stable=0)
+
+
+@breaks("log start stays")
+def deleted_records_come_back_after_a_restart(tale: Chronicle) -> None:
+    tale.send()
+    tale.trim(1)
+    tale.look_up(-2, 0)
+
+
+@breaks("log start moves only when told")
+def records_are_deleted_that_nobody_asked_to_delete(tale: Chronicle) -> None:
+    tale.send()
+    tale.send()
+    tale.trim(1)
+    tale.trimmed[RIDES] = 2
+    tale.read(position=2)
+
+
+@breaks("watermarks are in order")
+def a_reader_of_what_is_committed_reads_past_what_is_stable(tale: Chronicle) -> None:
+    tale.send()
+    tale.read(committed_only=True, stable=0)
+
+
+@breaks("times are found")
+def a_time_is_found_one_record_late(tale: Chronicle) -> None:
+    tale.send()
+    tale.pass_ms(10)
+    tale.send()
+    tale.end()
+    tale.look_up(0, 1, 10)
+
+
+# -- transactions
+
+
+@breaks("committed as a whole")
+def half_of_a_committed_transaction_is_read(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    other = tale.send(COPIES, transaction=transaction)
+    tale.decide(transaction, commit=True)
+    log = tale.logs[COPIES]
+    log[other.offset] = log[other.offset]._replace(committed=False)
+
+
+@breaks("committed as a whole")
+def half_of_a_transaction_is_read_whose_end_was_never_answered(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.send(COPIES, transaction=transaction)
+    tale.decide(transaction, commit=True, told=Outcome.UNKNOWN)
+    tale.logs[COPIES][0] = tale.logs[COPIES][0]._replace(committed=False)
+    tale.read(committed_only=True)
+
+
+@breaks("aborted is not read")
+def aborted_data_is_read_as_committed(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.ask_to_end(transaction, commit=False)
+    tale.mark_records(transaction, commit=True)
+    tale.read(committed_only=True)
+
+
+@breaks("aborted is not read")
+def a_transaction_is_read_before_its_commit_was_asked_for(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.mark_records(transaction, commit=True)
+    tale.read(committed_only=True)
+    tale.ask_to_end(transaction, commit=True)
+    tale.history.tell(transaction, Outcome.DONE)
+
+
+@breaks("open transactions are not passed")
+def a_reader_of_what_is_committed_passes_an_open_transaction(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.read(committed_only=True)
+    tale.decide(transaction, commit=False)
+
+
+@breaks("the fenced write nothing")
+def a_fenced_producer_writes(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence("t/0", epoch=0))
+    tale.fence("t/1", epoch=1)
+    tale.send(by="t/0", transaction=transaction, told=Outcome.UNKNOWN)
+    tale.mark_records(transaction, commit=False)
+
+
+@breaks("the fenced write nothing")
+def a_fenced_producer_commits(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence("t/0", epoch=0))
+    tale.send(transaction=transaction)
+    tale.fence("t/1", epoch=1)
+    tale.decide(transaction, commit=True)
+
+
+@breaks("epochs rise")
+def two_processes_have_one_epoch(tale: Chronicle) -> None:
+    tale.fence("t/0", epoch=4)
+    tale.fence("t/1", epoch=4)
+
+
+@breaks("nothing stays open")
+def a_transaction_is_never_ended(tale: Chronicle) -> None:
+    tale.end().ongoing = ["t"]
+
+
+@breaks("nothing stays open")
+def what_is_stable_never_reaches_the_end(tale: Chronicle) -> None:
+    tale.send()
+    tale.end().partitions[RIDES].last_stable_offset = 0
+
+
+# -- groups
+
+
+@breaks("owned once")
+def two_members_own_one_partition(tale: Chronicle) -> None:
+    tale.join(1, 0, 1, member="a", leader="a")
+    tale.join(1, 1, member="b", leader="a")
+
+
+@breaks("one member leads")
+def a_generation_has_two_leaders(tale: Chronicle) -> None:
+    tale.join(1, 0, member="a", leader="a")
+    tale.join(1, 1, member="b", leader="b")
+
+
+@breaks("generations rise")
+def a_member_is_given_a_part_of_a_past_generation(tale: Chronicle) -> None:
+    tale.join(2, 0, member="a", leader="a")
+    tale.join(1, 1, member="b", leader="a")
+
+
+@breaks("past generations commit nothing")
+def a_commit_of_a_past_generation_counts(tale: Chronicle) -> None:
+    tale.join(1, 0)
+    tale.join(2, 0)
+    tale.deliver(0, 5)
+    tale.commit(5, generation=1, member="m")
+
+
+@breaks("replaced members commit nothing")
+def a_static_member_commits_after_it_was_replaced(tale: Chronicle) -> None:
+    tale.join(1, 0, member="instance", member_id="old")
+    tale.join(1, 0, member="instance", member_id="new")
+    tale.deliver(0, 5)
+    tale.commit(5, generation=1, member="old")
+
+
+@breaks("stands where it was put")
+def an_acknowledged_commit_is_forgotten(tale: Chronicle) -> None:
+    tale.commit(3)
+    tale.commit(5)
+    tale.find(3)
+
+
+@breaks("stands where it was put")
+def a_group_stands_where_nobody_put_it(tale: Chronicle) -> None:
+    tale.commit(3)
+    tale.find(4)
+
+
+@breaks("stands where it was put")
+def offsets_of_an_aborted_transaction_count(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.commit(3, transaction=transaction)
+    tale.decide(transaction, commit=False)
+    tale.find(3)
+
+
+@breaks("stands where it was put")
+def offsets_of_a_committed_transaction_do_not_count(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.commit(0, transaction=transaction)
+    tale.decide(transaction, commit=True)
+    tale.find(-1)
+
+
+@breaks("nothing is skipped")
+def a_group_stands_past_what_nobody_read(tale: Chronicle) -> None:
+    tale.join(1, 0)
+    tale.deliver(0, 3)
+    tale.deliver(4, 6)
+    tale.commit(6, generation=1, member="m")
+    tale.find(6)
+
+
+def _copied(tale: Chronicle, *, copies: int, offset: int = 0, end: int = 1) -> None:
+    tale.send()
+    transaction = tale.begin(tale.fence())
+    for _ in range(copies):
+        tale.send(COPIES, transaction=transaction, source=Source(RIDES, offset))
+    tale.commit(end, transaction=transaction)
+    tale.decide(transaction, commit=True)
+    tale.find(end)
+
+
+@breaks("exactly once")
+def a_record_is_copied_twice(tale: Chronicle) -> None:
+    _copied(tale, copies=2)
+
+
+@breaks("exactly once")
+def a_record_is_passed_and_not_copied(tale: Chronicle) -> None:
+    _copied(tale, copies=0)
+
+
+@breaks("exactly once")
+def a_record_is_copied_and_not_passed(tale: Chronicle) -> None:
+    _copied(tale, copies=1, end=0)
+
+
+# -- topics, and going on
+
+
+@breaks("topics stay")
+def a_topic_is_gone(tale: Chronicle) -> None:
+    del tale.end().topics["rides"]
+
+
+@breaks("topics stay")
+def a_topic_has_lost_a_partition(tale: Chronicle) -> None:
+    _change(tale, TopicChangeKind.GROW, partitions=3)
+    tale.end().topics["rides"].partitions = 2
+
+
+@breaks("deleted topics are gone")
+def a_deleted_topic_is_back(tale: Chronicle) -> None:
+    _change(tale, TopicChangeKind.DELETE)
+
+
+@breaks("configs are what was set")
+def a_config_is_forgotten(tale: Chronicle) -> None:
+    _change(tale, TopicChangeKind.ALTER, configs={"segment.ms": "100"})
+    tale.end().topics["rides"].configs["segment.ms"] = "200"
+
+
+@breaks("answered in calm weather")
+def a_question_is_never_answered(tale: Chronicle) -> None:
+    tale.history.is_calm = True
+    tale.history.silences.append(Silence("p", tale.history.now(), tale.history.now(), "PRODUCE"))
+
+
+@breaks("waiting readers are woken")
+def a_waiting_fetch_is_left_to_its_time_out(tale: Chronicle) -> None:
+    tale.history.is_calm = True
+    asked = tale.history.now()
+    tale.send()
+    tale.pass_ms(3_000)
+    read = tale.read()
+    tale.history.reads[-1] = altered(read, asked=asked)
+
+
+def _change(tale: Chronicle, kind: TopicChangeKind, **more: object) -> None:
+    change = TopicChange(
+        by="admin",
+        asked=tale.history.now(),
+        kind=kind,
+        topic="rides",
+        topic_id=TOPICS["rides"],
+        **more,  # type: ignore[arg-type]  # what one kind of change has and the others do not
+    )
+    tale.history.tell(change, Outcome.DONE)
+    tale.history.topic_changes.append(change)
+
+
+def test_every_law_has_a_flaw_that_it_finds() -> None:
+    assert set(FLAWS) == set(LAWS)
+
+
+@pytest.mark.parametrize(
+    ("law", "story"),
+    [pytest.param(law, story, id=story.__name__) for law, stories in FLAWS.items() for story in stories],
+)
+def test_a_flaw_is_judged_by_its_law(law: str, story: Story) -> None:
+    tale = Chronicle()
+    story(tale)
+    assert law in tale.verdicts()
+
+
+# -- what looks strange, and is lawful
+
+
+def records_that_somebody_had_deleted_may_be_gone(tale: Chronicle) -> None:
+    tale.send()
+    tale.trim(1, told=Outcome.UNKNOWN)
+    tale.end(rides=[0])
+
+
+def an_older_record_of_a_key_may_be_compacted_away(tale: Chronicle) -> None:
+    old = tale.send(KEYS, key=b"k")
+    tale.send(KEYS, key=b"k")
+    tale.end(keys=[old.offset])
+
+
+def a_key_and_its_tombstone_may_both_be_gone(tale: Chronicle) -> None:
+    old = tale.send(KEYS, key=b"k")
+    grave = tale.send(KEYS, key=b"k", value=None)
+    tale.end(keys=[old.offset, grave.offset])
+
+
+def a_slow_reader_may_miss_a_tombstone(tale: Chronicle) -> None:
+    tale.send(KEYS, key=b"k")
+    tale.read(KEYS)
+    tale.send(KEYS, key=b"k", value=None)
+    tale.send(KEYS, key=b"other")
+    tale.logs[KEYS].pop(1)
+    tale.pass_ms(1_500)
+    tale.read(KEYS, 1)
+
+
+def a_record_that_was_never_answered_may_be_there_or_not(tale: Chronicle) -> None:
+    tale.send(told=Outcome.UNKNOWN, lands=False)
+    tale.send(told=Outcome.UNKNOWN)
+    tale.read()
+
+
+def a_plain_record_may_be_there_as_often_as_it_was_sent(tale: Chronicle) -> None:
+    sent = tale.send(idempotent=False)
+    sent.tries = 2
+    tale.land(sent)
+
+
+def a_transaction_whose_end_was_never_answered_may_be_committed(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.decide(transaction, commit=True, told=Outcome.UNKNOWN)
+    tale.read(committed_only=True)
+
+
+def an_aborted_transaction_is_passed(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence())
+    tale.send(transaction=transaction)
+    tale.decide(transaction, commit=False)
+    tale.read(committed_only=True)
+
+
+def a_transaction_whose_time_is_up_is_passed(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence(), timeout_ms=1_000)
+    tale.send(transaction=transaction)
+    tale.pass_ms(1_000)
+    tale.mark_records(transaction, commit=False)
+    tale.read(committed_only=True)
+
+
+def what_a_fenced_producer_had_sent_before_may_be_there(tale: Chronicle) -> None:
+    transaction = tale.begin(tale.fence("t/0", epoch=0))
+    tale.send(transaction=transaction, told=Outcome.UNKNOWN)
+    tale.mark_records(transaction, commit=False)
+    tale.fence("t/1", epoch=1)
+
+
+def a_commit_that_was_never_answered_may_come_to_count_at_any_time(tale: Chronicle) -> None:
+    tale.commit(3, told=Outcome.UNKNOWN)
+    tale.commit(5)
+    tale.find(5)
+    tale.find(3)
+
+
+def a_partition_goes_from_one_member_to_another_in_the_next_generation(tale: Chronicle) -> None:
+    tale.join(1, 0, member="a", leader="a")
+    tale.join(2, 0, member="b", leader="b")
+
+
+def a_record_is_copied_once(tale: Chronicle) -> None:
+    _copied(tale, copies=1)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        records_that_somebody_had_deleted_may_be_gone,
+        an_older_record_of_a_key_may_be_compacted_away,
+        a_key_and_its_tombstone_may_both_be_gone,
+        a_slow_reader_may_miss_a_tombstone,
+        a_record_that_was_never_answered_may_be_there_or_not,
+        a_plain_record_may_be_there_as_often_as_it_was_sent,
+        a_transaction_whose_end_was_never_answered_may_be_committed,
+        an_aborted_transaction_is_passed,
+        a_transaction_whose_time_is_up_is_passed,
+        what_a_fenced_producer_had_sent_before_may_be_there,
+        a_commit_that_was_never_answered_may_come_to_count_at_any_time,
+        a_partition_goes_from_one_member_to_another_in_the_next_generation,
+        a_record_is_copied_once,
+    ],
+    ids=lambda story: story.__name__,
+)
+def test_what_looks_strange_and_is_lawful_is_not_judged(story: Story) -> None:
+    tale = Chronicle()
+    story(tale)
+    assert tale.verdicts() == set()
+
+
+STEPS = (
+    "send",
+    "send unheard",
+    "refused",
+    "read",
+    "read committed",
+    "commit",
+    "abort",
+    "unheard end",
+    "fence",
+    "stand",
+    "find",
+    "wait",
+)
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=40))
+def test_a_broker_that_does_what_it_says_is_never_judged(steps: list[str]) -> None:
+    tale = Chronicle()
+    epoch, offset = 0, 0
+    fence = tale.fence()
+    transaction = tale.begin(fence)
+    for step in steps:
+        match step:
+            case "send":
+                tale.send()
+                tale.send(by=fence.by, transaction=transaction)
+            case "send unheard":
+                tale.send(told=Outcome.UNKNOWN)
+            case "refused":
+                tale.send(told=Outcome.REFUSED, lands=False)
+            case "read":
+                tale.read(stable=_first_open(tale))
+            case "read committed":
+                _read_committed(tale)
+            case "commit" | "abort" | "unheard end" | "fence":
+                told = Outcome.UNKNOWN if step == "unheard end" else Outcome.DONE
+                tale.decide(transaction, commit=step == "commit", told=told)
+                epoch += 1
+                fence = tale.fence(f"t/{epoch}", epoch=epoch)
+                transaction = tale.begin(fence)
+            case "stand":
+                offset += 1
+                tale.commit(offset)
+            case "find":
+                tale.find(offset or -1)
+            case "wait":
+                tale.pass_ms(500)
+    tale.decide(transaction, commit=False)
+    assert tale.verdicts() == set()
+
+
+def _first_open(tale: Chronicle) -> int:
+    """Where the oldest transaction begins that has no marker yet."""
+    open_names = {each.name for each in tale.history.transactions if each.commit is None}
+    for batch in tale.logs[RIDES]:
+        for record in batch.records:
+            sent = tale.history.records[record.mark] if record.mark is not None else None
+            if sent is not None and sent.transaction is not None and sent.transaction.name in open_names:
+                return batch.base_offset
+    return tale.end_of(RIDES)
+
+
+def _read_committed(tale: Chronicle) -> None:
+    stable = _first_open(tale)
+    read = tale.read(committed_only=True, stable=stable)
+    batches = [batch for batch in read.batches if batch.base_offset < stable]
+    tale.history.reads[-1] = altered(read, batches=batches, next_position=stable)
+
+
+# -- what may have been written
+
+
+def at(number: int) -> Moment:
+    return Moment(number, number)
+
+
+@pytest.mark.parametrize(
+    ("writes", "value", "lawful"),
+    [
+        ([Write(1, at(1), at(2))], 1, True),
+        ([Write(1, at(1), at(2)), Write(2, at(3), at(4))], 1, False),
+        ([Write(1, at(1), at(2)), Write(2, at(3), at(4))], 2, True),
+        ([Write(1, at(1), at(4)), Write(2, at(2), at(3))], 1, True),
+        ([Write(1, at(1), at(2)), Write(2, at(3), at(99))], 1, True),
+        ([Write(1, at(1), at(99)), Write(2, at(3), at(4))], 1, True),
+        ([Write(1, at(11), at(12))], 1, False),
+        ([Write(1, BEGINNING, BEGINNING)], 1, True),
+        ([], 1, False),
+    ],
+    ids=["written", "overwritten", "the last", "at once", "meanwhile", "late", "later", "at first", "never"],
+)
+def test_who_asks_is_told_what_no_other_write_has_wholly_replaced(
+    writes: list[Write], value: int, lawful: bool
+) -> None:
+    assert may_be(writes, value, at(9), at(10)) is lawful
+
+
+def test_an_outcome_that_is_known_stays_known() -> None:
+    tale = Chronicle()
+    sent = tale.send()
+    told = sent.told
+    tale.history.tell(sent, Outcome.REFUSED)
+    assert (sent.outcome, sent.told) == (Outcome.DONE, told)
+
+
+def test_a_batch_of_nothing_is_no_offence() -> None:
+    """Compaction leaves empty batches, markers among them."""
+    tale = Chronicle()
+    tale.logs[KEYS].append(SeenBatch(0, 3, 7, 0, True, True, False, []))
+    tale.logs[KEYS].append(SeenBatch(5, 6, -1, -1, False, False, True, []))
+    tale.read(KEYS)
+    assert tale.verdicts() == set()
