@@ -206,6 +206,19 @@ class Read(Asked):
         )
 
 
+class EmptyFetch(NamedTuple):
+    """A Fetch that was answered, without an error and without a single batch."""
+
+    by: str
+    asked: Moment
+    told: Moment
+    committed_only: bool
+    positions: dict[Partition, int]
+
+    def __str__(self) -> str:
+        return f"the Fetch of {self.by}, asked at {self.asked} and told at {self.told}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Lookup(Asked):
     """An offset that was looked up."""
@@ -375,6 +388,8 @@ class Ending:
     partitions: dict[Partition, PartitionEnding] = field(default_factory=dict)
     ongoing: list[str] = field(default_factory=list)
     """Transactional ids whose transactions have not ended."""
+    members: dict[str, int] = field(default_factory=dict)
+    """How many members each group still has, though all clients have ended."""
     since: Moment = NEVER
     at: Moment = NEVER
     """When it was looked at."""
@@ -390,6 +405,7 @@ class History:
         self.fences: list[Fence] = []
         self.transactions: list[Transaction] = []
         self.reads: list[Read] = []
+        self.empty_fetches: list[EmptyFetch] = []
         self.lookups: list[Lookup] = []
         self.commits: list[Commit] = []
         self.founds: list[Found] = []

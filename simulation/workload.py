@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -31,11 +31,16 @@ from simulation.clients.transacting import TransactionalProducer, TransactionalW
 from simulation.world import World
 
 STABLE: Final = ("orders", "ledger")
+SOURCE: Final = "orders"
 COPIES: Final = "copies"
 COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
+EVERYTHING: Final = "everything"
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies")
+ASIDE: Final = 0.15
+"""How much more seldom those are there who are not of the theme."""
 KEYS: Final = tuple(b"key-%d" % number for number in range(7))
 CLOCK_JUMP_MS: Final = 3_000
 """So far the wall clock jumps from one life to the next, at most."""
@@ -64,6 +69,7 @@ class Workload:
         self._world = world
         self._random = world.random
         self._steps = world.plan.steps
+        self._theme = self._random.choice(THEMES)
 
     async def live(self) -> None:
         """Everything that clients do, to the last look."""
@@ -152,92 +158,129 @@ class Workload:
     # -- who is there
 
     def _roles(self) -> Iterator[Role]:
-        random = self._random
+        """Everybody who may be there; who is not of the seed's theme seldom is."""
+        for theme, role in self._all_roles():
+            share = 1.0 if self._theme in (theme, EVERYTHING) else ASIDE
+            yield replace(role, weight=role.weight * share)
+
+    def _all_roles(self) -> Iterator[tuple[str, Role]]:
+        for theme, roles in (
+            ("records", self._producers()),
+            ("transactions", self._transactional()),
+            ("keys", self._keyed()),
+            ("groups", self._members()),
+            ("copies", self._copiers()),
+        ):
+            for role in roles:
+                yield theme, role
+        for role in (*self._readers(), *self._others()):
+            yield self._theme, role
+
+    def _producers(self) -> Iterator[Role]:
         yield Role("plain", lambda caller, steps: PlainProducer(caller, STABLE).live(steps), 0.7)
-        yield Role(
-            "fleeting",
-            lambda caller, steps: PlainProducer(caller, (FLEETING, TRIMMED, BRIEF)).live(steps),
-            0.7,
-        )
+        yield Role("fleeting", lambda caller, steps: PlainProducer(caller, (FLEETING, TRIMMED, BRIEF)).live(steps), 0.7)
         for number in range(2):
             yield Role(
-                f"idempotent-{number}", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.7
+                f"idempotent-{number}", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.8
             )
         yield Role("trimming writer", lambda caller, steps: IdempotentProducer(caller, (TRIMMED,)).live(steps), 0.5)
-        yield Role("keyed", lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=KEYS).live(steps), 0.6)
-        yield from self._transactional()
-        yield from self._readers()
-        yield from self._groups()
-        yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
-        yield Role("administrator", self._administer, random.choice((0.3, 1.0)), mortal=False)
+
+    def _writer(
+        self,
+        transactional_id: str,
+        topics: Sequence[str],
+        *,
+        keys: Sequence[bytes | None] = (None,),
+        pauses_ms: Sequence[int] = (0, 0, 5, 50),
+    ) -> Work:
+        version = self._random.choice((1, 2))
+
+        def work(caller: Caller, steps: int) -> Awaitable[None]:
+            producer = TransactionalProducer(caller, transactional_id, version=version, keys=keys)
+            return TransactionalWriter(producer, topics, pauses_ms=pauses_ms).live(max(1, steps // 4))
+
+        return work
 
     def _transactional(self) -> Iterator[Role]:
-        random = self._random
+        for number in range(3):
+            yield Role(f"transactional-{number}", self._writer(f"t-{number}", STABLE), 0.7)
+        yield Role("trimming transactional", self._writer("t-trimmed", (TRIMMED, "orders")), 0.5)
 
-        def writer(
-            transactional_id: str, version: int, topics: Sequence[str], keys: Sequence[bytes | None] = (None,)
-        ) -> Work:
-            def work(caller: Caller, steps: int) -> Awaitable[None]:
-                producer = TransactionalProducer(caller, transactional_id, version=version, keys=keys)
-                return TransactionalWriter(producer, topics).live(max(1, steps // 4))
-
-            return work
-
+    def _keyed(self) -> Iterator[Role]:
         for number in range(2):
-            version = random.choice((1, 2, 2))
-            yield Role(f"transactional-{number}", writer(f"t-{number}", version, STABLE), 0.7)
-        yield Role("trimming transactional", writer("t-trimmed", random.choice((1, 2)), (TRIMMED, "orders")), 0.4)
-        yield Role("keyed transactional", writer("t-keys", random.choice((1, 2)), (COMPACTED,), KEYS), 0.4)
+            yield Role(
+                f"keyed-{number}",
+                lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=KEYS).live(steps),
+                0.7,
+            )
+        slowly = (50, 300, 1_000)
+        yield Role("keyed transactional", self._writer("t-keys", (COMPACTED,), keys=KEYS), 0.6)
+        yield Role(
+            "slow keyed transactional", self._writer("t-slow-keys", (COMPACTED,), keys=KEYS, pauses_ms=slowly), 0.6
+        )
+        for name, committed_only in (("reader of keys", False), ("committed reader of keys", True)):
+            yield Role(name, self._reader((COMPACTED,), committed_only=committed_only), 0.6)
+
+    def _reader(self, topics: Sequence[str], *, committed_only: bool) -> Work:
+        by_id = FLEETING in topics
+        return lambda caller, steps: Reader(caller, topics, committed_only=committed_only, by_id=by_id).live(steps)
 
     def _readers(self) -> Iterator[Role]:
-        def reader(topics: Sequence[str], *, committed_only: bool) -> Work:
-            by_id = FLEETING in topics
-            return lambda caller, steps: Reader(caller, topics, committed_only=committed_only, by_id=by_id).live(steps)
+        yield Role("reader", self._reader(STABLE, committed_only=False), 0.5)
+        yield Role("committed reader", self._reader(STABLE, committed_only=True), 0.7)
+        yield Role("reader of all", self._reader((FLEETING, TRIMMED, BRIEF, COMPACTED), committed_only=False), 0.3)
+        yield Role("committed reader of all", self._reader((TRIMMED, COMPACTED, COPIES), committed_only=True), 0.3)
 
-        yield Role("reader", reader(STABLE, committed_only=False), 0.7)
-        yield Role("committed reader", reader(STABLE, committed_only=True), 0.8)
-        yield Role("reader of all", reader((FLEETING, TRIMMED, BRIEF, COMPACTED), committed_only=False), 0.5)
-        yield Role("committed reader of all", reader((TRIMMED, COMPACTED, COPIES), committed_only=True), 0.5)
-
-    def _groups(self) -> Iterator[Role]:
-        def member(group: str, topics: Sequence[str], *, instance: str | None, committed_only: bool) -> Work:
-            return lambda caller, steps: GroupReader(
-                Member(caller, group, topics, instance=instance), committed_only=committed_only
-            ).live(steps)
-
-        def copier(group: str, transactional_id: str, version: int, *, alone: bool) -> Work:
-            def work(caller: Caller, steps: int) -> Awaitable[None]:
-                producer = TransactionalProducer(caller, transactional_id, version=version)
-                place = None if alone else Member(caller, group, ("orders",))
-                return Copier(producer, group, "orders", COPIES, member=place).live(steps)
-
-            return work
-
+    def _members(self) -> Iterator[Role]:
         random = self._random
-        if random.random() < 0.7:
-            committed_only = random.random() < 0.5
+        committed_only = random.random() < 0.5
+        for number in range(random.randint(1, 3)):
+            instance = f"instance-{number}" if random.random() < 0.5 else None
+            yield Role(f"member-{number}", self._member(instance, committed_only=committed_only), 0.9)
+
+    def _member(self, instance: str | None, *, committed_only: bool) -> Work:
+        return lambda caller, steps: GroupReader(
+            Member(caller, "group", STABLE, instance=instance), committed_only=committed_only
+        ).live(steps)
+
+    def _copiers(self) -> Iterator[Role]:
+        """One alone, or some in a group."""
+        random = self._random
+        if random.random() < 0.5:
+            yield Role("copier", self._copier("t-copier", alone=True), 0.9)
+        else:
             for number in range(random.randint(1, 3)):
-                instance = f"instance-{number}" if random.random() < 0.4 else None
-                work = member("group", STABLE, instance=instance, committed_only=committed_only)
-                yield Role(f"member-{number}", work, 0.9)
-        if random.random() < 0.4:
-            yield Role("copier", copier("copiers", "t-copier", random.choice((1, 2)), alone=True), 1.0)
-        elif random.random() < 0.5:
-            for number in range(random.randint(1, 2)):
-                work = copier("copiers", f"t-copier-{number}", random.choice((1, 2)), alone=False)
-                yield Role(f"copier-{number}", work, 1.0)
+                yield Role(f"copier-{number}", self._copier(f"t-copier-{number}", alone=False), 0.9)
+        yield Role("source", lambda caller, steps: IdempotentProducer(caller, (SOURCE,)).live(steps), 0.5)
+        yield Role("transactional source", self._writer("t-source", (SOURCE,)), 0.5)
+
+    def _copier(self, transactional_id: str, *, alone: bool) -> Work:
+        version = self._random.choice((1, 2))
+
+        def work(caller: Caller, steps: int) -> Awaitable[None]:
+            producer = TransactionalProducer(caller, transactional_id, version=version)
+            place = None if alone else Member(caller, "copiers", (SOURCE,))
+            return Copier(producer, "copiers", SOURCE, COPIES, member=place).live(steps)
+
+        return work
+
+    def _others(self) -> Iterator[Role]:
+        yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
+        yield Role("administrator", self._administer, 0.6, mortal=False)
 
     async def _administer(self, caller: Caller, steps: int) -> None:
         random, world = self._random, self._world
         administrator = Administrator(caller)
-        for _ in range(max(1, steps // 3)):
+        for number in range(max(1, steps // 3)):
             await world.sleep(random.choice((10, 100, 1_000)))
-            match random.choice(("trim", "trim", "delete", "grow", "alter", "group")):
+            match random.choice(("trim", "trim", "delete", "make", "grow", "alter", "group")):
                 case "trim":
                     await administrator.trim_some(TRIMMED)
                 case "delete":
                     await administrator.delete(FLEETING)
                     await administrator.create(FLEETING, random.randint(1, 3), {})
+                case "make":
+                    await administrator.create(f"more-{number}", random.randint(1, 2), {})
                 case "grow":
                     await administrator.grow(random.choice((FLEETING, TRIMMED)))
                 case "alter":

@@ -20,7 +20,7 @@ from drave.wire.messages.k28_txn_offset_commit import (
     TxnOffsetCommitResponse,
 )
 from simulation.clients.caller import TRY_AGAIN, Unanswered
-from simulation.clients.grouping import Member, Rejoin, Replaced, resume
+from simulation.clients.grouping import PAUSE_CHANCE, PAUSE_MS, Member, Rejoin, Replaced, resume
 from simulation.clients.offsets import Membership, new_commits, tell
 from simulation.clients.reading import Fetcher
 from simulation.clients.transacting import BUMPING, Broken, Fenced, TransactionalProducer
@@ -111,6 +111,8 @@ class Copier:
                 await producer.write(transaction, random.choice(self._places), len(some), some)
             if random.random() < 0.05:
                 await self._caller.world.sleep(producer.timeout_ms + 200)
+            if self._member is not None and random.random() < PAUSE_CHANCE:
+                await self._caller.world.sleep(PAUSE_MS)
             if not await self._commit_offsets(transaction, ends):
                 commit = False
         except Broken as error:

@@ -33,6 +33,9 @@ SESSION_MS: Final = (6_000, 10_000)
 REBALANCE_MS: Final = 8_000
 HEARTBEAT_MS: Final = 1_500
 JOIN_TIMEOUT_MS: Final = 15_000
+PAUSE_MS: Final = 12_000
+"""A process that stands still for so long has lost its place, and does not know it."""
+PAUSE_CHANCE: Final = 0.05
 INSTANCES_SINCE: Final = 5
 """The version of JoinGroup from which on members may be static (KIP-345)."""
 _PROTOCOL: Final = "range"
@@ -243,6 +246,8 @@ class GroupReader:
         else:
             await self._caller.world.sleep(HEARTBEAT_MS)
         if self._dirty and random.random() < 0.5:
+            if random.random() < PAUSE_CHANCE:
+                await self._caller.world.sleep(PAUSE_MS)
             await self._commit()
         await self._beat()
 

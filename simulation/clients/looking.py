@@ -11,6 +11,7 @@ from drave.model.errors import ErrorCode
 from drave.model.ids import TopicId
 from drave.wire.api import ApiKey
 from drave.wire.messages.k03_metadata import MetadataRequest, MetadataResponse
+from drave.wire.messages.k15_describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
 from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -69,17 +70,26 @@ async def _topics(caller: Caller) -> dict[str, TopicEnding]:
 
 
 async def _settle(caller: Caller, ending: Ending, places: list[Partition]) -> None:
-    """Wait until every transaction has ended, as each does in the end by its time-out."""
+    """Wait until every transaction has ended and every member has gone, as each does in the end by its time-out."""
     for _ in range(SETTLING_MS // LOOK_EVERY_MS):
         reply: ListTransactionsResponse = await caller.insist(
             ListTransactionsRequest(state_filters=[], producer_id_filters=[])
         )
         ending.ongoing = [each.transactional_id for each in reply.transaction_states if each.transaction_state in _OPEN]
+        ending.members = await _members(caller)
         ends = await look_up(caller, places, LATEST)
         stable = await look_up(caller, places, LATEST, committed_only=True)
-        if not ending.ongoing and all(stable[place].offset == ends[place].offset for place in places):
+        still = not ending.ongoing and not any(ending.members.values())
+        if still and all(stable[place].offset == ends[place].offset for place in places):
             return
         await caller.world.sleep(LOOK_EVERY_MS)
+
+
+async def _members(caller: Caller) -> dict[str, int]:
+    """How many members each group has that ever had one."""
+    groups = sorted({joined.group for joined in caller.history.joined})
+    reply: DescribeGroupsResponse = await caller.insist(DescribeGroupsRequest(groups=groups))
+    return {group.group_id: len(group.members) for group in reply.groups}
 
 
 async def _partition(caller: Caller, place: Partition) -> PartitionEnding:

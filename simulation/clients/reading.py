@@ -30,7 +30,7 @@ from drave.wire.messages.k02_list_offsets import (
 )
 from simulation.clients.caller import TRY_AGAIN, Caller, Unanswered
 from simulation.clients.carrying import seen_batches
-from simulation.history import Lookup, Moment, Outcome, Partition, Read
+from simulation.history import EmptyFetch, Lookup, Moment, Outcome, Partition, Read
 
 EARLIEST: Final = -2
 LATEST: Final = -1
@@ -79,12 +79,14 @@ class Fetcher:
             self._forget_session()
             return []
         self._go_on(reply.session_id, positions)
-        return [
-            read
-            for topic in reply.responses
-            for partition in topic.partitions
-            if (read := self._take(positions, topic, partition, asked)) is not None
-        ]
+        parts = [(topic, partition) for topic in reply.responses for partition in topic.partitions]
+        if not any(partition.error_code or partition.records for _, partition in parts):
+            history = self._caller.history
+            history.empty_fetches.append(
+                EmptyFetch(self._caller.name, asked, history.now(), self.committed_only, dict(positions))
+            )
+        reads = [self._take(positions, topic, partition, asked) for topic, partition in parts]
+        return [read for read in reads if read is not None]
 
     def _request(
         self, positions: Mapping[Partition, int], wait_ms: int, bytes_max: int, partition_bytes_max: int
@@ -236,6 +238,7 @@ class Reader:
             caller.version(ApiKey.FETCH, low=BY_ID_SINCE)
         self._fetcher = Fetcher(caller, committed_only=committed_only)
         self._positions: dict[Partition, int] = {}
+        self._pauses_ms = caller.random.choice(((0, 0, 10, 100), (0, 0, 10, 100), (200, 700, 1500)))
 
     async def live(self, polls: int) -> None:
         random, world = self._caller.random, self._caller.world
@@ -246,7 +249,7 @@ class Reader:
                 await world.sleep(200)
                 continue
             await self._poll()
-            await world.sleep(random.choice((0, 0, 10, 100)))
+            await world.sleep(random.choice(self._pauses_ms))
 
     async def _look_around(self) -> None:
         """New partitions are read, those of deleted topics no more."""

@@ -225,8 +225,11 @@ class TransactionalProducer(Producer):
 class TransactionalWriter:
     """Writes transaction after transaction to several partitions, and commits most of them."""
 
-    def __init__(self, producer: TransactionalProducer, topics: Sequence[str]) -> None:
+    def __init__(
+        self, producer: TransactionalProducer, topics: Sequence[str], *, pauses_ms: Sequence[int] = (0, 0, 5, 50)
+    ) -> None:
         self._producer = producer
+        self._pauses_ms = pauses_ms
         self._caller = producer.caller
         self._topics = topics
 
@@ -251,7 +254,7 @@ class TransactionalWriter:
             chosen = random.sample(places, min(len(places), random.randint(1, 3)))
             for _ in range(random.randint(1, IN_FLIGHT_MAX)):
                 await producer.write(transaction, random.choice(chosen), random.randint(1, 3))
-                await world.sleep(random.choice((0, 0, 5, 50)))
+                await world.sleep(random.choice(self._pauses_ms))
             if random.random() < 0.05:
                 await world.sleep(producer.timeout_ms + 200)  # its time is up before it decides
         except Broken as error:

@@ -122,6 +122,14 @@ def _deletions(facts: Facts, found: Found) -> Iterator[Write]:
 
 
 @law
+def who_is_gone_is_no_member(facts: Facts) -> Iterator[str]:
+    """A member that has died is one no longer when its session has timed out."""
+    for group, members in facts.ending.members.items():
+        if members:
+            yield f"{group} still has {members} members, and all of them have ended"
+
+
+@law
 def nothing_is_skipped(facts: Facts) -> Iterator[str]:
     """A group has seen everything before the offset at which it stands."""
     seen: dict[tuple[str, Partition], list[tuple[int, int]]] = defaultdict(list)

@@ -189,6 +189,20 @@ def tombstones_stay(facts: Facts) -> Iterator[str]:
                     yield f"{read.by} read {record.mark} at {record.offset}, and by {read} never {grave}"
 
 
+@law
+def the_dead_stay_dead(facts: Facts) -> Iterator[str]:
+    """While a value is there, so is the tombstone that follows it."""
+    for (place, key), graves in facts.tombstones.items():
+        found = facts.committed.get(place)
+        if found is None:
+            continue
+        offsets = [offset for offset, record in found.items() if record.key == key]
+        for grave in graves:
+            certain = grave.is_done and (grave.transaction is None or grave.transaction.is_committed)
+            if certain and offsets and max(offsets) < grave.offset:
+                yield f"{found[max(offsets)]} of {place} is there, and {grave} is not"
+
+
 def _seen(facts: Facts) -> Iterator[tuple[Partition, SeenRecord]]:
     """Every record that anybody ever read, also in the end."""
     for read in facts.history.reads:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simulation.clients.reading import EARLIEST, LATEST
-from simulation.history import Moment, Partition
+from simulation.history import Moment, Partition, SentRecord
 from simulation.laws.facts import Facts
 from simulation.laws.law import law
 
@@ -105,6 +105,25 @@ def watermarks_are_in_order(facts: Facts) -> Iterator[str]:
         for batch in read.batches:
             if batch.last_offset >= end:
                 yield f"the batch {batch.base_offset}..{batch.last_offset} lies past {end} in {read}"
+
+
+@law
+def what_is_there_is_given(facts: Facts) -> Iterator[str]:
+    """A Fetch does not come back with nothing when it asks for what was acknowledged before."""
+    placed: dict[Partition, list[SentRecord]] = defaultdict(list)
+    for sent in facts.history.records.values():
+        if sent.is_done and sent.offset >= 0 and (sent.by_id or not facts.is_fleeting(sent.partition.topic)):
+            placed[sent.partition].append(sent)
+    for fetch in facts.history.empty_fetches:
+        if fetch.committed_only:
+            continue  # a transaction may be open
+        for place, position in fetch.positions.items():
+            if facts.is_compacted(place.topic) or facts.is_deleted(place.topic, place.topic_id):
+                continue
+            for sent in placed[place]:
+                if sent.offset >= position and sent.told < fetch.asked:
+                    yield f"{fetch} brought nothing of {place} from {position} on, though there is {sent}"
+                    break
 
 
 @law

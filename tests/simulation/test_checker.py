@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drave.model.errors import ErrorCode
 from simulation.checker import LAWS
 from simulation.history import (
+    EmptyFetch,
     Mark,
     Moment,
     Outcome,
@@ -162,6 +163,13 @@ def a_reader_never_hears_that_a_value_was_deleted(tale: Chronicle) -> None:
     tale.read(KEYS, 1)
 
 
+@breaks("the dead stay dead")
+def a_tombstone_goes_before_what_it_buried(tale: Chronicle) -> None:
+    tale.send(KEYS, key=b"k")
+    grave = tale.send(KEYS, key=b"k", value=None)
+    tale.end(keys=[grave.offset])
+
+
 # -- watermarks
 
 
@@ -206,6 +214,13 @@ def records_are_deleted_that_nobody_asked_to_delete(tale: Chronicle) -> None:
 def a_reader_of_what_is_committed_reads_past_what_is_stable(tale: Chronicle) -> None:
     tale.send()
     tale.read(committed_only=True, stable=0)
+
+
+@breaks("what is there is given")
+def a_fetch_comes_back_with_nothing(tale: Chronicle) -> None:
+    tale.send()
+    asked = tale.history.now()
+    tale.history.empty_fetches.append(EmptyFetch("r", asked, tale.history.now(), False, {RIDES: 0}))
 
 
 @breaks("times are found")
@@ -366,6 +381,12 @@ def offsets_of_a_committed_transaction_do_not_count(tale: Chronicle) -> None:
     tale.find(-1)
 
 
+@breaks("who is gone is no member")
+def a_dead_member_stays_a_member(tale: Chronicle) -> None:
+    tale.join(1, 0)
+    tale.end().members = {"g": 1}
+
+
 @breaks("nothing is skipped")
 def a_group_stands_past_what_nobody_read(tale: Chronicle) -> None:
     tale.join(1, 0)
@@ -494,7 +515,7 @@ def a_slow_reader_may_miss_a_tombstone(tale: Chronicle) -> None:
     tale.read(KEYS)
     tale.send(KEYS, key=b"k", value=None)
     tale.send(KEYS, key=b"other")
-    tale.logs[KEYS].pop(1)
+    del tale.logs[KEYS][:2]
     tale.pass_ms(1_500)
     tale.read(KEYS, 1)
 
