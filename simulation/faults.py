@@ -114,11 +114,6 @@ FAULTS: Final[dict[str, Fault]] = {
         "            for batch in batches:\n                if batch.base_sequence",
         "            for batch in list(batches)[-4:]:\n                if batch.base_sequence",
     ),
-    "an old epoch may write": Fault(
-        "drave.log.producers",
-        "        if header.producer_epoch < producer.epoch:\n",
-        "        if header.producer_epoch < producer.epoch - 1:\n",
-    ),
     # -- waking
     "whoever wrote during a commit is forgotten": Fault(
         "drave.log.driver",
@@ -130,10 +125,10 @@ FAULTS: Final[dict[str, Fault]] = {
         "            if session.waiting is None:\n                del watching[watch]\n",
         "            del watching[watch]\n",
     ),
-    "a fetch session forgets a partition that had records": Fault(
+    "a fetch session keeps the offset that it was given first": Fault(
         "drave.broker.api.k01_fetch",
-        "            self._session.served(watch)\n",
-        "            self._broker.fetches.unmark(watch)\n",
+        "                watch = watches[key] = Watch(session, key)\n            watch.offset",
+        "                watch = watches[key] = Watch(session, key)\n                watch.offset",
     ),
     # -- transactions
     "the last stable offset is one too far": Fault(
@@ -162,6 +157,12 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.broker.coordinator.markers",
         "        if not ending.left and self._open.get(transactional_id) is ending:\n",
         "        if self._open.get(transactional_id) is ending:\n",
+    ),
+    "nobody asks whether a transaction has the partition": Fault(
+        "drave.broker.admission",
+        "        if not producers.in_transaction(header.producer_id, header.producer_epoch):\n",
+        "        if self._version >= ADDS_SINCE and not producers.in_transaction("
+        "header.producer_id, header.producer_epoch):\n",
     ),
     "what is half decided is not gone on with": Fault(
         "drave.broker.coordinator.transaction_shard",

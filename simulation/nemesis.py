@@ -1,11 +1,17 @@
-"""What happens to the broker and its network: troubles, one after another, drawn from the seed; then all heals.
+"""What happens to the broker and its network: troubles drawn from the seed, some of which last; then all heals.
 
-Whatever it does to the broker, it starts it again. Some starts are cut short, too.
+    slow disk  ├──────────────┤
+    storm             ├─────────────┤
+    power                 ×       ├─ another life
+
+So a power cut may come while many wait for a slow disk. Whatever it does to the broker, it starts it again; some starts
+are cut short, too.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from drave.store.disk import SyncFailed
@@ -35,9 +41,9 @@ class Nemesis:
         while plan.troubles and not self._healed:
             await self._world.sleep(chance.randint(*plan.pause_ms))
             if not self._healed:
-                await self._one(chance.choice(plan.troubles))
+                self._one(chance.choice(plan.troubles))
 
-    async def _one(self, what: str) -> None:
+    def _one(self, what: str) -> None:
         world, chance = self._world, self._chance
         machine, network, disk = world.machine, world.network, world.machine.disk
         world.trace.note("trouble", what)
@@ -48,8 +54,7 @@ class Nemesis:
                 network.cut_off(chance.choice((0.1, 1.0, 8.0)))
             case "storm":
                 network.weather = STORM
-                await world.sleep(chance.randint(50, 1000))
-                network.weather = FAIR if self._healed else self._plan.weather
+                self._later(chance.randint(50, 1000), self._clear_up)
             case "kill" | "power":
                 machine.crash(power=what == "power")
             case "kill inside" | "power inside":
@@ -58,13 +63,11 @@ class Nemesis:
                 machine.stop()
             case "slow":
                 disk.slowness = chance.choice((10.0, 100.0, 1000.0))
-                await world.sleep(chance.randint(50, 1000))
-                disk.slowness = 1.0
+                self._later(chance.randint(50, 3000), self._quicken)
             case "full":
                 self._excused = True
                 disk.room_bytes = chance.choice((0, 100, 5000))
-                await world.sleep(chance.randint(50, 3000))
-                disk.room_bytes = None
+                self._later(chance.randint(50, 3000), self._make_room)
             case "failing sync":
                 self._excused = True
                 disk.failing_syncs = 1
@@ -73,6 +76,18 @@ class Nemesis:
                 disk.failing_writes = 1
             case _:
                 raise AssertionError(f"there is no trouble {what!r}")
+
+    def _later(self, ms: int, then: Callable[[], None]) -> None:
+        self._world.loop.call_later(ms / 1000, then)
+
+    def _clear_up(self) -> None:
+        self._world.network.weather = FAIR if self._healed else self._plan.weather
+
+    def _quicken(self) -> None:
+        self._world.machine.disk.slowness = 1.0
+
+    def _make_room(self) -> None:
+        self._world.machine.disk.room_bytes = None
 
     def down(self, error: BaseException | None) -> None:
         """A life of the broker has ended; another one begins after a while."""
@@ -91,7 +106,8 @@ class Nemesis:
         self._healed = True
         self._world.trace.note("healed")
         machine = self._world.machine
-        machine.disk.cut_at = machine.disk.room_bytes = None
-        machine.disk.slowness = 1.0
+        machine.disk.cut_at = None
+        self._make_room()
+        self._quicken()
         machine.disk.failing_syncs = machine.disk.failing_writes = 0
         self._world.network.heal()

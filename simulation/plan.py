@@ -50,15 +50,15 @@ class Plan:
 TROUBLES: Final[dict[str, tuple[str, ...]]] = {
     "calm": (),
     "network": ("break", "break", "break", "cut off", "storm"),
-    "crashes": ("kill", "power", "kill inside", "power inside", "power inside", "stop", "break"),
-    "disk": ("slow", "full", "power inside", "failing sync", "failing write", "stop"),
+    "crashes": ("kill", "power", "kill inside", "power inside", "power inside", "stop", "break", "slow"),
+    "disk": ("slow", "slow", "full", "power", "power inside", "failing sync", "failing write", "stop", "break"),
 }
 TROUBLES["all"] = sum(TROUBLES.values(), ())
 
 
 def draw(chance: random.Random, steps: int, kind: str | None = None) -> Plan:
     """The plan of a seed; of one kind, if that is wanted."""
-    kind = kind or chance.choices(KINDS, (1, 2, 4, 3, 4))[0]
+    kind = kind or chance.choices(KINDS, (2, 2, 4, 3, 4))[0]
     return Plan(
         kind=kind,
         steps=steps,

@@ -100,7 +100,7 @@ class World:
     # -- a run
 
     def run(self, *, trouble_ms: int) -> None:
-        """Let it all happen: troubles for so long, then all heals, and the clients end. What goes wrong is a finding."""
+        """Let it all happen: troubles for so long, then all heals, and clients end. What goes wrong is a finding."""
         listening = _Listening(self)
         try:
             self.loop.call_soon(self._begin)
