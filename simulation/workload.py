@@ -41,10 +41,12 @@ EVERYTHING: Final = "everything"
 THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
-KEYS: Final = tuple(b"key-%d" % number for number in range(7))
+KEYS: Final = (2, 7, 40)
+"""How many keys a compacted topic may have."""
 CLOCK_JUMP_MS: Final = 3_000
 """So far the wall clock jumps from one life to the next, at most."""
-DELETE_RETENTION_MS: Final = 2_000
+DELETE_RETENTION_MS: Final = ("1000", "120000")
+"""Tombstones go during the run, or never."""
 
 Work = Callable[[Caller, int], Awaitable[None]]
 """What one process does, about so many steps long."""
@@ -70,6 +72,7 @@ class Workload:
         self._random = world.random
         self._steps = world.plan.steps
         self._theme = self._random.choice(THEMES)
+        self._keys = tuple(b"key-%d" % number for number in range(self._random.choice(KEYS)))
 
     async def live(self) -> None:
         """Everything that clients do, to the last look."""
@@ -118,7 +121,7 @@ class Workload:
         compacted = {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": random.choice(("0.01", "0.3")),
-            "delete.retention.ms": str(DELETE_RETENTION_MS),
+            "delete.retention.ms": random.choice(DELETE_RETENTION_MS),
             "segment.ms": random.choice(("500", "3000")),
         }
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
@@ -138,9 +141,9 @@ class Workload:
             left -= share
             process = asyncio.create_task(self._live_once(role, caller, share), name=caller.name)
             zombies.append(process)
-            if role.mortal and random.random() < 0.3:
+            if role.mortal and random.random() < 0.4:
                 await world.sleep(random.randint(1, 3_000))
-                if random.random() < 0.6:
+                if random.random() < 0.5:
                     process.cancel()  # killed; or else the next one begins beside it
             else:
                 await asyncio.wait([process])
@@ -210,13 +213,15 @@ class Workload:
         for number in range(2):
             yield Role(
                 f"keyed-{number}",
-                lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=KEYS).live(steps),
+                lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=self._keys).live(steps),
                 0.7,
             )
         slowly = (50, 300, 1_000)
-        yield Role("keyed transactional", self._writer("t-keys", (COMPACTED,), keys=KEYS), 0.6)
+        yield Role("keyed transactional", self._writer("t-keys", (COMPACTED,), keys=self._keys), 0.6)
         yield Role(
-            "slow keyed transactional", self._writer("t-slow-keys", (COMPACTED,), keys=KEYS, pauses_ms=slowly), 0.6
+            "slow keyed transactional",
+            self._writer("t-slow-keys", (COMPACTED,), keys=self._keys, pauses_ms=slowly),
+            0.8,
         )
         for name, committed_only in (("reader of keys", False), ("committed reader of keys", True)):
             yield Role(name, self._reader((COMPACTED,), committed_only=committed_only), 0.6)

@@ -211,8 +211,10 @@ class GroupReader:
         left = polls
         try:
             while left > 0:
+                before = self._member.whose
                 places = await self._member.enter()
                 try:
+                    await self._commit_late(before)
                     await self._resume(places)
                     while left > 0:
                         left -= 1
@@ -224,6 +226,12 @@ class GroupReader:
                 await self._member.leave()
         except Replaced:
             return
+
+    async def _commit_late(self, whose: Membership) -> None:
+        """A commit that an application was about to send when its group went on without it."""
+        if self._dirty and whose.generation >= 0 and self._caller.random.random() < 0.3:
+            offsets = {place: self._positions[place] for place in sorted(self._dirty) if place in self._positions}
+            await commit(self._caller, whose, offsets)
 
     async def _resume(self, places: list[Partition]) -> None:
         self._positions = await resume(self._caller, self._member.group, places)

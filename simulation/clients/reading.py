@@ -238,7 +238,7 @@ class Reader:
             caller.version(ApiKey.FETCH, low=BY_ID_SINCE)
         self._fetcher = Fetcher(caller, committed_only=committed_only)
         self._positions: dict[Partition, int] = {}
-        self._pauses_ms = caller.random.choice(((0, 0, 10, 100), (0, 0, 10, 100), (200, 700, 1500)))
+        self._pauses_ms = caller.random.choice(((0, 0, 10, 100), (0, 0, 10, 100), (300, 1000, 3000)))
 
     async def live(self, polls: int) -> None:
         random, world = self._caller.random, self._caller.world

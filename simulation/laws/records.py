@@ -158,8 +158,6 @@ def no_reason_to_complain(facts: Facts) -> Iterator[str]:
 @law
 def tombstones_stay(facts: Facts) -> Iterator[str]:
     """Who has read a value, and goes on to the end in less than delete.retention.ms, has read that it was deleted."""
-    if facts.history.crashes:
-        return
     passes: dict[tuple[str, Partition], tuple[int, dict[bytes | None, tuple[SeenRecord, int]]]] = {}
     for read in facts.history.reads:
         place = read.partition
@@ -178,7 +176,7 @@ def tombstones_stay(facts: Facts) -> Iterator[str]:
         if read.next_position < read.high_watermark:
             continue
         for key, (record, at_ms) in latest.items():
-            if record.value is None or read.told.ms >= at_ms + int(retention_ms):
+            if record.value is None or read.told.ms >= at_ms + int(retention_ms) - facts.history.clock_slack_ms:
                 continue
             for grave in facts.tombstones.get((place, key), ()):
                 if (
