@@ -285,6 +285,7 @@ class Joined(NamedTuple):
     """Who it is to its group; a static member stays the same through all its processes."""
     member_id: str
     leader: str
+    asked: Moment
     told: Moment
 
 

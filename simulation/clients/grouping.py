@@ -92,15 +92,16 @@ class Member:
             protocol_type=_KIND,
             protocols=[JoinGroupRequestProtocol(name=_PROTOCOL, metadata=metadata)],
         )
+        history = self.caller.history
+        asked = history.now()
         reply: JoinGroupResponse = await self.caller.ask(request, timeout_ms=JOIN_TIMEOUT_MS)
         code = ErrorCode(reply.error_code)
         if code is ErrorCode.MEMBER_ID_REQUIRED:
             self._member = reply.member_id
         self.check(code, "JoinGroup")
         self._member, self._generation = reply.member_id, reply.generation_id
-        history = self.caller.history
         history.joined.append(
-            Joined(self.group, self._generation, self._name, self._member, reply.leader, history.now())
+            Joined(self.group, self._generation, self._name, self._member, reply.leader, asked, history.now())
         )
         return reply
 

@@ -77,7 +77,8 @@ def replaced_members_commit_nothing(facts: Facts) -> Iterator[str]:
             if (
                 (joined.group, joined.member) == (mine.group, mine.member)
                 and joined.member_id != mine.member_id
-                and mine.told < joined.told < commit.asked
+                and mine.told < joined.asked
+                and joined.told < commit.asked
                 and not any(
                     again.member_id == commit.member and joined.told < again.told < commit.asked
                     for again in facts.history.joined

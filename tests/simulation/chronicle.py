@@ -274,8 +274,9 @@ class Chronicle:
         self, generation: int, *parts: int, member: str = "m", leader: str = "m", member_id: str | None = None
     ) -> None:
         """A member enters a generation, and is given its part."""
-        now = self.history.now()
-        self.history.joined.append(Joined("g", generation, member, member_id or member, leader, now))
+        asked = self.history.now()
+        told = self.history.now()
+        self.history.joined.append(Joined("g", generation, member, member_id or member, leader, asked, told))
         asked = self.history.now()
         places = frozenset(("rides", index) for index in parts)
         self.history.owned.append(Owned("g", generation, member, places, asked, self.history.now()))
