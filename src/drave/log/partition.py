@@ -188,14 +188,12 @@ class PartitionLog:
             raise self._flusher.refusal
         active = self._active
         if active is None:
-            self.load()
+            active = self._begin_writing_for(header, marker)
         idempotent = header.producer_id >= 0
         if idempotent and marker is None:
             sent = self._producers.check(header)
             if sent is not None:
                 return Appended(sent.base_offset, sent.last_offset + 1, self.start, -1, True)
-        if active is None:
-            active = self._begin_writing()
         size = len(batch)
         base = self.end
         end = base + header.last_offset_delta + 1
@@ -267,6 +265,13 @@ class PartitionLog:
             self.files.written(active)
         self._flusher.touched(self)
         return StorageError(str(self), f"the batch was not appended: {why}")
+
+    def _begin_writing_for(self, header: BatchHeader, marker: Marker | None) -> Segment:
+        """A segment to write to. Its producer is heard of before the disk may refuse it: see `Producers.expect`."""
+        self.load()
+        if header.producer_id >= 0 and marker is None:
+            self._producers.check(header)
+        return self._begin_writing()
 
     def _begin_writing(self) -> Segment:
         """Files, if there are none, and a segment to write to."""
