@@ -83,10 +83,10 @@ FAULTS: Final[dict[str, Fault]] = {
         "            records.check_intact(header, batch)\n        except",
         "        except",
     ),
-    "recovery believes a batch that follows on nothing": Fault(
+    "recovery believes a segment that follows on nothing": Fault(
         "drave.log.recovery",
-        "            if base != end and not end < base <= gaps_until:\n                break\n",
-        "            if base < end:\n                break\n",
+        "                if not self._end < segment.base <= self._gaps_until:\n",
+        "                if segment.base < self._end:\n",
     ),
     "DeleteRecords is forgotten by a crash": Fault(
         "drave.log.recovery",

@@ -150,11 +150,12 @@ class Life:
 
     def __init__(self, machine: BrokerMachine, number: int, wall_offset_ms: int) -> None:
         self._chance = random.Random(machine.chance.getrandbits(64))
+        self._disk = machine.disk
         self.number = number
         self.trace = machine.trace
         self.clock = LifeClock(machine.timeline, wall_offset_ms)
         self.loop = Loop(  # type: ignore[abstract]  # what a broker never asks for is left out
-            machine.timeline, delay=self.thread_delay, on_error=machine.on_error
+            machine.timeline, delay=self.io_delay, on_error=machine.on_error
         )
         self.is_serving = False
         self.server = Server(
@@ -170,7 +171,12 @@ class Life:
         )
 
     def thread_delay(self) -> float:
+        """Until a lane hears of its work, or the loop of its end."""
         return self._chance.uniform(*THREAD_S)
+
+    def io_delay(self) -> float:
+        """The same of whoever reads from the disk, or commits to the catalog."""
+        return self.thread_delay() * self._disk.slowness
 
 
 class BrokerMachine:
