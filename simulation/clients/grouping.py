@@ -230,9 +230,8 @@ class GroupReader:
 
     async def _commit_late(self, whose: Membership) -> None:
         """A commit that an application was about to send when its group went on without it."""
-        if self._dirty and whose.generation >= 0 and self._caller.random.random() < 0.3:
-            offsets = {place: self._positions[place] for place in sorted(self._dirty) if place in self._positions}
-            await commit(self._caller, whose, offsets)
+        if self._positions and whose.generation >= 0 and self._caller.random.random() < 0.3:
+            await commit(self._caller, whose, self._positions)
 
     async def _resume(self, places: list[Partition]) -> None:
         self._positions = await resume(self._caller, self._member.group, places)
