@@ -24,6 +24,8 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+BEGINNING_S: Final = 1000.0
+"""What the monotonic clock shows when a run begins."""
 EVENTS_AT_ONCE_MAX: Final = 200_000
 """So many events at one moment are no work any more: somebody spins."""
 CLOSE_ATTEMPTS: Final = 8
@@ -59,13 +61,18 @@ class Timeline:
     """Virtual time, and everything that is going to happen in it."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = BEGINNING_S
         """Seconds."""
         self.events = 0
         """So many have happened."""
         self._ready: deque[Event] = deque()
         self._timers: list[tuple[float, int, Event]] = []
         self._numbers = itertools.count()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self.now - BEGINNING_S
 
     def soon(self, event: Event) -> None:
         self._ready.append(event)
@@ -121,7 +128,7 @@ class Timeline:
         if not timers:
             raise Stuck("nothing is left to happen")
         if timers[0][0] > deadline:
-            raise Stuck(f"it is not done after {deadline - 1000.0:.0f} s of virtual time")
+            raise Stuck(f"it is not done after {deadline - BEGINNING_S:.0f} s of virtual time")
         self.now = max(self.now, timers[0][0])
         while timers and timers[0][0] <= self.now:
             self._ready.append(heapq.heappop(timers)[2])

@@ -21,7 +21,7 @@ class Trace:
 
     def note(self, what: str, *facts: object) -> None:
         """Something happened now."""
-        line = f"{self._now() - 1000.0:11.6f} {what} {' '.join(map(str, facts))}\n"
+        line = f"{self._now():11.6f} {what} {' '.join(map(str, facts))}\n"
         self._hash.update(line.encode())
         if self._out is not None:
             self._out.write(line)

@@ -37,7 +37,7 @@ class World:
     def __init__(self, seed: int, *, steps: int = 40, kind: str | None = None, out: IO[str] | None = None) -> None:
         self.seed = seed
         self.timeline = Timeline()
-        self.trace = Trace(lambda: self.timeline.now, out)
+        self.trace = Trace(lambda: self.timeline.elapsed, out)
         self.plan = plans.draw(self._generator("plan"), steps, kind)
         self.random = self._generator("clients")
         self.findings: list[str] = []
@@ -73,7 +73,7 @@ class World:
 
     def now_ms(self) -> int:
         """Virtual milliseconds since the beginning."""
-        return int((self.timeline.now - 1000.0) * 1000)
+        return int(self.timeline.elapsed * 1000)
 
     def wall_ms(self) -> int:
         """What a clock on the wall shows."""
