@@ -6,6 +6,7 @@ fault ─▶ a fresh process ─▶ seed 0, 1, 2 … ─▶ the first that finds
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -24,6 +25,9 @@ until one finds it. `make simulate-faults` writes this page.
 | planted fault | where | seeds until found | what was found |
 | --- | --- | ---: | --- |
 """
+
+
+_WHEN: Final = re.compile(r"^at \d+ ms: ")
 
 
 class Catch(NamedTuple):
@@ -48,7 +52,7 @@ def hunt(fault: str, seeds: int, steps: int) -> Catch:
 
 def _what(findings: Sequence[str]) -> str:
     """The laws that were broken, or the first words of what else went wrong."""
-    return ", ".join(dict.fromkeys(finding.split(":", 1)[0] for finding in findings))
+    return ", ".join(dict.fromkeys(_WHEN.sub("", finding).split(":", 1)[0] for finding in findings))
 
 
 def hunts(names: Sequence[str], *, seeds: int, steps: int, jobs: int) -> Iterator[Catch]:

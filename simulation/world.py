@@ -155,7 +155,7 @@ class _Listening(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         self._world.trace.note("log", record.levelname, record.getMessage())
         if isinstance(error, Exception) and not isinstance(error, DraveError | OSError):
-            self._world.blame(f"{record.getMessage()}: {type(error).__name__}: {error}")
+            self._world.blame(f"an error in the log: {record.getMessage()}: {type(error).__name__}: {error}")
 
     def end(self) -> None:
         self._logger.removeHandler(self)
