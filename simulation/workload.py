@@ -24,7 +24,7 @@ from simulation.clients.caller import Caller
 from simulation.clients.copying import Copier
 from simulation.clients.grouping import GroupReader, Member
 from simulation.clients.looking import look
-from simulation.clients.offsets import Bookkeeper
+from simulation.clients.offsets import Bookkeeper, Watcher
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
@@ -33,6 +33,7 @@ from simulation.world import World
 STABLE: Final = ("orders", "ledger")
 SOURCE: Final = "orders"
 COPIES: Final = "copies"
+GROUPS: Final = ("group", "copiers")
 COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
@@ -271,6 +272,7 @@ class Workload:
 
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
+        yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
         yield Role("administrator", self._administer, 0.6, mortal=False)
 
     async def _administer(self, caller: Caller, steps: int) -> None:

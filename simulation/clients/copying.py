@@ -120,7 +120,7 @@ class Copier:
                 await producer.identify()
                 return False
             commit = False
-        await self._caller.world.sleep(random.choice((0, 0, 20, 300)))
+        await self._caller.world.sleep(random.choice((0, 0, 50, 500, 1500)))
         ended = await producer.end(transaction, commit=commit)
         if not ended:
             await producer.identify()

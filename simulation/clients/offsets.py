@@ -187,6 +187,22 @@ def _note(
     )
 
 
+class Watcher:
+    """Looks at how far groups have come."""
+
+    def __init__(self, caller: Caller, groups: tuple[str, ...], topics: tuple[str, ...]) -> None:
+        self._caller = caller
+        self._groups = groups
+        self._topics = topics
+
+    async def live(self, steps: int) -> None:
+        caller, random = self._caller, self._caller.random
+        places = [place for topic in self._topics for place in await caller.wait_for(topic)]
+        for _ in range(2 * steps):
+            await find(caller, random.choice(self._groups), places, stable=random.random() < 0.7)
+            await caller.world.sleep(random.choice((50, 200, 500)))
+
+
 class Bookkeeper:
     """Commits offsets for a group that has no members, and looks at what it finds. Its offsets only grow."""
 
