@@ -43,7 +43,7 @@ class Administrator:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
 
-    async def _once(self, request: Any, operation: Asked) -> Any:
+    async def _once(self, request: Any) -> Any:
         """The reply; None when there was none."""
         try:
             return await self.caller.ask(request)
@@ -81,7 +81,7 @@ class Administrator:
                     )
                 ]
             )
-            reply = await self._once(request, change)
+            reply = await self._once(request)
             if reply is not None:
                 (result,) = reply.topics
                 if self._tell(change, result.error_code):
@@ -106,7 +106,7 @@ class Administrator:
         request = DeleteTopicsRequest(
             topics=[DeleteTopicState(topic_id=topic_id)], topic_names=[topic], timeout_ms=10_000
         )
-        reply = await self._once(request, change)
+        reply = await self._once(request)
         if reply is not None:
             self._tell(change, reply.responses[0].error_code)
 
@@ -121,7 +121,7 @@ class Administrator:
             timeout_ms=10_000,
             validate_only=False,
         )
-        reply = await self._once(request, change)
+        reply = await self._once(request)
         if reply is not None:
             self._tell(change, reply.results[0].error_code)
 
@@ -141,7 +141,7 @@ class Administrator:
             ],
             validate_only=False,
         )
-        reply = await self._once(request, change)
+        reply = await self._once(request)
         if reply is not None:
             self._tell(change, reply.responses[0].error_code)
 
@@ -160,7 +160,7 @@ class Administrator:
             ],
             timeout_ms=10_000,
         )
-        reply = await self._once(request, trimmed)
+        reply = await self._once(request)
         if reply is not None:
             answer = reply.topics[0].partitions[0]
             if self._tell(trimmed, answer.error_code):
@@ -184,6 +184,6 @@ class Administrator:
         history = self.caller.history
         deleted = GroupDeleted(by=self.caller.name, asked=history.now(), group=group)
         history.group_deletions.append(deleted)
-        reply = await self._once(DeleteGroupsRequest(groups_names=[group]), deleted)
+        reply = await self._once(DeleteGroupsRequest(groups_names=[group]))
         if reply is not None:
             self._tell(deleted, reply.results[0].error_code)
