@@ -24,6 +24,7 @@ def test_what_a_fault_changes_stands_once_in_its_module_and_is_still_python_afte
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_some_faults_are_found_within_a_few_seeds() -> None:
     """All of them are hunted for by `make simulate-faults`."""
     missed = [catch.fault for catch in hunts(QUICK, seeds=SEEDS, steps=40, jobs=1) if catch.seed is None]
