@@ -72,7 +72,7 @@ def hunt_all(page: Path, *, seeds: int, steps: int, jobs: int) -> int:
         catches.append(catch)
         found = "NOT FOUND" if catch.seed is None else f"seed {catch.seed}: {catch.finding}"
         click.echo(f"{catch.fault}: {found}")
-    hunt.write(page, catches)
+    page.write_text(hunt.page(catches, seeds), encoding="utf-8")
     return int(any(catch.seed is None for catch in catches))
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from simulation import faults
@@ -62,15 +61,11 @@ def hunts(names: Sequence[str], *, seeds: int, steps: int, jobs: int) -> Iterato
         yield from processes.map(hunt, names, repeat(seeds), repeat(steps))
 
 
-def table(catches: Sequence[Catch]) -> str:
-    """The page."""
+def page(catches: Sequence[Catch], seeds: int) -> str:
+    """What `docs/simulation.md` says of a hunt with so many seeds for each fault."""
     rows = [
         f"| {each.fault} | `{faults.FAULTS[each.fault].module}` | "
-        f"{'not found' if each.seed is None else each.seed + 1} | {each.finding.replace('|', '/')} |"
+        f"{f'not in {seeds}' if each.seed is None else each.seed + 1} | {each.finding.replace('|', '/')} |"
         for each in catches
     ]
     return HEAD + "\n".join(rows) + "\n"
-
-
-def write(path: Path, catches: Sequence[Catch]) -> None:
-    path.write_text(table(catches), encoding="utf-8")
