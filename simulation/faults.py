@@ -120,10 +120,10 @@ FAULTS: Final[dict[str, Fault]] = {
         "        work.finish()\n        self._scheduler.call_soon(self._kick)",
         "        work.finish()\n        self._flusher.window or self._scheduler.call_soon(self._kick)",
     ),
-    "a fetch that waits on is not woken again": Fault(
+    "a waiting fetch is not woken": Fault(
         "drave.broker.fetching",
-        "            if session.waiting is None:\n                del watching[watch]\n",
-        "            del watching[watch]\n",
+        "            self.waiting.wake()\n",
+        "            pass\n",
     ),
     "a fetch session keeps the offset that it was given first": Fault(
         "drave.broker.api.k01_fetch",
