@@ -256,6 +256,8 @@ class IdempotentProducer(Producer):
         random = self.caller.random
         await self._identify()
         places = [place for topic in self._topics for place in await self.caller.wait_for(topic)]
+        if random.random() < 0.5:
+            places = [random.choice(places)]  # all that is in flight follows one another
         left = batches
         while left or self._queue:
             fresh = min(left, random.randint(1, IN_FLIGHT_MAX) - len(self._queue))
