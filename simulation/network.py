@@ -447,7 +447,8 @@ class Network:
         if not self.wires:
             return
         chance = self._chance
-        wire = chance.choice(list(self.wires))
+        busy = [wire for wire in self.wires if wire.requests or wire.replies]
+        wire = chance.choice(busy if busy and chance.random() < 0.7 else list(self.wires))
         connection = self.wires[wire]
         deaf = chance.choice(("broker", "client")) if chance.random() < self.weather.deaf else ""
         self.trace.note("break", connection.name, connection.port, deaf and f"{deaf} does not hear")

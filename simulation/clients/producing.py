@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 BY_ID_SINCE: Final = 13
 ZSTD_SINCE: Final = 7
 IN_FLIGHT_MAX: Final = 5
+IMPATIENCE: Final = 0.15
+"""How often a producer gives its connection up while it waits."""
 UNSURE: Final = frozenset(
     (
         ErrorCode.UNKNOWN_SERVER_ERROR,
@@ -260,7 +262,7 @@ class IdempotentProducer(Producer):
             places = [random.choice(places)]  # all that is in flight follows one another
         left = batches
         while left or self._queue:
-            fresh = min(left, random.randint(1, IN_FLIGHT_MAX) - len(self._queue))
+            fresh = min(left, random.choice((1, 3, IN_FLIGHT_MAX)) - len(self._queue))
             for _ in range(max(0, fresh)):
                 self._queue.append(
                     self._number(self.batch(random.choice(places), random.randint(1, 4), idempotent=True))
@@ -286,8 +288,10 @@ class IdempotentProducer(Producer):
     async def _send_window(self, window: list[Outgoing]) -> None:
         """Some batches at a time, each in a request of its own, before any of them is answered."""
         connection = await self.caller.connected()
-        answers = await asyncio.gather(
-            *(self.send([each], connection=connection) for each in window), return_exceptions=True
+        hanging_up = [self._hang_up(connection)] if self.caller.random.random() < IMPATIENCE else []
+        answers, _ = await asyncio.gather(
+            asyncio.gather(*(self.send([each], connection=connection) for each in window), return_exceptions=True),
+            asyncio.gather(*hanging_up),
         )
         stuck: set[Partition] = set()
         for each, answer in zip(window, answers, strict=True):
@@ -299,6 +303,11 @@ class IdempotentProducer(Producer):
                 await self._take(each, answer[0], stuck)
         if stuck:
             await self.caller.back_off()
+
+    async def _hang_up(self, connection: Connection) -> None:
+        """It has waited for long enough, and connects anew."""
+        await self.caller.world.sleep(self.caller.random.choice((0.5, 2, 10, 40)))
+        self.caller.lose(connection)
 
     async def _take(self, outgoing: Outgoing, answer: PartitionProduceResponse, stuck: set[Partition]) -> None:
         """One answer. `stuck`: partitions in which a batch before has to be sent again, so this one may be early."""
