@@ -150,8 +150,8 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.broker.coordinator.markers",
         "            del self._open[transactional_id]\n",
         "            del self._open[transactional_id]\n"
-        "            for place in sorted(ending.decided.places):\n"
-        "                self._broker.scheduler.call_later(RETRY_S, self._append, ending, place)\n",
+        "            again = Ending(ending.decided, ending.coordinator_epoch)\n"
+        "            self._broker.scheduler.call_later(RETRY_S, self._write, again, sorted(again.left))\n",
     ),
     "a transaction ends before all its markers are durable": Fault(
         "drave.broker.coordinator.markers",
