@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test explore check demo bench torture simulate simulate-faults differential conformance budget lock clean
+.PHONY: help setup test explore check demo bench scale torture simulate simulate-faults differential conformance interop budget lock clean
 
 help:
 	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
@@ -16,7 +16,9 @@ help:
 	@echo "make simulate-faults  plants faults in the broker and finds them in simulation (SEEDS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
+	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
+	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
 	@echo "Everything sets up what it needs in .venv by itself. CONTRIBUTING.md says more."
@@ -53,6 +55,10 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
+# Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
+scale: $(READY)
+	$(BIN)/python -m bench.scale $(ARGS)
+
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
 	$(BIN)/python -m differential --seeds $(or $(SEEDS),100) $(ARGS)
@@ -60,6 +66,10 @@ differential: $(READY)
 # Real clients against Drave; what is not on this machine is skipped with the reason. ONLY=java for one of them.
 conformance: $(READY)
 	$(BIN)/python -m conformance $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+# Whole programs that were written for Kafka, killed together with their broker; needs Java 17 and Maven. ONLY=words, say.
+interop: $(READY)
+	$(BIN)/python -m interop $(if $(ONLY),--only $(ONLY)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 # What a request costs in instructions, bytes and calls, beside its budget; ARGS=--accept writes the counts down.
 budget: $(READY)
