@@ -50,6 +50,8 @@ class Caller:
         self.world = world
         self.name = name
         self.random = random
+        self.unanswered = 0
+        """How many questions were never answered: each may still be on its way."""
         self._connection: Connection | None = None
         self._versions: dict[ApiKey, int] = {}
 
@@ -87,9 +89,11 @@ class Caller:
             async with asyncio.timeout(timeout_ms / 1000):
                 return await connection.ask(message, self.version(key))
         except ConnectionLost:
+            self.unanswered += 1
             self.lose(connection)
             raise Unanswered from None
         except TimeoutError:
+            self.unanswered += 1
             self.history.silences.append(Silence(self.name, asked, self.history.now(), key.name))
             self.lose(connection)
             raise Unanswered from None

@@ -66,6 +66,7 @@ class TransactionalProducer(Producer):
         self._sequences: dict[Partition, int] = defaultdict(int)
         self._added: set[Partition] = set()
         self._count = 0
+        self._unanswered = 0
         if version >= BUMPING:
             caller.version(ApiKey.PRODUCE, low=12)
             caller.version(ApiKey.END_TXN, low=5)
@@ -122,6 +123,7 @@ class TransactionalProducer(Producer):
         assert self.fence is not None, "it has an identity"
         self._count += 1
         self._added.clear()
+        self._unanswered = self.caller.unanswered
         now = history.now()
         made = Transaction(
             by=self.caller.name,
@@ -211,6 +213,8 @@ class TransactionalProducer(Producer):
                 if reply.producer_id >= 0 and (reply.producer_id, reply.producer_epoch) != self.identity:
                     self.identity = reply.producer_id, reply.producer_epoch
                     self._sequences.clear()
+                if self.version < BUMPING and self.caller.unanswered > self._unanswered:
+                    await self.identify()  # what is still on its way must not meet the next one: KIP-890's reason
                 return True
             if code not in TRY_AGAIN:
                 if not uncertain:

@@ -168,7 +168,8 @@ class Facts:
         asked += [
             fence.asked
             for fence in self.history.fences
-            if fence.transactional_id == transaction.transactional_id and fence.asked > transaction.begun
+            if fence.transactional_id == transaction.transactional_id
+            and fence.told > transaction.begun  # one that was never answered may come late
         ]
         return min(asked, default=NEVER), transaction.begun.ms + transaction.timeout_ms
 
