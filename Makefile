@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test explore check demo bench scale torture differential conformance interop budget lock clean
+.PHONY: help setup test explore check demo bench scale torture simulate simulate-faults differential conformance interop budget lock clean
 
 help:
 	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
 	@echo "make explore       the property tests with new examples"
-	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker (SEEDS, KILLS)"
+	@echo "make torture       power cuts in a simulated disk, simulated brokers, kill -9 of a real one (SEEDS, WORLDS, KILLS)"
+	@echo "make simulate      a whole broker on virtual time: SEED repeats one run, SEEDS looks through many (STEPS)"
+	@echo "make simulate-faults  plants faults in the broker and finds them in simulation (SEEDS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
@@ -73,9 +75,18 @@ interop: $(READY)
 budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
-# Power cuts in the simulated disk (SEEDS), and kill -9 of a real broker under load from real clients (KILLS).
+# Power cuts in the simulated disk (SEEDS), whole brokers in simulation (WORLDS), and kill -9 of a real broker under load
+# from real clients (KILLS).
 torture: $(READY)
-	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+# One seed's run, exactly as it was; SEEDS of them from SEED on, over all processors; ARGS=--trace prints what happens.
+simulate: $(READY)
+	$(BIN)/python -m simulation $(or $(SEED),0) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
+
+# Faults planted in the real code, one at a time: within how many SEEDS is each found? Writes docs/simulation.md.
+simulate-faults: $(READY)
+	$(BIN)/python -m simulation --hunt docs/simulation.md --seeds $(or $(SEEDS),1000) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

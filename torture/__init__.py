@@ -2,6 +2,7 @@
 
 power cuts   tests/log/test_power_cuts.py, with more seeds: the fault layer drops, tears and reorders what was not
              synced, and the log must open again with all that it acknowledged
+simulation   simulation/: a whole broker and its clients on a virtual clock, network and disk, judged by what they saw
 kill -9      kills.py: a real broker process, killed at moments drawn from a seed while real clients load it
              history.py: what the clients were told, and the judge of it; knows no broker and no client
 

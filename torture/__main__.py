@@ -1,4 +1,5 @@
-"""`python -m torture`: power cuts in the fault layer, then kill -9 of a real broker; a table, and an exit code."""
+"""`python -m torture`: power cuts in the fault layer, whole brokers in simulation, then kill -9 of a real one; a table,
+and an exit code."""
 
 from __future__ import annotations
 
@@ -19,11 +20,12 @@ from torture import kills as kill_nine
 
 @click.command()
 @click.option("--seeds", default=2000, show_default=True, help="Power cuts in the fault layer; 0 leaves them out.")
+@click.option("--worlds", default=2000, show_default=True, help="Seeds of the simulator; 0 leaves it out.")
 @click.option("--kills", default=30, show_default=True, help="kill -9 of a real broker; 0 leaves them out.")
 @click.option("--seed", default=None, type=int, help="What decides when the kills fall; default: the time.")
 @click.option("--against", type=click.Choice(["drave", "kafka"]), default="drave", show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), default=None, help="A folder to leave the data in.")
-def main(seeds: int, kills: int, seed: int | None, against: str, keep: Path | None) -> None:
+def main(seeds: int, worlds: int, kills: int, seed: int | None, against: str, keep: Path | None) -> None:
     """Look for lost, doubled or reordered records, and for groups that go back."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     table = Table(title="Torture")
@@ -31,12 +33,11 @@ def main(seeds: int, kills: int, seed: int | None, against: str, keep: Path | No
     table.add_column("", justify="right")
     failed = False
     if seeds and against == "drave":
-        began = time.monotonic()
         command = [sys.executable, "-m", "pytest", "tests/log/test_power_cuts.py", "--timeout", "0"]
-        failed = bool(subprocess.run(command, env=os.environ | {"SEEDS": str(seeds)}, check=False).returncode)
-        table.add_row("power cuts, seeds", f"{seeds:,}")
-        table.add_row("power cuts, outcome", "[red]failed[/]" if failed else "[green]nothing lost[/]")
-        table.add_row("power cuts, time", f"{time.monotonic() - began:.0f} s")
+        failed = _failed(table, "power cuts", seeds, command, SEEDS=str(seeds))
+    if worlds and against == "drave":
+        command = [sys.executable, "-m", "simulation", "0", "--seeds", str(worlds)]
+        failed = _failed(table, "simulated brokers", worlds, command) or failed
     if kills:
         seed = int(time.time()) if seed is None else seed
         with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
@@ -51,6 +52,16 @@ def main(seeds: int, kills: int, seed: int | None, against: str, keep: Path | No
         failed = failed or bool(report.violations)
     console.print(table)
     sys.exit(1 if failed else 0)
+
+
+def _failed(table: Table, what: str, seeds: int, command: list[str], **environment: str) -> bool:
+    """Run one that looks through seeds, and enter how it went."""
+    began = time.monotonic()
+    failed = bool(subprocess.run(command, env=os.environ | environment, check=False).returncode)
+    table.add_row(f"{what}, seeds", f"{seeds:,}")
+    table.add_row(f"{what}, outcome", "[red]failed[/]" if failed else "[green]nothing lost[/]")
+    table.add_row(f"{what}, time", f"{time.monotonic() - began:.0f} s")
+    return failed
 
 
 def _rows(table: Table, report: kill_nine.Report, seed: int) -> None:

@@ -13,20 +13,23 @@ import gc
 import logging
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from drave.broker.core import Broker
 from drave.catalog import Catalog
 from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs, lock_folder
+from drave.log.driver import OpenLane, ThreadLane
 from drave.model.clock import Clock, Entropy
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.model.system import SystemClock, SystemEntropy
-from drave.net.listener import Listeners, Sessions
-from drave.store.disk import Lock, RealDisk
+from drave.net.listener import Listeners, Sessions, bind_socket
+from drave.store.disk import Disk, Lock, RealDisk
 
 logger = logging.getLogger("drave.server")
 
@@ -35,13 +38,30 @@ GARBAGE_THRESHOLD: Final = 50_000
 """Allocations between two looks of the youngest garbage collection: the broker makes next to no cycles."""
 
 
+def open_catalog(settings: BrokerSettings, entropy: Entropy) -> Catalog:
+    """The catalog in the data folder. Raises CatalogUnusable."""
+    path = settings.data_folder / "catalog.sqlite"
+    return SqliteCatalog(path, entropy, topic_defaults=settings.topic_defaults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a broker stands on: this machine, unless told otherwise. Beside it there is the event loop that runs it."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    entropy: Entropy = field(default_factory=SystemEntropy)
+    disk: Disk = field(default_factory=RealDisk)
+    open_catalog: Callable[[BrokerSettings, Entropy], Catalog] = open_catalog
+    open_lane: OpenLane = ThreadLane
+    bind: Callable[[str, int], socket.socket | None] = bind_socket
+
+
 class Server:
     """A broker with its listeners. `async with Server(settings) as server:` starts and stops it."""
 
-    def __init__(self, settings: BrokerSettings, *, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
+    def __init__(self, settings: BrokerSettings, machine: Machine | None = None) -> None:
         self.settings = settings
-        self._clock = clock or SystemClock()
-        self._entropy = entropy or SystemEntropy()
+        self._machine = machine or Machine()
         self._lock: Lock | None = None
         self._catalog: Catalog | None = None
         self._logs: Logs | None = None
@@ -100,36 +120,34 @@ class Server:
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         settings = self.settings
-        disk = RealDisk()
-        self._lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
-        self._catalog = SqliteCatalog(
-            settings.data_folder / "catalog.sqlite", self._entropy, topic_defaults=settings.topic_defaults
-        )
+        machine = self._machine
+        self._lock = lock_folder(settings.data_folder, disk=machine.disk, node_id=settings.node_id)
+        self._catalog = machine.open_catalog(settings, machine.entropy)
         self._logs = Logs.open(
             settings.data_folder,
-            disk=disk,
-            clock=self._clock,
+            disk=machine.disk,
+            clock=machine.clock,
             settings=settings.storage,
             topics=self._catalog.topics().values(),
             tombstones=self._catalog.tombstones(),
             node_id=settings.node_id,
             locked=True,
         )
-        for topic_id in self._catalog.tombstones():
+        for topic_id in sorted(self._catalog.tombstones()):
             await self._catalog.forget_tombstone(topic_id)  # opening the logs has removed what it stood for
         self._broker = Broker(
             settings,
-            clock=self._clock,
-            entropy=self._entropy,
+            clock=machine.clock,
+            entropy=machine.entropy,
             scheduler=loop,
             catalog=self._catalog,
             logs=self._logs,
         )
-        self._logs.start(loop, self._fail)
+        self._logs.start(loop, self._fail, machine.open_lane)
         await self._broker.groups.start()
         await self._broker.transactions.start()
         self._sessions = Sessions(self._broker)
-        self._listeners = Listeners(self._sessions)
+        self._listeners = Listeners(self._sessions, machine.bind)
         await self._listeners.start(settings.listen)
         self._forget_from = loop.time() + settings.storage.initial_task_delay_ms / 1000
         self._janitor = loop.call_later(HOUSEKEEPING_INTERVAL_S, self._keep_house)
@@ -140,7 +158,7 @@ class Server:
         loop = asyncio.get_running_loop()
         self._sessions.sweep()
         if loop.time() >= self._forget_from:
-            self._logs.keep_house(self._clock.wall_ms())
+            self._logs.keep_house(self._machine.clock.wall_ms())
         self._janitor = loop.call_later(HOUSEKEEPING_INTERVAL_S, self._keep_house)
 
     # -- stopping

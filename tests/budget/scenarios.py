@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
-from unittest.mock import patch
 
 import msgspec
 
 from drave.catalog import Topic
-from drave.log import driver
 from drave.model.clock import Scheduler
 from drave.model.errors import ErrorCode
 from drave.net.listener import Sessions
@@ -68,7 +66,7 @@ FRAMES: Final = WARM_UPS + 2 * STEPS + 1
 
 
 class Thread:
-    """The broker's other thread, as a place in the loop's queue. Stands in for `drave.log.driver.Lane`."""
+    """The broker's other thread, as a place in the loop's queue. A `drave.log.driver.Lane`."""
 
     def __init__(self, name: str, done: Callable[[Any, BaseException | None], None], scheduler: Scheduler) -> None:
         self._done = done
@@ -115,8 +113,7 @@ class Machine:
 
     def __init__(self, *, durability: str = "fsync") -> None:
         self.still = StillBroker(durability=durability, listen="127.0.0.1:9092")
-        with patch.object(driver, "Lane", Thread):
-            self.still.logs.start(self.still.scheduler, _raise)
+        self.still.logs.start(self.still.scheduler, _raise, Thread)
         self.sessions = Sessions(self.still.broker)
         self.still.run()
 

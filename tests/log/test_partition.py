@@ -224,6 +224,18 @@ def test_other_configs_count_from_the_next_batch_on() -> None:
     assert segments(still) == [0, 1]
 
 
+def test_configs_change_while_the_segment_being_written_is_closed_for_want_of_open_files() -> None:
+    """How long it may still grow is known without looking into it."""
+    still = Still(partitions=4, config=LogConfig(segment_ms=100_000), open_segments_max=2)
+    for index in range(4):
+        still.append(batch(timestamp=5000), to=still.partition(index))
+    still.logs.configure(still.log.topic_id, LogConfig(segment_ms=1000))
+    for index in range(4):
+        still.append(batch(timestamp=6001), to=still.partition(index))
+        assert still.partition(index).files is not None
+        assert still.partition(index).files.bases == [0, 1]
+
+
 # -- reading
 
 

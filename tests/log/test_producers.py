@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drave import records
-from drave.log import InvalidProducerEpoch, OutOfOrderSequence, producer_snapshots
+from drave.log import InvalidProducerEpoch, OutOfOrderSequence, StorageError, producer_snapshots
 from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, SentBatch, advance, retreat
 from drave.records import ControlKind
 from tests.log.history import facts
@@ -70,6 +70,24 @@ def test_a_producer_that_nobody_knows_may_begin_anywhere() -> None:
     still = Still()
     still.append(sent(42))
     still.append(sent(43))
+
+
+@pytest.mark.parametrize("sequence", [0, 40])
+@pytest.mark.parametrize("written", [True, False])
+def test_what_follows_a_first_batch_that_a_full_disk_refused_is_not_the_first(sequence: int, written: bool) -> None:
+    """Or else the client, which sends it again, could never get it in: it has up to five batches in flight."""
+    still = Still()
+    if written:
+        still.append()
+    still.disk.room_bytes = 0
+    with pytest.raises(StorageError):
+        still.append(sent(sequence))
+    still.disk.room_bytes = None
+    with pytest.raises(OutOfOrderSequence, match=f"sequence {sequence + 1} where {sequence} is next"):
+        still.append(sent(sequence + 1))
+    for number in range(3):
+        still.append(sent(sequence + number))
+    assert still.log.end == 3 + written
 
 
 def test_a_later_epoch_begins_again_at_zero_and_ends_the_earlier_one() -> None:

@@ -12,7 +12,7 @@ from drave.log.epochs import LeaderEpochs
 from drave.log.recovery import PartitionRecovery, Recovered
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
-from drave.store.disk import write_whole
+from drave.store.disk import SyncFailed, write_whole
 from drave.store.journal import BATCHES, LOG_START, Entry
 from drave.store.names import LEADER_EPOCHS, LOG, METADATA, encode_metadata, offset_name
 from drave.store.recovery_points import RecoveryPoint
@@ -268,6 +268,22 @@ def test_a_second_recovery_finds_what_the_first_one_left() -> None:
     assert second is not None
     assert first.point == second.point._replace(leader_epoch=first.point.leader_epoch)
     assert folder.logs == {0: [b"a", b"b", b"c"]}
+
+
+def test_what_is_kept_is_durable_though_a_sync_failed_before_and_the_kernel_takes_its_pages_for_clean() -> None:
+    folder = Folder(at_0=[A])
+    for each in (FOLDER, *FOLDER.parents):
+        folder.disk.sync_folder(each)
+    point = folder.point(1, position=len(A))
+    log = folder.disk.open(FOLDER / offset_name(0, LOG))
+    log.pwrite(B, len(A))
+    folder.disk.failing_syncs = 1
+    with pytest.raises(SyncFailed):
+        log.sync()
+    folder.disk.kill()
+    folder.recover(entry(B), point=point)
+    folder.disk.power_cut()
+    assert folder.logs == {0: [b"a", b"b"]}
 
 
 def test_a_log_that_compaction_has_left_gaps_in_is_taken_as_it_is() -> None:

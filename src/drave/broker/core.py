@@ -116,7 +116,7 @@ class Broker:
         self.transactions = Transactions(self)
         self.admissions: dict[tuple[PartitionLog, int, int], deque[Admission]] = {}
         """By partition, producer id and epoch: the batches that stand in line behind one that asks its coordinator."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
         catalog.on_broker_configs(self._follow_settings)
@@ -190,11 +190,11 @@ class Broker:
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run a coroutine that somebody's request needs. The broker owns it; its failure is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._reap)
 
     def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s failed", task.get_name(), exc_info=error)
 

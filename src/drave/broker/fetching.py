@@ -129,7 +129,7 @@ class Waiting:
         if self._session.waiting is not None:
             self._session.waiting.expire()
         self._session.waiting = self
-        self._hub.parked.add(self)
+        self._hub.parked[self] = None
         self._timer = self._hub.scheduler.call_later(wait_s, self.expire)
 
     def wake(self) -> None:
@@ -146,7 +146,7 @@ class Waiting:
 
     def stop(self) -> None:
         """No longer wait: it is being answered, or the client has gone."""
-        self._hub.parked.discard(self)
+        self._hub.parked.pop(self, None)
         if self._session.waiting is self:
             self._session.waiting = None
         if self._timer is not None:
@@ -163,7 +163,7 @@ class FetchHub:
 
     def __init__(self, scheduler: Scheduler, clock: Clock, entropy: Entropy, *, sessions_max: int) -> None:
         self.scheduler = scheduler
-        self.parked: set[Waiting] = set()
+        self.parked: dict[Waiting, None] = {}
         self._clock = clock
         self._entropy = entropy
         self._sessions_max = sessions_max

@@ -34,17 +34,34 @@ HARMLESS: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT})
 """Failures after which the file is surely as it was. After any other, what a restart would find is not known."""
 
 
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the file at `path`, of whatever thread. Raises CatalogUnusable."""
+    try:
+        # Autocommit in the module's words: a transaction begins where we say BEGIN. No patience with a lock: it is
+        # another broker's, and that one will keep it.
+        return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise CatalogUnusable(str(path), _why(error)) from error
+
+
 class SqliteCatalog(CatalogBase):
     """A `Catalog` in a file of its own. Raises CatalogUnusable when it cannot be opened."""
 
-    def __init__(self, path: Path, entropy: Entropy, *, topic_defaults: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        entropy: Entropy,
+        *,
+        topic_defaults: Mapping[str, str] | None = None,
+        connect: Callable[[Path], sqlite3.Connection] = connect,
+    ) -> None:
         super().__init__(topic_defaults)
         self._path = path
         self._failure: CatalogUnusable | None = None
         self._turn = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="catalog")
-        self._connection = _connect(path)
+        self._connection = connect(path)
         try:
             self._open(entropy)
         except sqlite3.Error as error:
@@ -71,7 +88,7 @@ class SqliteCatalog(CatalogBase):
                 raise self._failure
             ready = plan()
             if ready.writes:
-                await asyncio.wrap_future(self._thread.submit(self._commit, ready.writes))
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, ready.writes)
             return ready.apply()
 
     # -- on the catalog's thread
@@ -143,15 +160,6 @@ class SqliteCatalog(CatalogBase):
             return self._topic(name, topic_id_from_text(topic_id), partitions, json.loads(configs), version)
         except DraveError as error:
             raise DraveError(f"topic {name!r}: {error}") from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        # Autocommit in the module's words: a transaction begins where we say BEGIN. No patience with a lock: it is
-        # another broker's, and that one will keep it.
-        return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise CatalogUnusable(str(path), _why(error)) from error
 
 
 def _execute(connection: sqlite3.Connection, write: Write) -> None:

@@ -1,4 +1,4 @@
-"""Drives a Flusher: with two threads beside the loop, or step by step.
+"""Drives a Flusher: with two lanes beside the loop (threads; events of the simulator), or step by step.
 
     loop    append, append, append ─┐                 ┌─ finish: watermarks, replies ─ append …
     commit                          └─ journal, sync ─┘
@@ -16,7 +16,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from drave.log.commit import Commit
 from drave.log.flusher import Flusher, Work
@@ -36,10 +36,28 @@ def drain(flusher: Flusher) -> None:
         work.finish()
 
 
-class Lane:
-    """A thread that runs one work at a time, and tells the loop when it is done."""
+Done = Callable[[Work, BaseException | None], None]
+"""Called on the loop with what was run, and what it raised."""
 
-    def __init__(self, name: str, done: Callable[[Work, BaseException | None], None], scheduler: Scheduler) -> None:
+
+class Lane(Protocol):
+    """Runs one work at a time beside the loop, and tells it when it is done."""
+
+    def give(self, work: Work) -> None: ...
+
+    def stop(self, *, wait: bool) -> None:
+        """End after what was given."""
+        ...
+
+
+OpenLane = Callable[[str, Done, Scheduler], Lane]
+"""What makes a lane, of its name, whom to tell, and the loop to tell it on."""
+
+
+class ThreadLane:
+    """A lane that is a thread."""
+
+    def __init__(self, name: str, done: Done, scheduler: Scheduler) -> None:
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._done = done
         self._scheduler = scheduler
@@ -50,7 +68,6 @@ class Lane:
         self._queue.put(work)
 
     def stop(self, *, wait: bool) -> None:
-        """End the thread after what it was given."""
         self._queue.put(None)
         if wait:
             self._thread.join()
@@ -68,17 +85,23 @@ class Lane:
                 return  # the loop was closed without waiting for us
 
 
-class ThreadDriver:
+class Driver:
     """Two lanes, and the loop that gives them their work."""
 
     def __init__(
-        self, flusher: Flusher, clock: Clock, scheduler: Scheduler, on_failure: Callable[[BaseException], None]
+        self,
+        flusher: Flusher,
+        clock: Clock,
+        scheduler: Scheduler,
+        on_failure: Callable[[BaseException], None],
+        open_lane: OpenLane = ThreadLane,
     ) -> None:
         self._flusher = flusher
         self._clock = clock
         self._scheduler = scheduler
         self._on_failure = on_failure
-        self._commits = Lane("drave-commit", self._committed, scheduler)
+        self._open_lane = open_lane
+        self._commits = open_lane("drave-commit", self._committed, scheduler)
         self._chores: Lane | None = None
         self._inline_s = flusher.settings.inline_sync_us_max / 1e6
         self._woken = False
@@ -140,7 +163,7 @@ class ThreadDriver:
             self._rest(self._flusher.paused_s)
             return
         if self._chores is None:
-            self._chores = Lane("drave-chores", self._chore_done, self._scheduler)
+            self._chores = self._open_lane("drave-chores", self._chore_done, self._scheduler)
         self._chore_began = self._clock.monotonic()
         self._chores.give(chore)
 
@@ -181,7 +204,7 @@ class ThreadDriver:
         self._settled = None
 
     def stop(self) -> None:
-        """End the threads after what they were given; nothing more is given to them.
+        """End the lanes after what they were given; nothing more is given to them.
 
         After a failure nobody waits for them: a disk that fails may also keep them for ever.
         """

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from drave.log.driver import ThreadDriver, drain
+from drave.log.driver import Driver, OpenLane, ThreadLane, drain
 from drave.log.errors import StorageError
 from drave.log.flusher import Flusher
 from drave.log.housekeeping import free_segments, keep_house, look_for_compaction
@@ -74,7 +74,7 @@ class Logs:
         self._lock = lock
         self._closed = False
         self._partitions = partitions
-        self._driver: ThreadDriver | None = None
+        self._driver: Driver | None = None
         self._retention = Round(self, keep_house)
         self._compaction = Round(self, look_for_compaction)
 
@@ -133,9 +133,11 @@ class Logs:
 
     # -- running
 
-    def start(self, scheduler: Scheduler, on_failure: Callable[[BaseException], None]) -> None:
+    def start(
+        self, scheduler: Scheduler, on_failure: Callable[[BaseException], None], open_lane: OpenLane = ThreadLane
+    ) -> None:
         """Make durable what is appended from now on. `on_failure` is called once, when the disk fails."""
-        self._driver = ThreadDriver(self._shared.flusher, self._shared.clock, scheduler, on_failure)
+        self._driver = Driver(self._shared.flusher, self._shared.clock, scheduler, on_failure, open_lane)
 
     def flush(self) -> None:
         """Do all that waits, here and now, instead of `start`: for tests, the simulator and tools."""

@@ -78,6 +78,7 @@ class PartitionLog:
     __slots__ = (
         "_active",
         "_epochs",
+        "_first_timestamp",
         "_flusher",
         "_has_folder",
         "_index_interval_bytes",
@@ -145,6 +146,8 @@ class PartitionLog:
         self._loaded = False
         self._active: Segment | None = None
         self._opened_size = 0
+        self._first_timestamp = NOTHING_YET
+        """Of the active segment, whose file may be closed when configs change."""
         self._roll_above = 0
         self._stable_segment: Segment | None = None
         self._stable_position = 0
@@ -185,7 +188,7 @@ class PartitionLog:
             raise self._flusher.refusal
         active = self._active
         if active is None:
-            active = self._begin_writing()
+            active = self._begin_writing_for(header, marker)
         idempotent = header.producer_id >= 0
         if idempotent and marker is None:
             sent = self._producers.check(header)
@@ -263,9 +266,15 @@ class PartitionLog:
         self._flusher.touched(self)
         return StorageError(str(self), f"the batch was not appended: {why}")
 
+    def _begin_writing_for(self, header: BatchHeader, marker: Marker | None) -> Segment:
+        """A segment to write to. Its producer is heard of before the disk may refuse it: see `Producers.expect`."""
+        self.load()
+        if header.producer_id >= 0 and marker is None:
+            self._producers.check(header)
+        return self._begin_writing()
+
     def _begin_writing(self) -> Segment:
         """Files, if there are none, and a segment to write to."""
-        self.load()
         if self.removed:
             raise StorageError(str(self), "the topic was deleted")
         files = self.files
@@ -294,21 +303,24 @@ class PartitionLog:
         self.files.file(active)
         self._active = active
         active.index_entries_max = index_entries_max(self.config)
+        self._first_timestamp = active.first_timestamp() if active.size else NOTHING_YET
         self._set_roll_time(active)
 
     def _set_roll_time(self, active: Segment) -> None:
-        first = active.first_timestamp() if active.size else NOTHING_YET
+        first = self._first_timestamp
         self._roll_above = first if first == NOTHING_YET else roll_after(self, active.base, first)
 
     def _roll_for(self, active: Segment, timestamp: int) -> Segment:
         """A segment for the next batch: a new one, unless this one is still empty."""
         if active.size:
             active = self._roll(active)
-        self._roll_above = roll_after(self, active.base, timestamp)
+        self._first_timestamp = timestamp
+        self._set_roll_time(active)
         return active
 
     def roll(self) -> None:
         """Begin a new segment, which the active one must not be empty for. Raises StorageError."""
+        self.load()
         self._roll(self._active or self._begin_writing())
 
     def _roll(self, active: Segment) -> Segment:

@@ -58,6 +58,9 @@ from drave.store.transaction_index import AbortedTransaction
 BATCHES_KEPT: Final = 5
 """Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
 
+ASKING_MAX: Final = 1000
+"""So many producers whose first batch was not taken yet are remembered for long."""
+
 LOOKED_AT_MAX: Final = 10_000
 """Producers that one call of `expire` looks at, in some 1 ms."""
 
@@ -131,6 +134,7 @@ class Producers:
         """
         producer = self._by_id.get(header.producer_id)
         if producer is None:
+            self._check_unknown(header)
             return None
         if self._open:
             self._check_transaction(header)
@@ -150,6 +154,14 @@ class Producers:
         if sequence > 0:
             raise OutOfOrderSequence(header.producer_id, sequence, 0)
         return None
+
+    def _check_unknown(self, header: BatchHeader) -> None:
+        """It may begin with any sequence, but not behind a batch that was refused when the disk was full."""
+        epoch, lowest = self._asking.get(header.producer_id, (NONE, NONE))
+        if epoch == header.producer_epoch and header.base_sequence > lowest:
+            raise OutOfOrderSequence(header.producer_id, header.base_sequence, lowest)
+        if header.base_sequence >= 0:
+            self.expect(header)
 
     def _check_transaction(self, header: BatchHeader) -> None:
         start = self._open.get(header.producer_id)
@@ -182,6 +194,7 @@ class Producers:
         producer = self._by_id.get(producer_id)
         if producer is None:
             producer = self._by_id[producer_id] = Producer(header.producer_epoch)
+            self._asking.pop(producer_id, None)
         elif producer.epoch != header.producer_epoch:
             producer.epoch = header.producer_epoch
             producer.batches.clear()
@@ -211,7 +224,8 @@ class Producers:
         Where there are very many, each call looks at some of them, so that nobody is kept waiting.
         """
         limit = now_ms - after_ms
-        self._asking.clear()  # they ask again, or have gone
+        if len(self._asking) > ASKING_MAX:
+            self._asking.clear()  # most have gone; the others ask again
         waiting = self._to_look_at = self._to_look_at or list(self._by_id)
         some = waiting[-LOOKED_AT_MAX:]
         del waiting[-LOOKED_AT_MAX:]
@@ -237,7 +251,8 @@ class Producers:
         return producer_id in self._open and self._by_id[producer_id].epoch == epoch
 
     def expect(self, header: BatchHeader) -> None:
-        """A batch begins a transaction here if its coordinator lets it: none that comes after it may be the first."""
+        """A batch is about to be the first of its producer, or of a transaction, if the disk and the coordinator let
+        it: until it is, none that comes after it may be."""
         epoch, lowest = self._asking.get(header.producer_id, (NONE, NONE))
         if header.producer_epoch > epoch or (header.producer_epoch == epoch and header.base_sequence < lowest):
             self._asking[header.producer_id] = header.producer_epoch, header.base_sequence

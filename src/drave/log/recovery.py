@@ -13,7 +13,8 @@
 3. Take the journal's entries in order. Below the end: skip it when the batch there is the same, else cut there and
    append it, for the journal is right. At the end: append. Above: drop it and all that follow; nobody was told of them.
 4. Build index entries past the point; producers are the last snapshot and what follows it; end = max(end, log start).
-5. Sync what was kept, and its folder.
+5. Write what was kept past the point once more, sync it, and its folder: where a sync has failed, the kernel may hold
+   pages that it takes for clean and never wrote, and after a restart nobody else would notice.
 
 Nothing is taken away that a second recovery would need, so a crash in the middle of this one does no harm. What only
 the old recovery point needs (older producer snapshots) is named, to be removed once the new point is durable.
@@ -56,6 +57,8 @@ NO_ENTRY: Final = 1 << 63
 """Above every offset."""
 
 NO_GAPS: Final = -1
+
+COPY_BYTES: Final = 1 << 20
 
 _LENGTH_END: Final = 12
 _OUTLINE: Final = struct.Struct(">qi5xI")
@@ -417,7 +420,9 @@ class PartitionRecovery:
     def _save(self, start: int) -> Recovered:
         derived = self._derived or self._derive_anew()
         for segment in self._scanned:
-            self._disk.open(segment.path).sync()
+            file = self._disk.open(segment.path)
+            _write_again(file, self._start_of(segment), segment.size)
+            file.sync()
         if not self._has_folder:
             return Recovered(self._new_point(start, derived, -1), True, self._truncated_bytes, self._replayed)
         if self._known is None:
@@ -466,6 +471,13 @@ class PartitionRecovery:
         if last.max_timestamp is None and point is not None and point.segment_base == last.base:
             return point.max_timestamp, point.max_timestamp_offset
         return last.largest_timestamp()
+
+
+def _write_again(file: File, at: int, end: int) -> None:
+    """Make the pages of a part of a file dirty, with what they hold."""
+    while at < end and (data := file.pread(min(COPY_BYTES, end - at), at)):
+        write_all(file, data, at)
+        at += len(data)
 
 
 def _end_of(entry: Entry) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from drave.broker.core import Broker
@@ -62,7 +62,7 @@ class Sessions:
         advertised = broker.settings.advertise
         self.newcomers = None if advertised is None else Newcomers(advertised)
         self.outbox = Outbox(broker.scheduler)
-        self.open: set[Session] = set()
+        self.open: dict[Session, None] = {}
         self._refused = 0
 
     @property
@@ -82,12 +82,12 @@ class Sessions:
                     self._refused,
                 )
             return False
-        self.open.add(session)
+        self.open[session] = None
         return True
 
     def gone(self, session: Session) -> None:
         """The connection is closed."""
-        self.open.discard(session)
+        self.open.pop(session, None)
         if self.newcomers is not None and session.has_come:
             self.newcomers.came(session.client_host)
 
@@ -132,10 +132,11 @@ class Sessions:
 
 
 class Listeners:
-    """The listening sockets."""
+    """The listening sockets. `bind` makes one for an address, or None where an address need not be."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, bind: Callable[[str, int], socket.socket | None] | None = None) -> None:
         self._sessions = sessions
+        self._bind = bind or bind_socket
         self._servers: list[asyncio.Server] = []
         self.addresses: list[Address] = []
 
@@ -144,7 +145,7 @@ class Listeners:
         loop = asyncio.get_running_loop()
         free_port = 0
         for host, port in wanted:
-            sock = _bind(host, port or free_port)
+            sock = self._bind(host, port or free_port)
             if sock is None:
                 continue
             free_port = free_port or sock.getsockname()[1]
@@ -162,7 +163,7 @@ class Listeners:
         self._servers.clear()
 
 
-def _bind(host: str, port: int) -> socket.socket | None:
+def bind_socket(host: str, port: int) -> socket.socket | None:
     """A bound socket. None for ::1 on a machine without IPv6: 127.0.0.1 is enough there."""
     try:
         family, _, _, _, address = _resolve(host, port)[0]

@@ -175,7 +175,7 @@ class SimulatedFile:
 
     def read_now(self, size: int, at: int) -> Buffer:
         self._alive()
-        if self._disk.cold:
+        if self._disk.is_cold():
             raise WouldBlock
         data = bytes(self._node.written[at : at + size])
         if len(data) != size:
@@ -319,6 +319,10 @@ class SimulatedDisk:
             sectors = [sector for sector in sorted(node.dirty) if self.chance.random() < 0.5]
             node.persist(sectors)
             node.dirty.difference_update(sectors)
+
+    def is_cold(self) -> bool:
+        """Whether the bytes that somebody wants to read now are not in memory."""
+        return self.cold
 
     def sync_fails(self, path: Path) -> bool:
         self.syncs.append(path)

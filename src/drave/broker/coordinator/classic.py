@@ -405,7 +405,7 @@ class ClassicGroup:
         """Members have joined this generation and not asked for their assignment: go on without them."""
         if self.state not in (GroupState.COMPLETING_REBALANCE, GroupState.STABLE) or not self._unsynced:
             return
-        for member_id in list(self._unsynced):
+        for member_id in sorted(self._unsynced):
             member = self.members.get(member_id)
             if member is not None:
                 self._remove(member, out)

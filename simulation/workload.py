@@ -1,0 +1,296 @@
+"""What the clients of one seed do.
+
+    topics    orders, ledger    never deleted: the strictest laws hold in them
+              copies            what copiers write
+              keys              compacted
+              trimmed           an administrator deletes records from it
+              fleeting          is deleted and made anew, and grows
+              brief             forgets what is old
+
+Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one may
+begin before the last has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from simulation.clients.administering import Administrator
+from simulation.clients.caller import Caller
+from simulation.clients.copying import Copier
+from simulation.clients.grouping import GroupReader, Member
+from simulation.clients.looking import look
+from simulation.clients.offsets import Bookkeeper, Watcher
+from simulation.clients.producing import IdempotentProducer, PlainProducer
+from simulation.clients.reading import Reader
+from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
+from simulation.world import World
+
+STABLE: Final = ("orders", "ledger")
+SOURCE: Final = "orders"
+COPIES: Final = "copies"
+GROUPS: Final = ("group", "copiers")
+COMPACTED: Final = "keys"
+TRIMMED: Final = "trimmed"
+FLEETING: Final = "fleeting"
+BRIEF: Final = "brief"
+EVERYTHING: Final = "everything"
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies")
+ASIDE: Final = 0.15
+"""How much more seldom those are there who are not of the theme."""
+KEYS: Final = (2, 7, 40)
+"""How many keys a compacted topic may have."""
+CLOCK_JUMP_MS: Final = 3_000
+"""So far the wall clock jumps from one life to the next, at most."""
+DELETE_RETENTION_MS: Final = ("1000", "120000")
+"""Tombstones go during the run, or never."""
+
+Work = Callable[[Caller, int], Awaitable[None]]
+"""What one process does, about so many steps long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A client that may be there."""
+
+    name: str
+    work: Work
+    weight: float
+    """How often it is there."""
+    mortal: bool = True
+    """Whether its processes are killed."""
+
+
+class Workload:
+    """The clients of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._random = world.random
+        self._steps = world.plan.steps
+        self._theme = self._random.choice(THEMES)
+        self._keys = tuple(b"key-%d" % number for number in range(self._random.choice(KEYS)))
+
+    async def live(self) -> None:
+        """Everything that clients do, to the last look."""
+        world = self._world
+        administrator = Administrator(self._caller("administrator/0"))
+        await self._make_topics(administrator)
+        roles = [role for role in self._roles() if self._random.random() < role.weight]
+        tasks = [world.spawn(self._live_row(role), role.name) for role in roles]
+        await asyncio.gather(*tasks)
+        administrator.caller.close()
+        while not world.is_healed:
+            await world.sleep(100)
+        await self._look_twice()
+        self._tell_of_the_world()
+
+    def _tell_of_the_world(self) -> None:
+        """What the laws have to know of it."""
+        world, history = self._world, self._world.history
+        history.is_calm = world.plan.kind == "calm"
+        history.crashes = world.plan.crashes
+        history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)
+
+    def _caller(self, name: str) -> Caller:
+        return Caller(self._world, name, Random(self._random.getrandbits(64)))
+
+    async def _look_twice(self) -> None:
+        """And between the two, sometimes, the power fails once more, or the broker restarts."""
+        world, history = self._world, self._world.history
+        caller = self._caller("last look/0")
+        history.ending = await look(caller)
+        caller.close()
+        end = self._random.choice(("stay", "stop", "power"))
+        if end != "stay":
+            if end == "stop":
+                world.machine.stop()
+            else:
+                world.machine.crash(power=True)
+            caller = self._caller("last look/1")
+            history.ending = await look(caller)
+            caller.close()
+
+    async def _make_topics(self, administrator: Administrator) -> None:
+        random = self._random
+        for topic in (*STABLE, COPIES, TRIMMED, FLEETING):
+            await administrator.create(topic, random.randint(1, 3), {})
+        compacted = {
+            "cleanup.policy": "compact",
+            "min.cleanable.dirty.ratio": random.choice(("0.01", "0.3")),
+            "delete.retention.ms": random.choice(DELETE_RETENTION_MS),
+            "segment.ms": random.choice(("500", "3000")),
+        }
+        await administrator.create(COMPACTED, random.randint(1, 2), compacted)
+        await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
+
+    # -- processes
+
+    async def _live_row(self, role: Role) -> None:
+        """One process after another, until one has come to its end."""
+        random, world = self._random, self._world
+        left, number = self._steps, 0
+        zombies: list[asyncio.Task[None]] = []
+        while left > 0:
+            caller = self._caller(f"{role.name}/{number}")
+            number += 1
+            share = left if not role.mortal or number > 4 else random.randint(1, left)
+            left -= share
+            process = asyncio.create_task(self._live_once(role, caller, share), name=caller.name)
+            zombies.append(process)
+            if role.mortal and random.random() < 0.4:
+                await world.sleep(random.randint(1, 3_000))
+                if random.random() < 0.5:
+                    process.cancel()  # killed; or else the next one begins beside it
+            else:
+                await asyncio.wait([process])
+            await world.sleep(random.choice((0, 0, 50, 1_000)))
+        for result in await asyncio.gather(*zombies, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    async def _live_once(self, role: Role, caller: Caller, steps: int) -> None:
+        try:
+            await role.work(caller, steps)
+        finally:
+            caller.close()
+
+    # -- who is there
+
+    def _roles(self) -> Iterator[Role]:
+        """Everybody who may be there; who is not of the seed's theme seldom is."""
+        for theme, role in self._all_roles():
+            share = 1.0 if self._theme in (theme, EVERYTHING) else ASIDE
+            yield replace(role, weight=role.weight * share)
+
+    def _all_roles(self) -> Iterator[tuple[str, Role]]:
+        for theme, roles in (
+            ("records", self._producers()),
+            ("transactions", self._transactional()),
+            ("keys", self._keyed()),
+            ("groups", self._members()),
+            ("copies", self._copiers()),
+        ):
+            for role in roles:
+                yield theme, role
+        for role in (*self._readers(), *self._others()):
+            yield self._theme, role
+
+    def _producers(self) -> Iterator[Role]:
+        yield Role("plain", lambda caller, steps: PlainProducer(caller, STABLE).live(steps), 0.7)
+        yield Role("fleeting", lambda caller, steps: PlainProducer(caller, (FLEETING, TRIMMED, BRIEF)).live(steps), 0.7)
+        for number in range(2):
+            yield Role(
+                f"idempotent-{number}", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.8
+            )
+        yield Role("trimming writer", lambda caller, steps: IdempotentProducer(caller, (TRIMMED,)).live(steps), 0.5)
+
+    def _writer(
+        self,
+        transactional_id: str,
+        topics: Sequence[str],
+        *,
+        keys: Sequence[bytes | None] = (None,),
+        pauses_ms: Sequence[int] = (0, 0, 5, 50),
+    ) -> Work:
+        version = self._random.choice((1, 2))
+
+        def work(caller: Caller, steps: int) -> Awaitable[None]:
+            producer = TransactionalProducer(caller, transactional_id, version=version, keys=keys)
+            return TransactionalWriter(producer, topics, pauses_ms=pauses_ms).live(max(1, steps // 4))
+
+        return work
+
+    def _transactional(self) -> Iterator[Role]:
+        for number in range(3):
+            yield Role(f"transactional-{number}", self._writer(f"t-{number}", STABLE), 0.7)
+        yield Role("trimming transactional", self._writer("t-trimmed", (TRIMMED, "orders")), 0.5)
+
+    def _keyed(self) -> Iterator[Role]:
+        for number in range(2):
+            yield Role(
+                f"keyed-{number}",
+                lambda caller, steps: IdempotentProducer(caller, (COMPACTED,), keys=self._keys).live(steps),
+                0.7,
+            )
+        slowly = (50, 300, 1_000)
+        yield Role("keyed transactional", self._writer("t-keys", (COMPACTED,), keys=self._keys), 0.6)
+        yield Role(
+            "slow keyed transactional",
+            self._writer("t-slow-keys", (COMPACTED,), keys=self._keys, pauses_ms=slowly),
+            0.8,
+        )
+        for name, committed_only in (("reader of keys", False), ("committed reader of keys", True)):
+            yield Role(name, self._reader((COMPACTED,), committed_only=committed_only), 0.6)
+
+    def _reader(self, topics: Sequence[str], *, committed_only: bool) -> Work:
+        by_id = FLEETING in topics
+        return lambda caller, steps: Reader(caller, topics, committed_only=committed_only, by_id=by_id).live(steps)
+
+    def _readers(self) -> Iterator[Role]:
+        yield Role("reader", self._reader(STABLE, committed_only=False), 0.5)
+        yield Role("committed reader", self._reader(STABLE, committed_only=True), 0.7)
+        yield Role("reader of all", self._reader((FLEETING, TRIMMED, BRIEF, COMPACTED), committed_only=False), 0.3)
+        yield Role("committed reader of all", self._reader((TRIMMED, COMPACTED, COPIES), committed_only=True), 0.3)
+
+    def _members(self) -> Iterator[Role]:
+        random = self._random
+        committed_only = random.random() < 0.5
+        for number in range(random.randint(1, 3)):
+            instance = f"instance-{number}" if random.random() < 0.5 else None
+            yield Role(f"member-{number}", self._member(instance, committed_only=committed_only), 0.9)
+
+    def _member(self, instance: str | None, *, committed_only: bool) -> Work:
+        return lambda caller, steps: GroupReader(
+            Member(caller, "group", STABLE, instance=instance), committed_only=committed_only
+        ).live(steps)
+
+    def _copiers(self) -> Iterator[Role]:
+        """One alone, or some in a group."""
+        random = self._random
+        if random.random() < 0.5:
+            yield Role("copier", self._copier("t-copier", alone=True), 0.9)
+        else:
+            for number in range(random.randint(1, 3)):
+                yield Role(f"copier-{number}", self._copier(f"t-copier-{number}", alone=False), 0.9)
+        yield Role("source", lambda caller, steps: IdempotentProducer(caller, (SOURCE,)).live(steps), 0.5)
+        yield Role("transactional source", self._writer("t-source", (SOURCE,)), 0.5)
+
+    def _copier(self, transactional_id: str, *, alone: bool) -> Work:
+        version = self._random.choice((1, 2))
+
+        def work(caller: Caller, steps: int) -> Awaitable[None]:
+            producer = TransactionalProducer(caller, transactional_id, version=version)
+            place = None if alone else Member(caller, "copiers", (SOURCE,))
+            return Copier(producer, "copiers", SOURCE, COPIES, member=place).live(steps)
+
+        return work
+
+    def _others(self) -> Iterator[Role]:
+        yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
+        yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
+        yield Role("administrator", self._administer, 0.6, mortal=False)
+
+    async def _administer(self, caller: Caller, steps: int) -> None:
+        random, world = self._random, self._world
+        administrator = Administrator(caller)
+        for number in range(max(1, steps // 3)):
+            await world.sleep(random.choice((10, 100, 1_000)))
+            match random.choice(("trim", "trim", "delete", "make", "grow", "alter", "group")):
+                case "trim":
+                    await administrator.trim_some(TRIMMED)
+                case "delete":
+                    await administrator.delete(FLEETING)
+                    await administrator.create(FLEETING, random.randint(1, 3), {})
+                case "make":
+                    await administrator.create(f"more-{number}", random.randint(1, 2), {})
+                case "grow":
+                    await administrator.grow(random.choice((FLEETING, TRIMMED)))
+                case "alter":
+                    await administrator.alter(COMPACTED, {"segment.ms": random.choice(("200", "2000", None))})
+                case "group":
+                    await administrator.delete_group("books")

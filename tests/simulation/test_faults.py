@@ -1,0 +1,31 @@
+"""Planted faults: each is a piece of the product that is really there, and the simulator finds them."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation.faults import FAULTS, source_of
+from simulation.hunt import hunts
+
+QUICK = (
+    "a rebalance does not raise the generation",
+    "the last stable offset is one too far",
+    "whoever wrote during a commit is forgotten",
+)
+SEEDS = 10
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_what_a_fault_changes_stands_once_in_its_module_and_is_still_python_afterwards(name: str) -> None:
+    fault = FAULTS[name]
+    source = source_of(fault.module)
+    assert source.count(fault.right) == 1
+    compile(source.replace(fault.right, fault.wrong), fault.module, "exec")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_some_faults_are_found_within_a_few_seeds() -> None:
+    """All of them are hunted for by `make simulate-faults`."""
+    missed = [catch.fault for catch in hunts(QUICK, seeds=SEEDS, steps=40, jobs=1) if catch.seed is None]
+    assert missed == []
