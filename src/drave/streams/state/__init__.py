@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 Change = tuple[bytes, bytes | None]
 """A key, and its new value or None for its end."""
@@ -27,6 +27,33 @@ class TaskId:
 
     def __str__(self) -> str:
         return f"{self.name}-{self.partition}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        name, _, partition = text.rpartition("-")
+        return cls(name, int(partition))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """A store of each task. `source` names the topic that is its changelog already; else the app keeps one."""
+
+    name: str
+    source: str | None = None
+
+
+class TaskStore(Protocol):
+    """A store as its task sees it: what changed since the last commit. It is made when the state below is restored."""
+
+    @property
+    def spec(self) -> StoreSpec: ...
+    def changes(self) -> list[Change]:
+        """What changed since the last call, in the order of the first change; from now on it counts as committed."""
+        ...
+
+    def __len__(self) -> int:
+        """Entries in memory."""
+        ...
 
 
 class TaskState(Protocol):
