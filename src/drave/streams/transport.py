@@ -104,7 +104,7 @@ class Transport(Protocol):
         headers: Headers = (),
         partition: int | None = None,
     ) -> None:
-        """Queue one record; waits while the queue is full. Without a partition the key decides, as in Kafka's own clients."""
+        """Queue one record; waits while the queue is full. Without a partition the key decides, as in Java."""
         ...
 
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
@@ -126,7 +126,7 @@ class Transport(Protocol):
         ...
 
     def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
-        """Committed records from `start` up to `end`, without a group, in portions; an empty portion means "not yet"."""
+        """Committed records from `start` up to `end`, without a group, in portions; an empty one means "not yet"."""
         ...
 
     def close(self) -> None:
