@@ -18,7 +18,7 @@ from drave.streams.steps.base import Step
 from drave.streams.steps.sources import Repartition, Sink, Source, TableSource
 from drave.streams.topology import SubTopology, Topology
 
-_WIDTH: Final = 190
+_WIDTH: Final = 216
 _HEIGHT: Final = 46
 _GAP_X: Final = 56
 _GAP_Y: Final = 18
@@ -26,7 +26,7 @@ _MARGIN: Final = 24
 _TITLE: Final = 26
 _NAME_MAX: Final = 27
 _STYLE: Final = """
-  svg { color-scheme: light dark; font: 13px system-ui, sans-serif; --ink: #1d2433; --soft: #5d6880; --box: #ffffff;
+  svg { color-scheme: light dark; font: 12px system-ui, sans-serif; --ink: #1d2433; --soft: #5d6880; --box: #ffffff;
         --line: #9aa5ba; --frame: #f3f5f9; --topic: #2f6fdb; --state: #b4590f; }
   @media (prefers-color-scheme: dark) { svg { --ink: #e8ecf4; --soft: #9aa6bd; --box: #1c2230; --line: #55617a;
         --frame: #141924; --topic: #78a8ff; --state: #f0a35e; } }
@@ -151,22 +151,37 @@ def _layout(
     frames: dict[SubTopology, tuple[int, int, int, int]] = {}
     top, width = _MARGIN, 0
     for sub in topology.subs:
-        columns: dict[int, list[Step]] = {}
-        depth: dict[Step, int] = {}
-        for step in sub.steps:
-            depth[step] = max((depth[parent.step] + 1 for parent in step.parents if parent.step in depth), default=0)
-            columns.setdefault(depth[step], []).append(step)
-        rows = max(len(column) for column in columns.values())
-        for number, column in columns.items():
-            for row, step in enumerate(column):
-                x = 2 * _MARGIN + number * (_WIDTH + _GAP_X)
-                places[step] = (x, top + _TITLE + row * (_HEIGHT + _GAP_Y))
-        frame_width = len(columns) * (_WIDTH + _GAP_X) - _GAP_X + 2 * _MARGIN
+        grid = _grid(sub, topology)
+        columns = 1 + max(column for column, _ in grid.values())
+        rows = 1 + max(row for _, row in grid.values())
+        for step, (column, row) in grid.items():
+            x = 2 * _MARGIN + column * (_WIDTH + _GAP_X)
+            places[step] = (x, top + _TITLE + row * (_HEIGHT + _GAP_Y))
+        frame_width = columns * (_WIDTH + _GAP_X) - _GAP_X + 2 * _MARGIN
         frame_height = _TITLE + rows * (_HEIGHT + _GAP_Y)
         frames[sub] = (_MARGIN, top, frame_width, frame_height)
         top += frame_height + _MARGIN
         width = max(width, frame_width + 2 * _MARGIN)
     return places, frames, width, top
+
+
+def _grid(sub: SubTopology, topology: Topology) -> Mapping[Step, tuple[int, int]]:
+    """The column and row of each step: right of its parents, in the row of the first where that is free.
+
+    What comes from another sub-topology lies at the top, where the line to it crosses nothing.
+    """
+    grid: dict[Step, tuple[int, int]] = {}
+    taken: set[tuple[int, int]] = set()
+    entries = sorted(sub.sources, key=lambda source: source.topic.name not in topology.upstream)
+    for step in (*entries, *(step for step in sub.steps if not isinstance(step, Source))):
+        cells = [grid[parent.step] for parent in step.parents]
+        column = max((column + 1 for column, _ in cells), default=0)
+        row = cells[0][1] if cells else 0
+        while (column, row) in taken:
+            row += 1
+        taken.add((column, row))
+        grid[step] = (column, row)
+    return grid
 
 
 def _svg_step(step: Step, x: int, y: int) -> str:
@@ -184,11 +199,12 @@ def _svg_step(step: Step, x: int, y: int) -> str:
 
 def _svg_edge(edge: _Edge, places: Mapping[Step, _Box]) -> str:
     (x1, y1), (x2, y2) = places[edge.start], places[edge.end]
-    y1, y2 = y1 + _HEIGHT // 2, y2 + _HEIGHT // 2
-    x1 += _WIDTH
-    bend = _GAP_X // 2 if x2 > x1 else _GAP_X
-    look = "edge far" if edge.far else "edge"
-    line = f'<path class="{look}" d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2 - 2} {y2}"/>'
+    if edge.far:
+        x1, y1, x2 = x1 + _WIDTH // 2, y1 + _HEIGHT, x2 + _WIDTH // 2
+        return f'<path class="edge far" d="M{x1} {y1}C{x1} {y1 + 50} {x2} {y2 - 60} {x2} {y2 - 2}"/>'
+    x1, y1, y2 = x1 + _WIDTH, y1 + _HEIGHT // 2, y2 + _HEIGHT // 2
+    bend = _GAP_X // 2
+    line = f'<path class="edge" d="M{x1} {y1}H{x2 - 2 * bend}C{x2 - bend} {y1} {x2 - bend} {y2} {x2 - 2} {y2}"/>'
     if edge.port:
         line += f'<text class="port" x="{x1 + 6}" y="{y1 - 6}">{escape(edge.port)}</text>'
     return line
