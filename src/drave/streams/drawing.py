@@ -68,11 +68,15 @@ def as_svg(topology: Topology) -> str:
     """A picture that stands alone, for light and dark pages."""
     places, frames, width, height = _layout(topology)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="The topology of {escape(topology.app)}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+            f'role="img" aria-label="The topology of {escape(topology.app)}">'
+        ),
         f"<style>{_STYLE}</style>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z"/></marker></defs>',
+        (
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+            '<path d="M0 0 8 4 0 8z"/></marker></defs>'
+        ),
     ]
     for sub, (x, y, w, h) in frames.items():
         parts.append(f'<rect class="frame" x="{x}" y="{y}" width="{w}" height="{h}" rx="12"/>')

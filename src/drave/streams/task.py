@@ -147,6 +147,9 @@ class Task:
         self._prepared: dict[Step, Any] = {}
         self._told: dict[Step, tuple[int, bool]] = {}
         self._moved = False
+        self._reached = ALWAYS
+        streams = [each for each in inputs if not isinstance(each.source, TableSource)]
+        self._measures = [each.progress for each in streams or inputs]
         self._repartitions = [step for step in sub.steps if isinstance(step, Repartition)]
         for each in inputs:
             each.progress.quiet_since = now_s
@@ -358,9 +361,12 @@ class Task:
         self.clock.deadline = min((timed.deadline for timed, _ in self._timed), default=NEVER)
 
     def _least(self) -> int:
-        """The watermark by what was read."""
-        busy = [each.progress.time for each in self.inputs.values() if not each.progress.idle]
-        return min(busy) if busy else max(each.progress.time for each in self.inputs.values())
+        """The watermark by what was read. When all is idle, as far as it came before."""
+        busy = [progress.time for progress in self._measures if not progress.idle]
+        if not busy:
+            busy = [progress.time for progress in self._measures if progress.time > ALWAYS]
+        self._reached = max(self._reached, min(busy, default=ALWAYS))
+        return self._reached
 
     def tick(self, now_s: float) -> None:
         """The clock went on: who has been quiet for long is idle, and a task that is idle follows the clock."""
@@ -371,7 +377,7 @@ class Task:
             progress.idle = quiet and not each.queue and self._around.at_end(each.place)
         least = self._least()
         if self.is_idle and least > ALWAYS:
-            quiet_s = min(now_s - each.progress.quiet_since for each in self.inputs.values())
+            quiet_s = min(now_s - progress.quiet_since for progress in self._measures)
             if quiet_s >= idle_s:
                 least += round(quiet_s * 1000)
         before = self.clock.watermark
@@ -380,7 +386,7 @@ class Task:
 
     @property
     def is_idle(self) -> bool:
-        return all(each.progress.idle for each in self.inputs.values())
+        return all(progress.idle for progress in self._measures)
 
     # -- committing
 
@@ -437,6 +443,7 @@ class Task:
                 each.position = found.offset
                 each.saved = found
                 self.clock.watermark = max(self.clock.watermark, each.progress.load(found.metadata))
+        self._reached = self.clock.watermark
 
 
 def _outputs(sub: SubTopology, step: Step, receivers: Mapping[Step, Sequence[Receiver]]) -> Outputs:

@@ -8,6 +8,8 @@ A task that writes to a repartition topic tells every partition of it how far it
 holds a mark. So a task downstream never runs ahead of a task upstream that is behind, and replaying a topic gives the
 results that reading it live gave, however unevenly its partitions are read.
 
+A table is no measure of time: it counts only where there is nothing else.
+
 An input is idle when it has been read to its end and nothing came for some time. Idle inputs hold nobody up. When
 all of a task's inputs are idle, its watermark follows the clock, so that windows end though nobody sends.
 """
@@ -57,8 +59,8 @@ class Progress:
         if len(self.marks) < self.upstream:
             return
         busy = [time for time, idle in self.marks.values() if not idle]
-        least = min(busy) if busy else max(time for time, _ in self.marks.values())
-        self.time = max(self.time, least)
+        known = [time for time, _ in self.marks.values() if time > ALWAYS]
+        self.time = max(self.time, min(busy or known, default=ALWAYS))
 
     @property
     def upstream_idle(self) -> bool:
