@@ -29,6 +29,7 @@ ConfigEntry: Any = _admin.ConfigEntry
 ConfigResource: Any = _admin.ConfigResource
 NewPartitions: Any = _admin.NewPartitions
 NewTopic: Any = _admin.NewTopic
+IsolationLevel: Any = importlib.import_module("confluent_kafka").IsolationLevel
 OffsetSpec: Any = _admin.OffsetSpec
 ResourceType: Any = _admin.ResourceType
 
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigEntry",
     "ConfigResource",
     "Consumer",
+    "IsolationLevel",
     "KafkaError",
     "KafkaException",
     "Message",

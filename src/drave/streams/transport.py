@@ -83,6 +83,10 @@ class Transport(Protocol):
         """Whether everything that was there at the last look has been returned by `poll`."""
         ...
 
+    def end(self, place: Place) -> int | None:
+        """The end of a place that is ours, as far as it is known without asking."""
+        ...
+
     def pause(self, places: Sequence[Place]) -> None: ...
     def resume(self, places: Sequence[Place]) -> None: ...
     def seek(self, place: Place, offset: int) -> None: ...
@@ -110,8 +114,8 @@ class Transport(Protocol):
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
         """Everything produced is acknowledged, then the offsets are committed, then the transaction.
 
-        The result says, for every place that was produced to with an explicit partition since the last commit, the
-        offset behind its last record. Raises Aborted when the transaction can be tried again from the committed
+        The result says, for every place that was produced to with an explicit partition since the last commit, an
+        offset behind its last record, where a reader can go on. (The marker of the transaction takes one too.) Raises Aborted when the transaction can be tried again from the committed
         offsets, Fenced when another process has taken this one's place.
         """
         ...
