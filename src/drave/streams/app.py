@@ -13,9 +13,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from drave.streams.durations import Duration, milliseconds
@@ -152,6 +153,24 @@ class App:
         from drave.streams.testing import TestDriver
 
         return TestDriver(self, seed=seed, partitions=partitions)
+
+    def run(
+        self,
+        bootstrap: str = "localhost:9092",
+        *,
+        state: str | Path | None = None,
+        store: str = "sqlite",
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """One process of the app, until SIGINT or SIGTERM; start it again, anywhere, for more.
+
+        `state` is the app's state folder (./drave-streams/<name>), `store` what keeps it ("sqlite", "rocksdb",
+        "memory"), `properties` are librdkafka's. Raises StreamsError's kinds, StepFailed above all.
+        """
+        from drave.streams.run import default_folder, run
+
+        folder = default_folder(self.name) if state is None else Path(state)
+        run(self, bootstrap, folder=folder, store=store, properties=properties)
 
     # -- for the steps
 

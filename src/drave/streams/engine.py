@@ -23,7 +23,7 @@ from drave.model.clock import Clock
 from drave.streams.errors import Aborted
 from drave.streams.state import Change, States, TaskId, TaskState
 from drave.streams.steps.base import OnError
-from drave.streams.task import QUEUE_MAX, Input, Surroundings, Task
+from drave.streams.task import QUEUE_MAX, Input, Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
 from drave.streams.transport import Headers, Message, Place, Transport
 
@@ -55,6 +55,7 @@ class Engine:
         settings: EngineSettings,
         *,
         async_loop: Callable[[], Any],
+        observe: Observe = unobserved,
     ) -> None:
         self.topology = topology
         self.tasks: dict[TaskId, Task] = {}
@@ -64,6 +65,8 @@ class Engine:
         self._clock = clock
         self._settings = settings
         self._async_loop = async_loop
+        self._observe = observe
+        self.commits = 0
         self._by_place: dict[Place, Task] = {}
         self._sub_of = {topic: sub for sub in topology.subs for topic in sub.topics}
         self._held: set[Place] = set()
@@ -77,6 +80,15 @@ class Engine:
     def skipped(self) -> dict[str, int]:
         """Records that a step could not process, by the step's name."""
         return dict(self._around.skipped) if self._around else {}
+
+    def lag(self) -> dict[Place, int]:
+        """Records that are still to be processed, where the end is known."""
+        found: dict[Place, int] = {}
+        for place, task in self._by_place.items():
+            end = self._transport.end(place)
+            if end is not None:
+                found[place] = max(0, end - (task.inputs[place].position or 0))
+        return found
 
     # -- a life
 
@@ -96,6 +108,7 @@ class Engine:
             idle_s=self._settings.idle_s,
             partitions=existing,
             async_loop=self._async_loop,
+            observe=self._observe,
         )
         self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
         transport.subscribe(topology.inputs, self)
@@ -275,6 +288,7 @@ class Engine:
                     transport.produce(topic, key, value, max(task.clock.watermark, 0), (), task.partition)
         offsets = {place: committed for task in moved for place, committed in task.offsets().items()}
         ends = transport.commit(offsets)
+        self.commits += 1
         for task, changed in changes.items():
             if changed:
                 task.state.commit(changed, self._state_offsets(task, ends))

@@ -27,6 +27,7 @@ from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.loops import AsyncLoop
 from drave.streams.state import States
 from drave.streams.state.folder import StateFolder
+from drave.streams.task import Observe, unobserved
 
 if TYPE_CHECKING:
     from drave.streams.app import App
@@ -41,7 +42,7 @@ _SLOTS_MAX: Final = 1000
 class Runner:
     """`with Runner(app, connection, folder) as runner: runner.run()`. Raises StreamsError's kinds.
 
-    `observe` is given each step and its receiver, and may put something around it: metrics.
+    `observe` may put something around each step; `on_turn` is called after each turn, on the engine's thread.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Runner:
         folder: Path,
         *,
         store: str = "sqlite",
+        observe: Observe = unobserved,
         on_turn: Callable[[Engine], None] = lambda engine: None,
     ) -> None:
         self.app = app
@@ -65,7 +67,9 @@ class Runner:
             )
             settings = EngineSettings(commit_interval_s=app.commit_interval_s, idle_s=app.idle_s, on_error=app.on_error)
             states = states_in(self.slot.tasks, store)
-            self.engine = Engine(app.topology(), transport, states, SystemClock(), settings, async_loop=loop)
+            self.engine = Engine(
+                app.topology(), transport, states, SystemClock(), settings, async_loop=loop, observe=observe
+            )
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Runner:
@@ -100,9 +104,14 @@ def run(
     properties: Mapping[str, str] | None = None,
 ) -> None:
     """Run `app` until SIGINT or SIGTERM."""
-    with Runner(app, Connection(bootstrap=bootstrap, properties=properties or {}), folder, store=store) as runner:
-        with stopping(runner.stop):
-            runner.run()
+    connection = Connection(bootstrap=bootstrap, properties=properties or {})
+    with Runner(app, connection, folder, store=store) as runner, stopping(runner.stop):
+        runner.run()
+
+
+def default_folder(app: str) -> Path:
+    """Where an app keeps its state unless it is told otherwise."""
+    return Path("drave-streams") / app
 
 
 @contextmanager

@@ -45,6 +45,15 @@ QUEUE_MAX: Final = 2_000
 Item = tuple[Any, Any, int, Message]
 
 
+Observe = Callable[[Step, Receiver], Receiver]
+"""Puts something around a step's receiver, such as a count."""
+
+
+def unobserved(step: Step, receive: Receiver) -> Receiver:
+    """Nothing."""
+    return receive
+
+
 class Surroundings:
     """What a task needs of the process around it. The engine makes one for all its tasks."""
 
@@ -58,6 +67,7 @@ class Surroundings:
         idle_s: float,
         partitions: Mapping[str, int],
         async_loop: Callable[[], Any],
+        observe: Observe,
     ) -> None:
         self.send = send
         self.at_end = at_end
@@ -66,6 +76,7 @@ class Surroundings:
         self.idle_s = idle_s
         self.partitions = partitions
         self.async_loop = async_loop
+        self.observe = observe
         self.skipped: Counter[str] = Counter()
         """Records that a step could not process, by the step's name, since the start."""
 
@@ -232,7 +243,8 @@ class Task:
             self._prepared[step] = step.prepare(self)
         receivers: dict[Step, tuple[Receiver, ...]] = {}
         for step in reversed(self.sub.steps):
-            receivers[step] = step.receivers(self, _outputs(self.sub, step, receivers))
+            made = step.receivers(self, _outputs(self.sub, step, receivers))
+            receivers[step] = tuple(self._around.observe(step, receive) for receive in made)
         by_source: dict[str, list[Receiver]] = {}
         for source in self.sub.sources:
             by_source.setdefault(source.topic.name, []).append(receivers[source][0])

@@ -189,6 +189,9 @@ class MemoryTransport:
     def at_end(self, place: Place) -> bool:
         return self._positions[place] >= len(self.cluster.log(place))
 
+    def end(self, place: Place) -> int | None:
+        return len(self.cluster.log(place))
+
     def pause(self, places: Sequence[Place]) -> None:
         self._paused.update(places)
 
