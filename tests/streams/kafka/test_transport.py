@@ -200,6 +200,7 @@ def test_a_record_that_the_broker_refuses_ends_the_app_with_its_reason(cluster: 
     app.produce(to, b"k", b"x" * 1_000, 1_000)
     with pytest.raises(ClusterTrouble, match=f"cannot .*{to}.*[Mm]essage size"):
         app.commit({(source, 0): at(1)})
+    app.abort()
     assert app.committed([(source, 0)]) == {}
 
 
