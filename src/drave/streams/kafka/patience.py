@@ -30,6 +30,7 @@ IN_PASSING: Final = frozenset({"_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", 
 _NOT_NOW: Final = COORDINATOR_IS_MOVING | {
     "_WAIT_COORD",
     "_WAIT_CACHE",
+    "_NOENT",  # no broker leads the partition just now
     "LEADER_NOT_AVAILABLE",
     "NOT_LEADER_FOR_PARTITION",
     "NOT_CONTROLLER",
