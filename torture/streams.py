@@ -266,7 +266,7 @@ def main(kills: int, seed: int | None, against: str, guarantee: str, keep: Path 
         print(f"violation: {violation}")
     done = ", ".join(f"{what} {times}" for what, times in sorted(report.kills.items()))
     print(
-        f"{against}, {guarantee}, seed {seed}: {report.kills.total()} kills ({done}), {report.own_ends} workers ended by "
+        f"{against}, {guarantee}, seed {seed}: {report.kills.total()} kills ({done}), {report.own_ends} ended by "
         f"themselves, {report.events:,} events, {len(report.violations)} violations, {time.monotonic() - began:.0f} s"
     )
     sys.exit(1 if report.violations else 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from drave.client.connection import Connection
@@ -10,6 +12,7 @@ from drave.streams.kafka import producing
 from drave.streams.kafka import transport as transport_module
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.transport import NewTopic, Transport
+from drave.testing import Broker
 from tests.streams.kafka.conftest import Cluster, Listener, at, polled, values
 
 
@@ -319,3 +322,17 @@ def test_the_end_of_a_changelog_is_known_when_nothing_before_it_is_undecided(
     monkeypatch.setattr(transport_module.time, "sleep", decide)
     assert cluster.transport().stable_offset((log, 0)) == 2
     assert waits
+
+
+def test_offsets_are_found_again_after_a_broker_that_was_killed() -> None:
+    """An unclean start begins new leader epochs, which librdkafka's admin client does not learn of by itself."""
+    with Broker(process=True, durability="fsync") as broker:
+        cluster = Cluster(broker, count())
+        log = cluster.topic()
+        cluster.write(log, "a")
+        app = cluster.transport()
+        assert app.stable_offset((log, 0)) == 1
+        broker.kill()
+        broker.start()
+        assert app.stable_offset((log, 0)) == 1
+        cluster.close()

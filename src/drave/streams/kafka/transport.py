@@ -130,18 +130,26 @@ class KafkaTransport:
 
     def _offset(self, place: Place, spec: object, *, read_committed: bool = False) -> int:
         where = TopicPartitionId(*place)
-        asked = {where: spec}
-        return patiently(
-            lambda: self._topics.offsets(asked, read_committed=read_committed)[where], f"look up an offset of {where}"
-        )
+        return self._offsets({where: spec}, read_committed=read_committed)[where]
+
+    def _offsets(
+        self, asked: Mapping[TopicPartitionId, object], *, read_committed: bool = False
+    ) -> dict[TopicPartitionId, int]:
+        def ask() -> dict[TopicPartitionId, int]:
+            try:
+                return self._topics.offsets(asked, read_committed=read_committed)
+            except ClientError:
+                self._topics.all_partitions()  # librdkafka's admin client would ask the leaders of old for ever
+                raise
+
+        return patiently(ask, "look up offsets")
 
     def _ends(self, places: Set[Place]) -> dict[Place, int]:
         """Behind the last records there. Nobody else writes to a task's changelog what will ever count."""
         from drave.client.librdkafka import OffsetSpec
 
         asked = {TopicPartitionId(*place): OffsetSpec.latest() for place in places}
-        found = patiently(lambda: self._topics.offsets(asked), "look up where changelogs end")
-        return {(place.topic, place.partition): offset for place, offset in found.items()}
+        return {(place.topic, place.partition): offset for place, offset in self._offsets(asked).items()}
 
     def close(self) -> None:
         try:
