@@ -16,13 +16,16 @@ from drave.streams import agg
 from drave.streams.agg import count, distinct, first, last, mean, top
 from drave.streams.app import App
 from drave.streams.errors import BadRecord, BadTopology, StreamsError
-from drave.streams.stream import Stream, Table
+from drave.streams.steps.processing import Cell
+from drave.streams.stream import Stream
+from drave.streams.tables import Table
 from drave.streams.windows import Windowed, hopping, session, sliding, tumbling
 
 __all__ = [
     "App",
     "BadRecord",
     "BadTopology",
+    "Cell",
     "Stream",
     "StreamsError",
     "Table",

@@ -102,7 +102,7 @@ def top(size: int, *, by: Selector) -> Aggregate:
     """The `size` values with the greatest `by`, greatest first; of equals those that came first."""
 
     def bind(kind: Any) -> Bound:
-        _must_know("top", kind)
+        must_know("top", kind)
         rank = getter(by, kind)
 
         def add(state: list[Any], value: Any, time: int) -> list[Any]:
@@ -157,7 +157,7 @@ def reduce(function: Callable[[Any, Any], Any]) -> Aggregate:
     """The first value, then `function(so far, value)` for each. `function` must be associative for sessions."""
 
     def bind(kind: Any) -> Bound:
-        _must_know("reduce", kind)
+        must_know("reduce", kind)
 
         def merge(one: Any, other: Any) -> Any:
             return other if one is None else one if other is None else function(one, other)
@@ -186,7 +186,7 @@ def fold(
     def bind(kind: Any) -> Bound:
         declared = type if type is not None else returned_type(add)
         state_type = builtins.type(initial) if declared is Any and initial is not None else declared
-        _must_know("fold", state_type)
+        must_know("fold", state_type)
         return Bound(
             initial,
             lambda state, value, time: add(state, value),
@@ -276,7 +276,7 @@ def _by_time(name: str, field: Selector | None, replaces: Callable[[int, int], b
 
 def _taking(name: str, field: Selector | None, kind: Any) -> tuple[Callable[[Any], Any], Any]:
     if field is None:
-        _must_know(name, kind)
+        must_know(name, kind)
         return _itself, kind
     return getter(field, kind), selected_type(field, kind)
 
@@ -291,6 +291,7 @@ _UNKNOWN: Final = (
 )
 
 
-def _must_know(name: str, kind: Any) -> None:
+def must_know(name: str, kind: Any) -> None:
+    """Raises BadTopology when nothing says what type the values have."""
     if kind is Any:
         raise BadTopology(f"{name} {_UNKNOWN}")

@@ -25,7 +25,8 @@ from drave.streams.fields import Selector, getter, is_generator, selected_type
 from drave.streams.formats import Format, format_for, key_format_for
 from drave.streams.steps.base import OnError, Output, Step, Topic
 from drave.streams.steps.sources import Source, TableSource
-from drave.streams.stream import Policy, Stream, Table
+from drave.streams.stream import Policy, Stream
+from drave.streams.tables import Table
 from drave.streams.topology import Topology
 
 if TYPE_CHECKING:
@@ -106,13 +107,18 @@ class App:
         key_type: Any = None,
         format: Format[V] | None = None,  # noqa: A002
         partitions: int | None = None,
+        ttl: Duration | None = None,
         on_error: Policy = None,
     ) -> Table[V]:
-        """A compacted topic as a table: the newest value of each key."""
+        """A compacted topic as a table: the newest value of each key.
+
+        A row that was not written for `ttl` of event time is forgotten here; without it rows stay.
+        """
         topic = self._topic(name, value_type, key, key_type, None, format, partitions)
         step = TableSource(
             name=name, key_type=topic.key_type, value_type=value_type, topic=topic,
             on_error=None if on_error is None else OnError(on_error),
+            ttl_ms=None if ttl is None else milliseconds(ttl),
         )  # fmt: skip
         self._read(name)
         self.add(step)
@@ -184,12 +190,14 @@ class App:
         self._steps.append(step)
         return step
 
-    def instead(self, old: Step, new: StepT) -> StepT:
-        """Put `new` where `old`, which nobody has used yet, was."""
-        self._steps[self._steps.index(old)] = new
-        return new
-
-    def output(self, topic: str | Stream[Any] | Topic, key_type: Any, value_type: Any, key: Selector | None) -> Topic:
+    def output(
+        self,
+        topic: str | Stream[Any] | Topic,
+        key_type: Any,
+        value_type: Any,
+        key: Selector | None,
+        format: Format[Any] | None = None,  # noqa: A002
+    ) -> Topic:
         """The topic that a stream is written to."""
         if isinstance(topic, Stream):
             source = topic.output.step
@@ -204,7 +212,7 @@ class App:
                 key_type=key_type,
                 value_type=value_type,
                 keys=key_format_for(key_type),
-                values=self.format_for(value_type),
+                values=format or self.format_for(value_type),
                 partitions=None,
             )
             self._outputs[topic] = found

@@ -213,7 +213,7 @@ class Engine:
         for place in task.inputs:
             del self._by_place[place]
             self._paused.discard(place)
-        task.state.close()
+        task.close()
 
     def _forget_all(self) -> None:
         for task in list(self.tasks.values()):

@@ -1,45 +1,42 @@
-"""What an app is written with: streams, tables, groups and windows.
+"""What an app is written with: streams, and what they become.
 
     Stream ─ map, filter, … ─▶ Stream ─ group_by ─▶ Grouped ─ window ─▶ WindowedGroups ─ agg ─▶ WindowedTable
        │                                              └ agg ─▶ Table                     .final(), .changes(), .late()
-       └ join(Table) ─▶ Joined ─ map(fn(left, right)) ─▶ Stream ─ to("topic")
+       └ join(Table or Stream) ─▶ Joined ─ map(fn(left, right)) ─▶ Stream ─ to("topic")
 
 Each call adds a step to the app's topology and returns something to go on with; nothing runs. A step's name comes from
-its function or is given; topics and stores are named after it, so a step that is added renames nothing.
+its function or is given; topics and stores are named after it, so a step that is added renames nothing. What groups
+become is in `groups.py`, tables are in `tables.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-import msgspec
-
-from drave.streams.agg import Aggregate, Bound, count, together
+from drave.streams.agg import must_know
+from drave.streams.durations import Duration, milliseconds
 from drave.streams.errors import BadTopology
 from drave.streams.fields import (
     Selector,
     function_name,
     getter,
     is_async,
-    is_generator,
     item_type,
     mapped_type,
     selected_type,
     selector_name,
 )
-from drave.streams.formats import key_format_for
-from drave.streams.steps.aggregating import TableAggregate
+from drave.streams.formats import Format, key_format_for
 from drave.streams.steps.base import OnError, Output, Step, Topic
-from drave.streams.steps.joining import TableJoin
+from drave.streams.steps.joining import StreamJoin, TableJoin
 from drave.streams.steps.mapping import Branch, Filter, FlatMap, KeyBy, Map, Merge, Peek
 from drave.streams.steps.sources import Repartition, Sink, Source
-from drave.streams.steps.windowing import WindowedAggregate
-from drave.streams.windows import TimeWindows, Windowed, Windows
 
 if TYPE_CHECKING:
     from drave.streams.app import App
+    from drave.streams.groups import Grouped
+    from drave.streams.tables import Table
 
 V = TypeVar("V")
 W = TypeVar("W")
@@ -73,7 +70,7 @@ class Stream(Generic[V]):
     @overload
     def map(
         self, function: Callable[[V], Awaitable[W | None]], *, name: str | None = None, type: Any = None,
-        on_error: Policy = None, concurrency: int = 16, retries: int = 0,
+        on_error: Policy = None, concurrency: int = 16, retries: int = 0, retry_after: Duration = "100ms",
     ) -> Stream[W]: ...  # fmt: skip
     @overload
     def map(
@@ -88,14 +85,16 @@ class Stream(Generic[V]):
         on_error: Policy = None,
         concurrency: int = 16,
         retries: int = 0,
+        retry_after: Duration = "100ms",
     ) -> Stream[Any]:
         """Another value for each record; None drops it. The key and the time stay.
 
         A coroutine function runs for up to `concurrency` records at a time; results keep the order of the records, and
-        are awaited before a commit. `type` says what it returns where no annotation does.
+        are awaited before a commit. One that fails is called again up to `retries` times, first after `retry_after`,
+        then after twice as long, and so on. `type` says what it returns where no annotation does.
         """
         if is_async(function):
-            return self._map_async(function, name, type, on_error, concurrency, retries)
+            return self._map_async(function, name, type, on_error, concurrency, retries, retry_after)
         kind = mapped_type(function) if type is None else type
         step = self._calling(Map, function, name, "map", on_error, value_type=kind)
         return Stream(self.app, Output(step), self.key_type, kind)
@@ -142,48 +141,121 @@ class Stream(Generic[V]):
     # -- where records go
 
     def to(
-        self, topic: str | Stream[Any] | Topic, *, key: Selector | None = None, name: str | None = None
+        self,
+        topic: str | Stream[Any] | Topic,
+        *,
+        key: Selector | None = None,
+        name: str | None = None,
+        format: Format[Any] | None = None,  # noqa: A002 - what it is
     ) -> Stream[V]:
         """Write each record to a topic, with its key (or the field `key` of its value) and its time."""
-        target = self.app.output(topic, self.key_type, self.value_type, key)
+        target = self.app.output(topic, self.key_type, self.value_type, key, format)
         step = Sink(name=name or f"{self.output.step.name}-to-{target.name}", parents=(self.output,), topic=target)
         self.app.add(step)
         return self
 
     # -- by key
 
-    def group_by(self, key: Selector, *, name: str | None = None, key_type: Any = None) -> Grouped[V]:
-        """Bring all records with the same key to one task, through a topic of the app's own where they are not yet.
+    def key_by(self, key: Selector, *, name: str | None = None, key_type: Any = None) -> Stream[V]:
+        """The same records with another key, brought to where that key lives through a topic of the app's own.
 
-        A record whose key is None is dropped.
+        A record whose key is None is dropped. Where the records have that key already nothing moves.
         """
         if isinstance(key, str) and key == self.keyed_by:
-            return Grouped(self)
-        return Grouped(self._rekeyed(key, name, key_type))
+            return self
+        return self._rekeyed(key, name, key_type)
+
+    def group_by(self, key: Selector, *, name: str | None = None, key_type: Any = None) -> Grouped[V]:
+        """Bring all records with the same key to one task: `key_by`, and `by_key`."""
+        return self.key_by(key, name=name, key_type=key_type).by_key()
 
     def by_key(self) -> Grouped[V]:
-        """Group by the key that the records have."""
+        """Group by the key that the records have. Those without one are dropped."""
+        from drave.streams.groups import Grouped
+
         return Grouped(self)
 
-    def join(self, table: Table[R], *, on: Selector | None = None, name: str | None = None) -> Joined[V, R]:
-        """Each record with the table's row for its key, or for the field `on`; records without a row are dropped."""
-        return self._join(table, on, name, outer=False)
+    # -- with others
 
-    def left_join(self, table: Table[R], *, on: Selector | None = None, name: str | None = None) -> Joined[V, R | None]:
-        """The same; records without a row come with None."""
-        return cast("Joined[V, R | None]", self._join(table, on, name, outer=True))
+    @overload
+    def join(self, other: Table[R], *, on: Selector | None = None, name: str | None = None) -> Joined[V, R]: ...
+    @overload
+    def join(
+        self, other: Stream[R], *, within: Duration, grace: Duration | None = None, on: Selector | None = None,
+        name: str | None = None,
+    ) -> JoinedStreams[V, R]: ...  # fmt: skip
+    def join(
+        self,
+        other: Table[R] | Stream[R],
+        *,
+        within: Duration | None = None,
+        grace: Duration | None = None,
+        on: Selector | None = None,
+        name: str | None = None,
+    ) -> Joined[V, R]:
+        """Each record with the table's row for its key, or with each record of the other stream that is near in time.
+
+        Keys are those of the records, or the field `on`. Records without a row are dropped. Two streams meet where
+        their times are at most `within` apart; the pair has the later one. A record that is more than `grace` (by
+        default `within`) behind its source partition is late.
+        """
+        return self._join(other, on, name, within, grace, (False, False))
+
+    @overload
+    def left_join(
+        self, other: Table[R], *, on: Selector | None = None, name: str | None = None
+    ) -> Joined[V, R | None]: ...
+    @overload
+    def left_join(
+        self, other: Stream[R], *, within: Duration, grace: Duration | None = None, on: Selector | None = None,
+        name: str | None = None,
+    ) -> JoinedStreams[V, R | None]: ...  # fmt: skip
+    def left_join(
+        self,
+        other: Table[R] | Stream[R],
+        *,
+        within: Duration | None = None,
+        grace: Duration | None = None,
+        on: Selector | None = None,
+        name: str | None = None,
+    ) -> Joined[V, R | None]:
+        """The same; records that meet none come with None: beside a stream as soon as they can meet none any more."""
+        return cast("Joined[V, R | None]", self._join(other, on, name, within, grace, (True, False)))
+
+    def outer_join(
+        self,
+        other: Stream[R],
+        *,
+        within: Duration,
+        grace: Duration | None = None,
+        on: Selector | None = None,
+        name: str | None = None,
+    ) -> JoinedStreams[V | None, R | None]:
+        """The same, of both streams."""
+        joined = self._join(other, on, name, within, grace, (True, True))
+        return cast("JoinedStreams[V | None, R | None]", joined)
 
     # -- how it is made
 
-    def _join(self, table: Table[R], on: Selector | None, name: str | None, *, outer: bool) -> Joined[V, R]:
-        left = self if on is None or on == self.keyed_by else self._rekeyed(on, None, None)
-        step = TableJoin(
-            name=name or f"{left.output.step.name}-with-{table.output.step.name}",
-            parents=(left.output, table.output),
-            key_type=left.key_type,
-            value_type=tuple[left.value_type, table.value_type],  # type: ignore[name-defined]  # a type made here
-            outer=outer,
-        )
+    def _join(
+        self,
+        other: Table[R] | Stream[R],
+        on: Selector | None,
+        name: str | None,
+        within: Duration | None,
+        grace: Duration | None,
+        outer: tuple[bool, bool],
+    ) -> Joined[V, R]:
+        left = self if on is None else self.key_by(on)
+        if isinstance(other, Stream):
+            right = other if on is None else other.key_by(on)
+            return _join_streams(left, right, name, within, grace, outer)
+        if within is not None or grace is not None:
+            raise BadTopology(
+                f"{left.output.step.name}: a table has no time, so a join with it takes no within or grace"
+            )
+        joining = _joining(left, other, name)
+        step = TableJoin(outer=outer[0], **joining)
         self.app.add(step)
         return Joined(self.app, Output(step), left.key_type, step.value_type)
 
@@ -229,20 +301,27 @@ class Stream(Generic[V]):
         on_error: Policy,
         concurrency: int,
         retries: int,
+        retry_after: Duration,
     ) -> Stream[Any]:
         from drave.streams.steps.asynchronous import AsyncMap  # brings asyncio along
 
         kind = mapped_type(function) if kind is None else kind
-        step = self._calling(AsyncMap, function, name, "map", on_error, value_type=kind)
-        step = self.app.instead(step, replace(step, concurrency=concurrency, retries=retries))
+        if concurrency < 1 or retries < 0:
+            raise BadTopology(f"{self.output.step.name}: concurrency={concurrency} and retries={retries} cannot be")
+        step = self._calling(
+            AsyncMap, function, name, "map", on_error,
+            value_type=kind, concurrency=concurrency, retries=retries, retry_after_ms=milliseconds(retry_after),
+        )  # fmt: skip
         return Stream(self.app, Output(step), self.key_type, kind)
 
     def _calling(
         self, kind: Callable[..., StepT], function: Callable[..., Any], name: str | None, verb: str, on_error: Policy,
         **more: Any,
     ) -> StepT:  # fmt: skip
-        own = name or function_name(function)
         parent = self.output.step.name
+        if verb != "map" and is_async(function):
+            raise BadTopology(f"{parent}: {verb} takes no coroutine; await in map(), which may return None or go on")
+        own = name or function_name(function)
         step = kind(
             **{
                 "name": own if own is not None else f"{parent}-{verb}",
@@ -274,126 +353,54 @@ class Joined(Stream[tuple[L, R]]):
         def peek(self, function: Callable[[L, R], object], **more: Any) -> Joined[L, R]: ...  # type: ignore[override]
 
 
-class Table(Generic[V]):
-    """The newest value of each key."""
+class JoinedStreams(Joined[L, R]):
+    """Pairs of two streams' records."""
 
-    def __init__(self, app: App, output: Output, key_type: Any, value_type: Any) -> None:
-        self.app = app
-        self.output = output
-        self.key_type = key_type
-        self.value_type = value_type
-
-    @property
-    def name(self) -> str:
-        return self.output.step.name
-
-    def changes(self) -> Stream[V]:
-        """Each new value, as it comes. A key that is deleted comes with None."""
-        return Stream(self.app, self.output, self.key_type, self.value_type)
-
-
-class Grouped(Generic[V]):
-    """Records with the same key in the same task."""
-
-    def __init__(self, stream: Stream[V]) -> None:
-        self._stream = stream
-
-    def window(self, windows: Windows) -> WindowedGroups[V]:
-        return WindowedGroups(self._stream, windows)
-
-    def agg(self, into: type[W] | None = None, *, name: str | None = None, **aggregates: Aggregate) -> Table[Any]:
-        """A row of aggregates for each key, as `into(name=result, …)` or as a struct of its own."""
-        stream = self._stream
-        name = name or f"{stream.output.step.name}-{'-'.join(aggregates)}"
-        bound = _bound(into, name, aggregates, stream.value_type)
-        return self._table(name, bound)
-
-    def count(self, *, name: str | None = None) -> Table[int]:
-        """How many records each key has had."""
-        stream = self._stream
-        return self._table(name or f"{stream.output.step.name}-count", count().bind(stream.value_type))
-
-    def _table(self, name: str, bound: Bound) -> Table[Any]:
-        stream = self._stream
-        step = TableAggregate(
-            name=name, parents=(stream.output,), key_type=stream.key_type, value_type=bound.result_type, bound=bound
-        )
-        stream.app.add(step)
-        return Table(stream.app, Output(step), stream.key_type, bound.result_type)
-
-
-class WindowedGroups(Generic[V]):
-    """Records with the same key, in windows of event time."""
-
-    def __init__(self, stream: Stream[V], windows: Windows) -> None:
-        self._stream = stream
-        self._windows = windows
-
-    def agg(
-        self, into: type[W] | None = None, *, name: str | None = None, **aggregates: Aggregate
-    ) -> WindowedTable[V, Any]:
-        """A row of aggregates for each key and window, as `into(name=result, …)` or as a struct of its own."""
-        name = name or f"{self._base}-{'-'.join(aggregates)}"
-        return self._table(name, _bound(into, name, aggregates, self._stream.value_type))
-
-    def count(self, *, name: str | None = None) -> WindowedTable[V, int]:
-        """How many records each key has in each window."""
-        return self._table(name or f"{self._base}-count", count().bind(self._stream.value_type))
-
-    @property
-    def _base(self) -> str:
-        return f"{self._stream.output.step.name}-{self._windows}"
-
-    def _table(self, name: str, bound: Bound) -> WindowedTable[V, Any]:
-        stream = self._stream
-        if not isinstance(self._windows, TimeWindows):
-            raise BadTopology(f"{self._windows}: only tumbling and hopping windows are there")
-        step = WindowedAggregate(
-            name=name,
-            parents=(stream.output,),
-            key_type=stream.key_type,
-            value_type=Windowed[bound.result_type],  # type: ignore[name-defined]  # a type made here
-            windows=self._windows,
-            bound=bound,
-        )
-        stream.app.add(step)
-        return WindowedTable(stream, step)
-
-
-class WindowedTable(Generic[V, W]):
-    """Aggregates by key and window, and what becomes of them."""
-
-    def __init__(self, stream: Stream[V], step: Step) -> None:
-        self._stream = stream
+    def __init__(self, left: Stream[L], right: Stream[R], step: StreamJoin) -> None:
+        super().__init__(left.app, Output(step), left.key_type, step.value_type)
+        self._sides = left, right
         self._step = step
 
-    def final(self) -> Stream[Windowed[W]]:
-        """One result for each key and window, when the window and its grace are over."""
-        return self._results("final")
-
-    def changes(self) -> Stream[Windowed[W]]:
-        """Each new result of each window, at once."""
-        return self._results("changes")
-
-    def late(self) -> Stream[V]:
-        """The records that came when all their windows were over."""
-        stream = self._stream
-        return Stream(stream.app, Output(self._step, "late"), stream.key_type, stream.value_type)
-
-    def _results(self, port: str) -> Stream[Windowed[W]]:
-        return Stream(self._stream.app, Output(self._step, port), self._stream.key_type, self._step.value_type)
+    def late(self) -> tuple[Stream[L], Stream[R]]:
+        """The records of the left and of the right that came too late."""
+        left, right = self._sides
+        return (
+            Stream(self.app, Output(self._step, "late left"), left.key_type, left.value_type),
+            Stream(self.app, Output(self._step, "late right"), right.key_type, right.value_type),
+        )
 
 
-def _bound(into: Any, name: str, aggregates: dict[str, Aggregate], kind: Any) -> Bound:
-    if not aggregates:
-        raise BadTopology(f"{name.rstrip('-')}: agg() needs at least one aggregate, such as riders=count()")
-    if into is None:
-        fields = [(field, aggregate.bind(kind).result_type) for field, aggregate in aggregates.items()]
-        class_name = "".join(part.title() for part in name.replace("-", "_").split("_"))
-        into = msgspec.defstruct(class_name, fields, frozen=True)
-    return together(aggregates, into, kind)
+def _join_streams(
+    left: Stream[L],
+    right: Stream[R],
+    name: str | None,
+    within: Duration | None,
+    grace: Duration | None,
+    outer: tuple[bool, bool],
+) -> JoinedStreams[L, R]:
+    own = left.output.step.name
+    if within is None or (within_ms := milliseconds(within)) < 0:
+        raise BadTopology(f'{own}: a join of two streams needs within=, such as "5m"')
+    for each in (left, right):
+        must_know(f"a join keeps the records of {each.output.step.name} for a while; it", each.value_type)
+    step = StreamJoin(
+        within_ms=within_ms,
+        grace_ms=within_ms if grace is None else milliseconds(grace),
+        kept_types=(left.value_type, right.value_type),
+        outer=outer,
+        **_joining(left, right, name),
+    )
+    left.app.add(step)
+    return JoinedStreams(left, right, step)
 
 
-def is_many(function: Callable[..., Any]) -> bool:
-    """Whether a function gives any number of values."""
-    return is_generator(function)
+def _joining(left: Stream[Any], other: Table[Any] | Stream[Any], name: str | None) -> dict[str, Any]:
+    own, others = left.output.step.name, other.output.step.name
+    if left.key_type != other.key_type:
+        raise BadTopology(f"{own} and {others} have keys of different types: {left.key_type}, {other.key_type}")
+    return {
+        "name": name or f"{own}-with-{others}",
+        "parents": (left.output, other.output),
+        "key_type": left.key_type,
+        "value_type": tuple[left.value_type, other.value_type],  # type: ignore[name-defined]  # a type made here
+    }

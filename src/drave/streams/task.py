@@ -35,12 +35,15 @@ from drave.streams.steps.base import (
 from drave.streams.steps.sources import Repartition, Source, TableSource
 from drave.streams.topology import SubTopology
 from drave.streams.transport import Committed, Message, Place
-from drave.streams.watermarks import Mark, Progress, decode_mark, encode_mark
+from drave.streams.watermarks import Mark, Progress, decode_mark, encode_mark, seen_in
 
 logger = logging.getLogger("drave.streams")
 
 QUEUE_MAX: Final = 2_000
 """Records that wait in one input; beyond it its place is paused."""
+
+_TELL_MS: Final = 1_000
+"""An idle task tells others no smaller steps of event time."""
 
 Item = tuple[Any, Any, int, Message]
 
@@ -130,7 +133,7 @@ def _reader(source: Source) -> Callable[[Message], Item | None]:
 
 
 class Task:
-    """Its state has been restored before it is made."""
+    """Its state has been restored before it is made. It begins with `start_from`."""
 
     def __init__(
         self,
@@ -164,8 +167,6 @@ class Task:
         self._repartitions = [step for step in sub.steps if isinstance(step, Repartition)]
         for each in inputs:
             each.progress.quiet_since = now_s
-        self._build()
-        self._reckon_deadline()
 
     def __repr__(self) -> str:
         return f"<Task {self.id}>"
@@ -285,12 +286,15 @@ class Task:
                 continue
             if item is None:
                 continue
-            time = item[2]
-            if time > progress.time and not marked:
+            key, value, time, _ = item
+            if marked:
+                headers = message.headers()
+                clock.seen = max(time if headers is None else seen_in(headers), clock.watermark)
+            elif time > progress.time:
                 progress.time = time
                 if time > clock.watermark:
                     self._advance(time)
-            receive(item[0], item[1], time)
+            receive(key, value, time)
             records += 1
         self.message = None
         if offset >= 0:
@@ -329,9 +333,7 @@ class Task:
                 self._advance(self._least())
                 continue
             key, value, time, self.message = item
-            if not each.progress.upstream and time > each.progress.time:
-                each.progress.time = time
-                self._advance(self._least())
+            self._see(each, time, item[3])
             each.receive(key, value, time)
             self.records += 1
         self.message = None
@@ -352,6 +354,19 @@ class Task:
 
     # -- event time
 
+    def _see(self, each: Input, time: int, message: Message) -> None:
+        """The record at hand came: its own topic's time goes on, and with it, perhaps, the task's."""
+        progress = each.progress
+        if progress.upstream:
+            headers = message.headers()
+            seen = time if headers is None else seen_in(headers)
+        else:
+            if time > progress.time:
+                progress.time = time
+                self._advance(self._least())
+            seen = progress.time
+        self.clock.seen = max(seen, self.clock.watermark)
+
     def _advance(self, watermark: int) -> None:
         clock = self.clock
         if watermark <= clock.watermark:
@@ -359,15 +374,30 @@ class Task:
         if watermark >= clock.deadline:
             self._fire(watermark)
         clock.watermark = watermark
+        if clock.seen < watermark:
+            clock.seen = watermark
 
     def _fire(self, watermark: int) -> None:
-        """Steps see the old watermark until all have fired, so what one fires is not late for the next."""
-        message, self.message = self.message, None
-        self.settle()
-        for timed, _ in self._timed:
-            timed.fire(watermark)
-        self._reckon_deadline()
-        self.message = message
+        """What is due, one moment after the other, each moment in the order of the steps.
+
+        While a moment is fired, steps see the watermark before it, so nothing that one fires is late for the next.
+        """
+        clock = self.clock
+        then = self.message, clock.seen
+        self.message = None
+        while True:
+            for outcome in self._outcomes:
+                outcome.settle()
+            self._reckon_deadline()
+            due = clock.deadline
+            if due > watermark:
+                break
+            clock.seen = clock.watermark
+            for timed, _ in self._timed:
+                if timed.deadline <= due:
+                    timed.fire(due)
+            clock.watermark = max(clock.watermark, due)
+        self.message, clock.seen = then
 
     def _reckon_deadline(self) -> None:
         self.clock.deadline = min((timed.deadline for timed, _ in self._timed), default=NEVER)
@@ -382,19 +412,31 @@ class Task:
 
     def tick(self, now_s: float) -> None:
         """The clock went on: who has been quiet for long is idle, and a task that is idle follows the clock."""
-        idle_s = self._around.idle_s
         for each in self.inputs.values():
             progress = each.progress
-            quiet = now_s - progress.quiet_since >= idle_s or progress.upstream_idle
+            quiet = now_s - progress.quiet_since >= self._around.idle_s or progress.upstream_idle
             progress.idle = quiet and not each.queue and self._around.at_end(each.place)
-        least = self._least()
-        if self.is_idle and least > ALWAYS:
-            quiet_s = min(now_s - progress.quiet_since for progress in self._measures)
-            if quiet_s >= idle_s:
-                least += round(quiet_s * 1000)
+        watermark = self._least()
+        if self.is_idle and watermark > ALWAYS:
+            watermark = self._followed(watermark, now_s)
         before = self.clock.watermark
-        self._advance(least)
+        self._advance(watermark)
         self._moved |= self.clock.watermark != before
+
+    def _followed(self, reached: int, now_s: float) -> int:
+        """How far the clock has carried event time since everything became quiet, where somebody waits for that.
+
+        What comes from tasks of ours is carried on there, and told by marks: ever more rarely, so that a quiet app
+        does not write for ever.
+        """
+        quiet = [now_s - progress.quiet_since for progress in self._measures if not progress.upstream]
+        if not quiet:
+            return reached
+        quiet_ms = round(min(quiet) * 1000)
+        watermark = reached + quiet_ms
+        step_ms = max(_TELL_MS, quiet_ms // 16)
+        is_due = watermark >= self.clock.deadline
+        return watermark if is_due or (self._repartitions and watermark >= self.clock.watermark + step_ms) else reached
 
     @property
     def is_idle(self) -> bool:
@@ -413,8 +455,15 @@ class Task:
             outcome.poll()
 
     def settle(self) -> None:
+        """Wait for asynchronous steps, and for what their results make due."""
+        if self._outcomes:
+            self._fire(self.clock.watermark)
+
+    def close(self) -> None:
+        """Nothing that is not committed counts any more."""
         for outcome in self._outcomes:
-            outcome.settle()
+            outcome.cancel()
+        self.state.close()
 
     def flush(self) -> dict[str, list[Change]]:
         """Tell downstream how far we are; what changed in each store since the last time."""
@@ -427,8 +476,10 @@ class Task:
         return self._told.get(step, (ALWAYS, False)) != self._telling(step)
 
     def _telling(self, step: Step) -> tuple[int, bool]:
-        watermark = self._least()
-        return (watermark if watermark == ALWAYS else watermark - self.lag_of(step)), self.is_idle
+        watermark = self.clock.watermark
+        told = watermark if watermark == ALWAYS else watermark - self.lag_of(step)
+        has_more = any(timed.has_results and timed.deadline < NEVER for timed, _ in self._timed)
+        return told, self.is_idle and not has_more
 
     def _tell(self, step: Repartition) -> None:
         time, idle = self._told[step] = self._telling(step)
@@ -449,13 +500,15 @@ class Task:
         return found
 
     def start_from(self, committed: Mapping[Place, Committed]) -> None:
-        """Take up what an earlier run has committed."""
+        """Take up what an earlier run has committed, and put the steps together. Once, and before all else."""
         for place, each in self.inputs.items():
             if (found := committed.get(place)) is not None:
                 each.position = found.offset
                 each.saved = found
                 self.clock.watermark = max(self.clock.watermark, each.progress.load(found.metadata))
-        self._reached = self.clock.watermark
+        self._reached = self.clock.seen = self.clock.watermark
+        self._build()
+        self._reckon_deadline()
 
 
 def _outputs(sub: SubTopology, step: Step, receivers: Mapping[Step, Sequence[Receiver]]) -> Outputs:

@@ -6,7 +6,10 @@
     sliding("10s")                  one for each record: what came within the 10 s up to it
 
 All are aligned to the epoch, but sessions and sliding ones. `grace` is for how long after its end a window still takes
-records that come late.
+records that come late: until its own source partition has shown a time that is `grace` past the window's end. A session
+has no end that one record could know, so there `grace` is by how much a record may be behind its source partition.
+
+Results are for ever: a final result is never followed by another for the same key and window.
 """
 
 from __future__ import annotations
@@ -54,7 +57,11 @@ class TimeWindows:
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindows:
-    """A window ends with each record and takes in what came up to `size_ms` before it."""
+    """For each time of a record the window that ends with it, and takes in what is at most `size_ms` older.
+
+    So a window is `size_ms` + 1 milliseconds wide, as in Kafka Streams. That one has a second kind, which begin just
+    after each record; what is in them and not in one of these is nothing but fewer of the same records.
+    """
 
     size_ms: int
     grace_ms: int
@@ -65,7 +72,7 @@ class SlidingWindows:
 
 @dataclass(frozen=True, slots=True)
 class SessionWindows:
-    """Records with no pause of `gap_ms` or more between them."""
+    """Records with no pause between them that is longer than `gap_ms`."""
 
     gap_ms: int
     grace_ms: int
@@ -95,9 +102,14 @@ def sliding(size: Duration, *, grace: Duration = 0) -> SlidingWindows:
     return SlidingWindows(_positive("size", size), milliseconds(grace))
 
 
-def session(gap: Duration, *, grace: Duration = 0) -> SessionWindows:
-    """From the first record to the last before a pause of `gap`."""
-    return SessionWindows(_positive("gap", gap), milliseconds(grace))
+def session(gap: Duration, *, grace: Duration | None = None) -> SessionWindows:
+    """From the first record to the last before a pause of more than `gap`; it ends a millisecond after its last record.
+
+    A record that is more than `grace` behind its source partition is late; by default `grace` is the gap. A session's
+    final result comes when the watermark is more than the gap and `grace` past its last record.
+    """
+    gap_ms = _positive("gap", gap)
+    return SessionWindows(gap_ms, gap_ms if grace is None else milliseconds(grace))
 
 
 def _positive(what: str, duration: Duration) -> int:

@@ -15,8 +15,6 @@ from typing import Any, Final
 from drave.streams.formats import Format
 from drave.streams.state import Change, StoreSpec, TaskState
 
-Bucket = dict[Any, Any]
-
 _START: Final = struct.Struct(">Q")
 _SIGN: Final = 1 << 63
 
@@ -26,80 +24,87 @@ def start_bytes(start: int) -> bytes:
     return _START.pack(start + _SIGN)
 
 
+def start_of(key: bytes) -> int:
+    return int(_START.unpack_from(key)[0]) - _SIGN
+
+
+class Window:
+    """One open window. Who changes a state notes its key in `dirty`."""
+
+    __slots__ = ("dirty", "states")
+
+    def __init__(self, states: dict[Any, Any]) -> None:
+        self.states = states
+        self.dirty: dict[Any, None] = {}
+
+
 class WindowStore:
-    """Buckets by start."""
+    """Windows by start."""
 
     def __init__(self, spec: StoreSpec, state: TaskState, keys: Format[Any], values: Format[Any]) -> None:
         self.spec = spec
+        self.windows: dict[int, Window] = {}
+        """Those that are in memory."""
         self._state = state
         self._keys = keys
         self._values = values
-        self._open: dict[int, Bucket] = {}
-        self._dirty: dict[int, dict[Any, None]] = {}
         self._dropped: list[bytes] = []
         self._stored = set(self._find_starts())
 
     def _find_starts(self) -> Iterator[int]:
         low = b""
         while (first := next(self._state.scan(self.spec.name, low, None), None)) is not None:
-            start = _START.unpack_from(first[0])[0] - _SIGN
+            start = start_of(first[0])
             yield start
             low = start_bytes(start + 1)
 
     def starts(self) -> list[int]:
         """Of all windows that hold anything."""
-        return sorted(self._open.keys() | self._stored)
+        return sorted(self.windows.keys() | self._stored)
 
-    def get(self, start: int) -> tuple[Bucket, dict[Any, None]] | None:
-        """The window and the set in which to note what is changed in it; None when it is not open."""
-        bucket = self._open.get(start)
-        if bucket is None:
-            if start not in self._stored:
-                return None
-            bucket = self._load(start)
-        return bucket, self._dirty[start]
+    def get(self, start: int) -> Window | None:
+        """None when it is not open."""
+        window = self.windows.get(start)
+        return self._load(start) if window is None and start in self._stored else window
 
-    def open(self, start: int) -> tuple[Bucket, dict[Any, None]]:
+    def open(self, start: int) -> Window:
         """The same, and it is opened."""
-        found = self.get(start)
-        if found is None:
-            found = self._open[start], self._dirty[start] = {}, {}
-        return found
+        window = self.get(start)
+        if window is None:
+            window = self.windows[start] = Window({})
+        return window
 
     def drop(self, start: int) -> None:
         """The window is over."""
-        bucket = self._open.pop(start, None)
-        if bucket is None:
-            bucket = self._load(start)
-            del self._open[start]
-        dirty = self._dirty.pop(start)
+        window = self.get(start)
+        if window is None:
+            return
+        del self.windows[start]
         if start in self._stored:
             self._stored.discard(start)
             prefix = start_bytes(start)
-            self._dropped.extend(prefix + self._keys.encode(key) for key in bucket)
-        dirty.clear()
+            self._dropped.extend(prefix + self._keys.encode(key) for key in window.states)
 
     def changes(self) -> list[Change]:
         encode_key = self._keys.encode
         encode = self._values.encode
         changed: list[Change] = [(key, None) for key in self._dropped]
         self._dropped.clear()
-        for start, dirty in self._dirty.items():
-            if dirty:
+        for start, window in self.windows.items():
+            if window.dirty:
                 prefix = start_bytes(start)
-                bucket = self._open[start]
-                changed.extend((prefix + encode_key(key), encode(bucket[key])) for key in dirty)
-                dirty.clear()
+                states = window.states
+                changed += [(prefix + encode_key(key), encode(states[key])) for key in window.dirty]
+                window.dirty.clear()
                 self._stored.add(start)
         return changed
 
     def __len__(self) -> int:
-        return sum(len(bucket) for bucket in self._open.values())
+        return sum(len(window.states) for window in self.windows.values())
 
-    def _load(self, start: int) -> Bucket:
+    def _load(self, start: int) -> Window:
         decode_key = self._keys.decode
         decode = self._values.decode
         rows = self._state.scan(self.spec.name, start_bytes(start), start_bytes(start + 1))
-        bucket = self._open[start] = {decode_key(key[8:]): decode(data) for key, data in rows}
-        self._dirty[start] = {}
-        return bucket
+        window = self.windows[start] = Window({decode_key(key[8:]): decode(data) for key, data in rows})
+        return window

@@ -13,6 +13,7 @@ from drave.streams.formats import Packed, key_format_for
 from drave.streams.state import StoreSpec
 from drave.streams.state.keyed import KeyedStore
 from drave.streams.steps.base import Outputs, Receiver, Step, TaskView
+from drave.streams.steps.expiry import Expiry
 
 
 class Results:
@@ -34,10 +35,12 @@ class TableAggregate(Step):
 
     kind: ClassVar[str] = "aggregate"
     bound: Bound
+    ttl_ms: int | None = None
 
     @property
     def stores(self) -> tuple[StoreSpec, ...]:
-        return (StoreSpec(self.name),)
+        states = StoreSpec(self.name)
+        return (states,) if self.ttl_ms is None else (states, StoreSpec(f"{self.name}-times"))
 
     def prepare(self, task: TaskView) -> Results:
         store: KeyedStore[Any] = KeyedStore(
@@ -50,8 +53,11 @@ class TableAggregate(Step):
         bound = self.bound
         store = task.prepared(self).states
         forward = outputs["out"]
+        expiry = expiring(self, self.ttl_ms, store, task, forward)
 
         def receive(key: Any, value: Any, time: int) -> None:
+            if key is None:
+                return
             state = store.get(key)
             try:
                 state = bound.add(bound.initial if state is None else state, value, time)
@@ -60,6 +66,24 @@ class TableAggregate(Step):
                 task.failed(self, error, key, value, time)
                 return
             store.put(key, state)
+            if expiry is not None:
+                expiry.touch(key, time)
             forward(key, result, time)
 
         return (receive,)
+
+
+def expiring(
+    step: Step, ttl_ms: int | None, store: KeyedStore[Any], task: TaskView, forward: Receiver
+) -> Expiry | None:
+    """What forgets a store's keys; its times are the second of the step's stores."""
+    if ttl_ms is None:
+        return None
+
+    def forget(key: Any, time: int) -> None:
+        store.put(key, None)
+        forward(key, None, time)
+
+    expiry = Expiry(task, step.stores[1], key_format_for(step.key_type), ttl_ms, forget)
+    task.fire_at(step, expiry)
+    return expiry

@@ -12,16 +12,13 @@ import asyncio
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from drave.streams.steps.base import Outputs, Receiver, TaskView
 from drave.streams.steps.mapping import Calling
 from drave.streams.transport import Message
 
-_PAUSE_S: Final = 0.1
-"""Before the first retry; twice as long before each further one."""
-
-Waiting = tuple["Future[Any]", Any, Any, int, int, "Message | None"]
+Waiting = tuple["Future[Any]", Any, Any, int, tuple[int, int, "Message | None"]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,6 +28,8 @@ class AsyncMap(Calling):
     kind: ClassVar[str] = "async map"
     concurrency: int = 16
     retries: int = 0
+    retry_after_ms: int = 100
+    """Before the first retry; twice as long before each further one."""
 
     def receivers(self, task: TaskView, outputs: Outputs) -> tuple[Receiver, ...]:
         run = _Run(self, task, outputs["out"])
@@ -52,7 +51,8 @@ class _Run:
         while len(self._waiting) >= self._step.concurrency:
             self._hand_on()
         future = asyncio.run_coroutine_threadsafe(self._attempt(value), self._task.async_loop())
-        self._waiting.append((future, key, value, time, self._task.clock.watermark, self._task.message))
+        clock, message = self._task.clock, self._task.message
+        self._waiting.append((future, key, value, time, (clock.watermark, clock.seen, message)))
 
     def poll(self) -> None:
         while self._waiting and self._waiting[0][0].done():
@@ -62,12 +62,17 @@ class _Run:
         while self._waiting:
             self._hand_on()
 
+    def cancel(self) -> None:
+        for future, *_ in self._waiting:
+            future.cancel()
+        self._waiting.clear()
+
     def _hand_on(self) -> None:
         """The oldest one, waiting for it."""
-        future, key, value, time, watermark, message = self._waiting.popleft()
+        future, key, value, time, then = self._waiting.popleft()
         task, clock = self._task, self._task.clock
-        held = clock.watermark, task.message
-        clock.watermark, task.message = watermark, message
+        now = clock.watermark, clock.seen, task.message
+        clock.watermark, clock.seen, task.message = then
         try:
             try:
                 result = future.result()
@@ -77,12 +82,12 @@ class _Run:
             if result is not None:
                 self._forward(key, result, time)
         finally:
-            clock.watermark, task.message = held
+            clock.watermark, clock.seen, task.message = now
 
     async def _attempt(self, value: Any) -> Any:
         for attempt in range(self._step.retries):
             try:
                 return await self._call(value)
             except Exception:
-                await asyncio.sleep(_PAUSE_S * 2**attempt)
+                await asyncio.sleep(self._step.retry_after_ms * 2**attempt / 1000)
         return await self._call(value)

@@ -10,7 +10,7 @@ Steps are shared by all tasks; what they keep for one task lives in the closures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, Self
 
@@ -41,10 +41,17 @@ class OnError(StrEnum):
 class Clock:
     """A task's event time. Steps that wait for a moment lower `deadline`; the task fires them when it is reached."""
 
-    __slots__ = ("deadline", "watermark")
+    __slots__ = ("deadline", "seen", "watermark")
 
     def __init__(self) -> None:
         self.watermark = ALWAYS
+        """Whatever waits for this moment has been fired."""
+        self.seen = ALWAYS
+        """What the record at hand may be late for: the newest time that its own source partition had by then.
+
+        It is never behind the watermark, and, unlike that, depends on no other partition: so what is late is a
+        property of the topics, and no race between tasks decides it.
+        """
         self.deadline = NEVER
 
 
@@ -56,8 +63,13 @@ class Timed(Protocol):
         """When it wants to be fired next, in the task's watermark; NEVER if it does not."""
         ...
 
+    @property
+    def has_results(self) -> bool:
+        """Whether others may wait for what it fires; not so for what only expires."""
+        ...
+
     def fire(self, watermark: int) -> None:
-        """Everything that is due at `watermark`, in the order of event time."""
+        """Everything that is due at `watermark`. After it `deadline` is later than that."""
         ...
 
 
@@ -70,6 +82,10 @@ class Outcome(Protocol):
 
     def poll(self) -> None:
         """Hand on what is ready, without waiting."""
+        ...
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
         ...
 
 
@@ -150,7 +166,6 @@ class Step:
     """Of the main output."""
     on_error: OnError | None = None
     """None: as the parent's; and at the top as the app's."""
-    app: Any = field(default=None, repr=False)
 
     @property
     def stores(self) -> tuple[StoreSpec, ...]:

@@ -25,7 +25,8 @@ from drave.streams.errors import StreamsError
 from drave.streams.state.memory import MemoryStates
 from drave.streams.steps.base import Topic
 from drave.streams.steps.sources import Source
-from drave.streams.stream import Stream, Table
+from drave.streams.stream import Stream
+from drave.streams.tables import Table
 from drave.streams.testing.cluster import Cluster, MemoryTransport
 from drave.streams.transport import Headers
 
