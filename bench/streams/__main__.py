@@ -19,9 +19,6 @@ BROKERS: Final[Mapping[str, MakeBroker]] = {
     "drave": lambda folder: Drave(folder, settings={"durability": "os"}),
     "kafka": Kafka,
 }
-    "drave": lambda folder: Drave(folder, settings={"durability": "os"}),
-    "kafka": Kafka,
-}
 """Both in the page cache: what is compared here is what reads from them."""
 
 
