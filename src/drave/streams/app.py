@@ -154,11 +154,11 @@ class App:
             raise BadTopology(f"the app {self.name} has no steps yet; begin with app.topic(…)")
         return Topology(self.name, tuple(self._steps))
 
-    def test(self, *, seed: int = 0, partitions: int = 1) -> TestDriver:
+    def test(self, *, seed: int | None = None, partitions: int = 1, processes: int = 1) -> TestDriver:
         """The app without a broker, on a virtual clock; see `drave.streams.testing`."""
         from drave.streams.testing import TestDriver
 
-        return TestDriver(self, seed=seed, partitions=partitions)
+        return TestDriver(self, seed=seed, partitions=partitions, processes=processes)
 
     def run(
         self,

@@ -8,7 +8,8 @@
         t.recover()
 
 The engine, the tasks and the state are the real ones; only what is below `transport.py` is in memory. Everything runs
-on the caller's thread, and the same calls with the same seed give the same results.
+on the caller's thread, and the same calls with the same seed give the same results: with a seed, records come in
+portions and in an order of partitions that it decides; without one, in order.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from drave.streams.durations import Duration, milliseconds
 from drave.streams.engine import Engine, EngineSettings
 from drave.streams.errors import StreamsError
+from drave.streams.loops import AsyncLoop
 from drave.streams.state.memory import MemoryStates
 from drave.streams.steps.base import Topic
 from drave.streams.steps.sources import Source
 from drave.streams.stream import Stream
 from drave.streams.tables import Table
-from drave.streams.testing.cluster import Cluster, MemoryTransport
+from drave.streams.testing.cluster import Cluster, Crash, MemoryTransport
 from drave.streams.transport import Headers
+
+__all__ = ["Crash", "Record", "TestDriver"]
 
 if TYPE_CHECKING:
     from drave.streams.app import App
@@ -61,26 +65,33 @@ class Record:
     headers: Headers = ()
 
 
-class Crash(BaseException):
-    """Raised in the middle of a call, as far as the engine knows for ever."""
+@dataclass(slots=True)
+class Process:
+    """One process of the app: what it keeps on its disk, and, while it lives, its engine."""
+
+    states: MemoryStates
+    engine: Engine | None = None
+    transport: MemoryTransport | None = None
 
 
 class TestDriver:
-    """Sends, reads, and lets time pass. After each call everything that can be processed has been."""
+    """Sends, reads, and lets time pass. After each call everything that can be processed has been.
+
+    With several `processes` they share the partitions, as they would on a cluster; each has a number, from 0.
+    """
 
     __test__ = False  # pytest: not a class of tests
 
-    def __init__(self, app: App, *, seed: int = 0, partitions: int = 1) -> None:
+    def __init__(self, app: App, *, seed: int | None = None, partitions: int = 1, processes: int = 1) -> None:
         self.app = app
         self.topology = app.topology()
         self.clock = HandClock()
         self.cluster = Cluster(partitions=partitions)
-        self.states = MemoryStates()
-        self.random = random.Random(seed)
+        self.processes = [Process(MemoryStates()) for _ in range(processes)]
         self.on_call: Callable[[str], None] = lambda call: None
-        """Told of each call to the cluster; a test may raise Crash from it."""
-        self._engine: Engine | None = None
-        self._transport: MemoryTransport | None = None
+        """Told of each call of a process to the cluster. Raise Crash from it, and the process dies there."""
+        self._chance = None if seed is None else random.Random(seed)
+        self._loop = AsyncLoop()
         self._read: dict[str, list[int]] = {}
         self._topics = {step.topic.name: step.topic for step in self.topology.steps if isinstance(step, Source)}
         self._topics |= {topic.name: topic for topic in self.topology.outputs}
@@ -89,16 +100,20 @@ class TestDriver:
             self.cluster.create(name, self._topics[name].partitions or partitions)
 
     def __enter__(self) -> Self:
-        self.recover()
+        for number in range(len(self.processes)):
+            self._start(self.processes[number])
+        self.run()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._engine is not None:
-            if kind is None:
-                self._engine.close()
-            else:
-                self._engine.abandon()
-            self._engine = None
+        for process in self.processes:
+            if process.engine is not None:
+                if kind is None:
+                    process.engine.close()
+                else:
+                    process.engine.abandon()
+                process.engine = process.transport = None
+        self._loop.close()
 
     @property
     def now_ms(self) -> int:
@@ -169,41 +184,95 @@ class TestDriver:
 
     # -- what goes wrong
 
-    def crash(self) -> None:
-        """The process dies; what it has not committed is gone. Its state folder stays."""
-        if self._transport is None:
-            raise StreamsError("the app is not running; recover() starts it")
-        self._transport.fence()
-        self._engine = self._transport = None
-
-    def recover(self) -> None:
-        """A new process of the app, which goes on where the last one was."""
-        if self._engine is not None:
-            raise StreamsError("the app is running; crash() ends it")
-        self._transport = MemoryTransport(
-            self.cluster,
-            exactly_once=self.app.guarantee == "exactly_once",
-            on_call=self._called,
-        )
-        settings = EngineSettings(commit_interval_s=0.0, idle_s=self.app.idle_s, on_error=self.app.on_error)
-        self._engine = Engine(
-            self.topology, self._transport, self.states, self.clock, settings, async_loop=lambda: None
-        )
-        self._engine.start()
+    def crash(self, process: int = 0) -> None:
+        """A process dies; what it has not committed is gone. Its state folder stays. The others take its share."""
+        self._die(self._running(process))
         self.run()
 
-    def lose_state(self) -> None:
-        """The state folder is gone, as on a new machine: `recover` restores it from the changelogs."""
-        self.states = MemoryStates()
+    def recover(self, process: int = 0) -> None:
+        """Start it again, or, with the number after the last, one more; it goes on where its state is."""
+        if process == len(self.processes):
+            self.processes.append(Process(MemoryStates()))
+        found = self.processes[process]
+        if found.engine is not None:
+            raise StreamsError(f"process {process} is running; crash() ends it")
+        self._start(found)
+        self.run()
+
+    def stop(self, process: int = 0) -> None:
+        """It commits and leaves, as on a signal."""
+        found = self._running(process)
+        assert found.engine is not None
+        try:
+            found.engine.close()
+        except Crash:
+            self._die(found)
+        found.engine = found.transport = None
+        self.run()
+
+    def lose_state(self, process: int = 0) -> None:
+        """Its state folder is gone, as on a new machine: `recover` restores it from the changelogs."""
+        self.processes[process].states = MemoryStates()
+
+    def is_running(self, process: int = 0) -> bool:
+        return self.processes[process].engine is not None
 
     def run(self) -> None:
         """Process until nothing is left to do."""
-        if self._engine is None:
-            return
-        before = -1
-        while before != (before := self._written()) or self._engine.restoring:
-            while self._engine.turn(0.0) or self._engine.restoring:
-                pass
+        while self.turn():
+            pass
+
+    def turn(self) -> bool:
+        """One turn of each process; whether any of them did something."""
+        order = list(self.processes)
+        if self._chance is not None:
+            self._chance.shuffle(order)
+        did = [self._turn(process) for process in order]
+        return any(did)
+
+    def _turn(self, process: Process) -> bool:
+        engine, transport = process.engine, process.transport
+        if engine is None or transport is None:
+            return False
+        before = self._written()
+        try:
+            came = engine.turn(0.0)
+        except Crash:
+            self._die(process)
+            return True
+        if transport.is_dead:  # while another one's turn rebalanced the group
+            self._die(process)
+            return True
+        return came > 0 or bool(engine.restoring) or self._written() != before
+
+    def _start(self, process: Process) -> None:
+        exactly_once = self.app.guarantee == "exactly_once"
+        transport = process.transport = MemoryTransport(
+            self.cluster, exactly_once=exactly_once, chance=self._chance, on_call=self._called
+        )
+        settings = EngineSettings(commit_interval_s=0.0, idle_s=self.app.idle_s, on_error=self.app.on_error)
+        process.engine = Engine(
+            self.topology, transport, process.states, self.clock, settings, async_loop=self._loop
+        )  # fmt: skip
+        try:
+            process.engine.start()
+        except Crash:
+            self._die(process)
+
+    def _die(self, process: Process) -> None:
+        engine, transport = process.engine, process.transport
+        assert engine is not None
+        assert transport is not None
+        process.engine = process.transport = None
+        for task in engine.tasks.values():
+            task.close()  # what it awaits would go with it
+        transport.die()
+
+    def _running(self, process: int) -> Process:
+        found = self.processes[process]
+        if found.engine is None:
+            raise StreamsError(f"process {process} is not running; recover() starts it")
+        return found
 
     def _called(self, call: str) -> None:
         self.on_call(call)
@@ -220,7 +289,7 @@ class TestDriver:
 
     @property
     def engine(self) -> Engine:
-        """The running process, for a closer look."""
-        if self._engine is None:
-            raise StreamsError("the app is not running; recover() starts it")
-        return self._engine
+        """The first process, for a closer look."""
+        engine = self._running(0).engine
+        assert engine is not None
+        return engine

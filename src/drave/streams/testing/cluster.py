@@ -4,7 +4,7 @@
     MemoryTransport  one process's way to it; what it has not committed dies with it
 
 All on one thread: whoever joins or leaves makes the others commit and take their new places at once. `on_call` is told
-of each call that a crash could fall before, and may raise.
+of each call that a crash could fall before, and may raise Crash, or what the real one raises.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from drave.streams.errors import Fenced
 from drave.streams.transport import Assignments, Committed, Headers, Message, NewTopic, Place
 
 _CREATE_TIME: Final = 1
+
+
+class Crash(BaseException):
+    """The process dies in the middle of a call."""
 
 
 class StoredRecord:
@@ -95,8 +99,12 @@ class Cluster:
 
     def rebalance(self) -> None:
         """Everybody gives up what they have, and is given its share of each topic, as Kafka's range assignor does."""
-        for member in self.members:
-            member.give_up()
+        for member in list(self.members):
+            try:
+                member.give_up()
+            except Crash:
+                member.is_dead = True
+                self.members.remove(member)
         for index, member in enumerate(self.members):
             share: list[Place] = []
             for topic in member.subscription:
@@ -120,6 +128,8 @@ class MemoryTransport:
     ) -> None:
         self.cluster = cluster
         self.subscription: Sequence[str] = ()
+        self.is_dead = False
+        """Whether it died in a call that another one's made: a rebalance."""
         self._exactly_once = exactly_once
         self._chance = chance
         self._on_call = on_call
@@ -164,11 +174,13 @@ class MemoryTransport:
         assert self._listener is not None
         self._listener.assigned(places)
 
-    def fence(self) -> None:
-        """Let it find out, at its next commit, that it has been replaced."""
+    def die(self) -> None:
+        """What it holds is forgotten, and the group goes on without it."""
         self._fenced = True
+        self._pending.clear()
         if self in self.cluster.members:
             self.cluster.members.remove(self)
+            self.cluster.rebalance()
 
     # -- reading
 
