@@ -19,6 +19,7 @@ from confluent_kafka import (
     Producer,
     TopicCollection,
     TopicPartition,
+    libversion,
 )
 
 _admin: Any = importlib.import_module("confluent_kafka.admin")
@@ -52,4 +53,5 @@ __all__ = [
     "ResourceType",
     "TopicCollection",
     "TopicPartition",
+    "libversion",
 ]

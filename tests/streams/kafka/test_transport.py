@@ -324,15 +324,27 @@ def test_the_end_of_a_changelog_is_known_when_nothing_before_it_is_undecided(
     assert waits
 
 
-def test_offsets_are_found_again_after_a_broker_that_was_killed() -> None:
-    """An unclean start begins new leader epochs, which librdkafka's admin client does not learn of by itself."""
+@pytest.mark.slow
+def test_a_broker_that_is_killed_and_comes_back_holds_up_a_transaction_and_no_more() -> None:
+    """An unclean start begins new leader epochs, which librdkafka's admin client does not learn of by itself, and while
+    no broker answered librdkafka must not have forgotten who the coordinator was."""
     with Broker(process=True, durability="fsync") as broker:
         cluster = Cluster(broker, count())
-        log = cluster.topic()
-        cluster.write(log, "a")
-        app = cluster.transport()
-        assert app.stable_offset((log, 0)) == 1
+        source, log = cluster.topic(), cluster.topic()
+        app, _ = cluster.joined(source)
+        app.begin()
+        app.produce(log, b"k", b"1", 1_000, (), 0)
+        assert app.commit({(source, 0): at(1)}) == {(log, 0): 2}
+        app.begin()
+        app.produce(log, b"k", b"2", 1_000, (), 0)
         broker.kill()
         broker.start()
-        assert app.stable_offset((log, 0)) == 1
+        try:
+            app.commit({(source, 0): at(2)})
+        except Aborted:  # when the broker is away for longer than the transaction may last
+            app.abort()
+            app.begin()
+            app.produce(log, b"k", b"2", 1_000, (), 0)
+            app.commit({(source, 0): at(2)})
+        assert cluster.visible(log) == ["1", "2"]
         cluster.close()

@@ -14,7 +14,7 @@ from drave.client.connection import Connection, interruptible
 from drave.client.errors import told
 from drave.streams.errors import ClusterTrouble, StreamsError
 from drave.streams.kafka.consuming import PROPERTIES
-from drave.streams.kafka.patience import IN_PASSING, Outage
+from drave.streams.kafka.patience import IN_PASSING, Outage, faithful
 from drave.streams.transport import Message, Place
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Reader:
     def __init__(self, connection: Connection, group: str) -> None:
         self._outage = Outage(connection.bootstrap, self._answers)
         self._consumer: Consumer = connection.consumer(
-            group, **PROPERTIES, **{"client.id": group, "error_cb": self._outage.heard}
+            group, **PROPERTIES, **faithful(), **{"client.id": group, "error_cb": self._outage.heard}
         )
 
     def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:

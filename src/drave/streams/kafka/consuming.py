@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from drave.client.connection import ANSWER_TIMEOUT_S, Connection, interruptible
 from drave.client.errors import told
 from drave.streams.errors import Aborted, ClusterTrouble, Fenced
-from drave.streams.kafka.patience import IN_PASSING, Outage, patiently
+from drave.streams.kafka.patience import IN_PASSING, Outage, faithful, patiently
 from drave.streams.transport import Assignments, Committed, Message, Place
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "enable.partition.eof": True,
     "fetch.wait.max.ms": 100,  # a place that is resumed or sought waits for the long poll before
     "fetch.queue.backoff.ms": 10,  # how long fetching rests when the queue is full; librdkafka's own is a second
-    "reconnect.backoff.max.ms": 1_000,
+    "reconnect.backoff.max.ms": 500,
     "socket.nagle.disable": True,
 }
 _ANSWER_S: Final = 1.0
@@ -67,6 +67,7 @@ class GroupConsumer:
         self._consumer: Consumer = connection.consumer(
             group,
             **PROPERTIES,
+            **faithful(),
             **static,
             **{
                 "client.id": group,

@@ -43,6 +43,20 @@ _NOT_NOW: Final = COORDINATOR_IS_MOVING | {
 _FOR_GOOD: Final = frozenset({"_SSL", "_AUTHENTICATION"})
 
 
+_REBOOTSTRAPS_SINCE: Final = 0x020B0000
+
+
+def faithful() -> dict[str, str]:
+    """Properties that keep librdkafka with the brokers that it knows while none of them answers.
+
+    From 2.11 on it would forget them and begin at the bootstrap addresses again (KIP-899), and a transaction that waits
+    for a coordinator which it has forgotten waits for ever, whatever its time-out (librdkafka issue 5511).
+    """
+    from drave.client.librdkafka import libversion
+
+    return {"metadata.recovery.strategy": "none"} if libversion()[1] >= _REBOOTSTRAPS_SINCE else {}
+
+
 def patiently(ask: Callable[[], T], doing: str, also: frozenset[str] = frozenset()) -> T:
     """What `ask` returns, asked again while the cluster says "not now", or one of the errors `also`.
 

@@ -20,7 +20,7 @@ from drave.client.connection import ANSWER_TIMEOUT_S, Connection, interruptible
 from drave.client.errors import told
 from drave.streams.errors import Aborted, ClusterTrouble, Fenced, StreamsError
 from drave.streams.kafka.consuming import positions
-from drave.streams.kafka.patience import OUTAGE_S_MAX, PAUSE_S
+from drave.streams.kafka.patience import OUTAGE_S_MAX, PAUSE_S, faithful
 from drave.streams.transport import Committed, Headers, Place
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "linger.ms": 10,
     "batch.num.messages": 100_000,
     "queue.buffering.max.messages": 500_000,
-    "reconnect.backoff.max.ms": 1_000,
+    "reconnect.backoff.max.ms": 500,
     "socket.nagle.disable": True,
 }
 _FULL_QUEUE_PAUSE_S: Final = 0.05
@@ -76,7 +76,7 @@ class Sender(ABC):
 
     def __init__(self, connection: Connection, ends: Ends, **properties: Any) -> None:
         self._connection = connection
-        self._properties = {**PROPERTIES, **properties}
+        self._properties = {**PROPERTIES, **faithful(), **properties}
         self._look_up_ends = ends
         self._named: set[Place] = set()
         """Places that were sent to by their number since the last commit."""
