@@ -97,7 +97,8 @@ class Stage:
             {"bootstrap.servers": bootstrap, "group.id": "watch", "isolation.level": "read_committed",
              "enable.auto.commit": False}
         )  # fmt: skip
-        for future in self._admin.create_topics([NewTopic(name, 1, 1) for name in ("rides", "zones", "out")]).values():
+        topics = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in ("rides", "zones", "out")]
+        for future in self._admin.create_topics(topics).values():  # the records are of another year
             future.result()
         command = self._peer.command(bootstrap, self._job, self._guarantee, self._folder / "state")
         with self._log.open("wb") as log:
