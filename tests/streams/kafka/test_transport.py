@@ -334,7 +334,7 @@ def test_a_broker_that_is_killed_and_comes_back_holds_up_a_transaction_and_no_mo
         app, _ = cluster.joined(source)
         app.begin()
         app.produce(log, b"k", b"1", 1_000, (), 0)
-        assert app.commit({(source, 0): at(1)}) == {(log, 0): 2}
+        assert app.commit({(source, 0): at(1)}).keys() == {(log, 0)}
         app.begin()
         app.produce(log, b"k", b"2", 1_000, (), 0)
         broker.kill()
