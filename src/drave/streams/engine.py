@@ -160,11 +160,15 @@ class Engine:
             self.commit()
         except Aborted as error:
             logger.warning("what was not committed is left to the next process: %s", error)
-            self._transport.abort()
-            self._forget_all()
-        self.lost(places)
+            self._rewind()
+        self._let_go(places)
 
     def lost(self, places: Sequence[Place]) -> None:
+        """What was made of them is in the transaction, and must not be committed with what comes next."""
+        self._rewind()
+        self._let_go(places)
+
+    def _let_go(self, places: Sequence[Place]) -> None:
         self._held.difference_update(places)
         gone = set(places)
         for task in [task for task in self.tasks.values() if not gone.isdisjoint(task.inputs)]:
