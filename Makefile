@@ -11,7 +11,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
 	@echo "make explore       the property tests with new examples"
-	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker (SEEDS, KILLS)"
+	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker and of a stream app (SEEDS, KILLS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
@@ -63,9 +63,12 @@ conformance: $(READY)
 budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
-# Power cuts in the simulated disk (SEEDS), and kill -9 of a real broker under load from real clients (KILLS).
+# Power cuts in the simulated disk (SEEDS), kill -9 of a real broker under load from real clients (KILLS), and of a stream
+# app together with its broker. `python -m torture.streams --against kafka` does the last with Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS))
+	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --guarantee at_least_once
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drave.streams.errors import Aborted
+from drave.streams.errors import Aborted, Fenced
 from drave.streams.kafka.transport import KafkaTransport
 from tests.streams.kafka.conftest import Cluster, Listener, at, polled
 
@@ -131,3 +131,20 @@ def test_a_group_begins_at_the_beginning_and_goes_on_where_it_was(cluster: Clust
     first.close()
     again, _ = cluster.joined(topic)
     assert polled(again, 1) == ["c"]
+
+
+def test_of_two_processes_under_one_name_one_ends(cluster: Cluster) -> None:
+    """At least once has no transactional id that would say so. Each joins once more, as after an outage, not twice."""
+    topic = cluster.topic()
+    first, of_first = cluster.joined(topic, exactly_once=False)
+    second, of_second = cluster.transport(exactly_once=False), Listener()
+    second.subscribe([topic], of_second)
+
+    def poll_for_ever() -> None:
+        while True:
+            first.poll(1, 0.01)
+            second.poll(1, 0.01)
+
+    with pytest.raises(Fenced, match="another process has joined the group under this worker's name"):
+        poll_for_ever()
+    assert ("lost", [(topic, 0)]) in of_first.told + of_second.told

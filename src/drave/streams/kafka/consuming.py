@@ -11,7 +11,9 @@ A member is known by the worker's name (KIP-345): one that restarts takes its pl
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from drave.client.connection import ANSWER_TIMEOUT_S, Connection, interruptible
@@ -41,7 +43,11 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "reconnect.backoff.max.ms": 500,
     "socket.nagle.disable": True,
 }
+_FATAL: Final = {"_FATAL", "FENCED_INSTANCE_ID"}
 _ANSWER_S: Final = 1.0
+_RIVAL_S: Final = 30.0
+"""Whose name is taken again so soon has a rival."""
+
 _END: Final = "_PARTITION_EOF"
 _NOT_OURS: Final = {
     "ILLEGAL_GENERATION",
@@ -51,6 +57,8 @@ _NOT_OURS: Final = {
     "FENCED_MEMBER_EPOCH",
     "_ASSIGNMENT_LOST",
     "_STATE",
+    "FENCED_INSTANCE_ID",
+    "_FATAL",  # `poll` finds out why
 }
 """Why a member's commit is refused: its places are another's, or are about to be."""
 
@@ -58,26 +66,23 @@ _NOT_STARTED: Final = frozenset({"_STATE", "_PREV_IN_PROGRESS", "_IN_PROGRESS"})
 """What a seek meets while librdkafka still looks up where the place begins."""
 
 
+class _NameTaken(Exception):
+    """Another member has this worker's name."""
+
+
 class GroupConsumer:
     """`name` is the member's; without one it is a new member at each start."""
 
     def __init__(self, connection: Connection, group: str, name: str | None) -> None:
+        self._connection = connection
+        self._group = group
+        self._static = {} if name is None else {"group.instance.id": name}
         self._outage = Outage(connection.bootstrap, self._answers)
-        static = {} if name is None else {"group.instance.id": name}
-        self._consumer: Consumer = connection.consumer(
-            group,
-            **PROPERTIES,
-            **faithful(),
-            **static,
-            **{
-                "client.id": group,
-                "session.timeout.ms": SESSION_TIMEOUT_MS,
-                "heartbeat.interval.ms": HEARTBEAT_MS,
-                "partition.assignment.strategy": "range",
-                "error_cb": self._outage.heard,
-            },
-        )
+        self._consumer = self._made()
         self._topics: list[str] = []
+        self._listener: Assignments | None = None
+        self._held: set[Place] = set()
+        self._joined_again_at = -inf
         self._gone: set[Place] = set()
         """Places that went while the call to librdkafka that is under way collected records."""
         self._ended: dict[Place, int] = {}
@@ -86,11 +91,28 @@ class GroupConsumer:
         """What the listener raised; librdkafka must not see it."""
 
     def subscribe(self, topics: Sequence[str], listener: Assignments) -> None:
-        self._topics = list(topics)
+        self._topics, self._listener = list(topics), listener
+        self._join(listener)
 
+    def _made(self) -> Consumer:
+        return self._connection.consumer(
+            self._group,
+            **PROPERTIES,
+            **faithful(),
+            **self._static,
+            **{
+                "client.id": self._group,
+                "session.timeout.ms": SESSION_TIMEOUT_MS,
+                "heartbeat.interval.ms": HEARTBEAT_MS,
+                "partition.assignment.strategy": "range",
+                "error_cb": self._outage.heard,
+            },
+        )
+
+    def _join(self, listener: Assignments) -> None:
         def on_assign(consumer: Consumer, partitions: list[TopicPartition]) -> None:
             consumer.assign(partitions)  # before the listener, who may pause them
-            self._tell(listener.assigned, partitions)
+            self._tell(listener.assigned, self._came(partitions))
 
         def on_revoke(consumer: Consumer, partitions: list[TopicPartition]) -> None:
             self._tell(listener.revoked, self._went(partitions))
@@ -99,6 +121,28 @@ class GroupConsumer:
             self._tell(listener.lost, self._went(partitions))
 
         self._consumer.subscribe(self._topics, on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
+
+    def _join_again(self) -> None:
+        """After an outage the group may know this worker as a new member, in whom the old one sees a rival (KIP-345).
+
+        librdkafka takes that for the end of its consumer, so another one is made. Raises Fenced when it happens again
+        too soon, for then there is a rival.
+        """
+        now = time.monotonic()
+        if now - self._joined_again_at < _RIVAL_S:
+            raise Fenced("another process has joined the group under this worker's name")
+        self._joined_again_at = now
+        logger.warning("the group has met this worker's name again, as after an outage; joining it anew")
+        old, self._consumer = self._consumer, self._made()
+        lost = sorted(self._held)
+        self._held.clear()
+        self._ended.clear()
+        with interruptible():
+            old.close()
+        if self._listener is not None:
+            self._kept = None
+            self._listener.lost(lost)
+            self._join(self._listener)
 
     # -- records
 
@@ -116,7 +160,11 @@ class GroupConsumer:
             self._gone.clear()
             self._outage.mind()
         elif self._gone or any(map(_error(), messages)):
-            messages = self._sorted_out(messages)
+            try:
+                messages = self._sorted_out(messages)
+            except _NameTaken:
+                self._join_again()
+                messages = []
         elif self._ended:
             self._look_at_ends(self._ended)
         return cast("list[Message]", messages)
@@ -166,18 +214,18 @@ class GroupConsumer:
             logger.warning(
                 "nothing was polled for too long, and the group has given our partitions away: %s", error.str()
             )
-        elif name == "FENCED_INSTANCE_ID":
-            raise Fenced("another process has joined the group under this worker's name")
+        elif name in _FATAL and "group.instance.id" in error.str():
+            raise _NameTaken
         else:
             raise ClusterTrouble(str(told(error, f"read {', '.join(self._topics)}")))
 
     # -- where to read
 
     def pause(self, places: Iterable[Place]) -> None:
-        self._consumer.pause([_partition(place) for place in places])
+        self._consumer.pause([_partition(place) for place in places if place in self._held])
 
     def resume(self, places: Iterable[Place]) -> None:
-        self._consumer.resume([_partition(place) for place in places])
+        self._consumer.resume([_partition(place) for place in places if place in self._held])
 
     def seek(self, place: Place, offset: int) -> None:
         self._ended.pop(place, None)
@@ -252,18 +300,24 @@ class GroupConsumer:
             return False
         return True
 
-    def _tell(self, listener: Callable[[list[Place]], None], partitions: Iterable[TopicPartition]) -> None:
+    def _tell(self, listener: Callable[[list[Place]], None], places: list[Place]) -> None:
         try:
-            listener([(each.topic, each.partition) for each in partitions])
+            listener(places)
         except BaseException as error:
             self._kept = self._kept or error
 
-    def _went(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    def _came(self, partitions: list[TopicPartition]) -> list[Place]:
+        places = [(each.topic, each.partition) for each in partitions]
+        self._held.update(places)
+        return places
+
+    def _went(self, partitions: list[TopicPartition]) -> list[Place]:
         places = [(each.topic, each.partition) for each in partitions]
         self._gone.update(places)
+        self._held.difference_update(places)
         for place in places:
             self._ended.pop(place, None)
-        return partitions
+        return places
 
 
 def positions(offsets: Mapping[Place, Committed]) -> list[TopicPartition]:
