@@ -44,11 +44,13 @@ class Folder:
 
     @contextmanager
     def running(self, block: str) -> Iterator[None]:
-        """A command that runs until Ctrl-C; it must then say that it has committed."""
+        """A command that runs until Ctrl-C, once it says that it does; at its end it must say that it has committed."""
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {block}"], cwd=self.path, env=self._environment, stderr=subprocess.PIPE, text=True
         )
+        assert process.stderr is not None
         try:
+            assert any("is running" in line for line in process.stderr)
             yield
         finally:
             process.send_signal(signal.SIGINT)

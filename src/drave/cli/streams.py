@@ -69,14 +69,13 @@ def run(
 
     app = load_app(target)
     connection.check()
-    hooks: dict[str, Any] = {}
+    folder = state or default_folder(app.name)
+    hooks: dict[str, Any] = {"on_start": lambda: _welcome(app, connection, folder)}
     if metrics is not None:
         meters = Metrics(app.name)
-        hooks = {"observe": meters.observe, "on_turn": meters.look}
+        hooks |= {"observe": meters.observe, "on_turn": meters.look}
         serve(meters, *metrics)
-    folder = state or default_folder(app.name)
     with Runner(app, connection, folder, store=store, **hooks) as runner, stopping(runner.stop):
-        _welcome(app, connection, runner.slot.path)
         try:
             runner.run()
         except StepFailed as failure:  # the app's own code: its author wants the lines
@@ -105,16 +104,16 @@ def topology(target: str, form: str) -> None:
     click.echo(draw(load_app(target).topology()), nl=False)
 
 
-def _welcome(app: App, connection: Connection, slot: Path) -> None:
+def _welcome(app: App, connection: Connection, folder: Path) -> None:
     topology = app.topology()
     reads = ", ".join(topic for topic in topology.inputs if topic not in topology.upstream)
     writes = ", ".join(topic.name for topic in topology.outputs)
-    note(f"{app.name} is starting.")
+    note(f"{app.name} is running.")
     note(f"""
   reads      {reads}
   writes     {writes or "nothing"}
   guarantee  {app.guarantee.replace("_", " ")}
-  state      {slot.resolve()}
+  state      {folder.resolve()}
   cluster    {connection.bootstrap}
 
 Ctrl-C stops.""")

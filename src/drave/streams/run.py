@@ -42,7 +42,8 @@ _SLOTS_MAX: Final = 1000
 class Runner:
     """`with Runner(app, connection, folder) as runner: runner.run()`. Raises StreamsError's kinds.
 
-    `observe` may put something around each step; `on_turn` is called after each turn, on the engine's thread.
+    `observe` may put something around each step; `on_start` is called when all topics are there and the group is being
+    joined, `on_turn` after each turn, on the engine's thread.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Runner:
         *,
         store: str = "sqlite",
         observe: Observe = unobserved,
+        on_start: Callable[[], None] = lambda: None,
         on_turn: Callable[[Engine], None] = lambda engine: None,
     ) -> None:
         self.app = app
+        self._on_start = on_start
         self._on_turn = on_turn
         self._stop = threading.Event()
         with ExitStack() as stack:
@@ -82,6 +85,7 @@ class Runner:
         """Until `stop` is called; then commit and leave. What fails leaves as a crash would."""
         try:
             self.engine.start()
+            self._on_start()
             while not self._stop.is_set():
                 self.engine.turn(TURN_S)
                 self._on_turn(self.engine)

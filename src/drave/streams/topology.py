@@ -133,7 +133,7 @@ class Topology:
         return [*(self.changelog(spec.name) for spec in stores), self.dead_letters]
 
     def new_topics(self, existing: Mapping[str, int], on_error: OnError) -> list[NewTopic]:
-        """What the app has to make before it starts. Raises BadTopology."""
+        """What the app has to make before it starts: its own topics, and what it writes to. Raises BadTopology."""
         wanted: dict[str, NewTopic] = {}
         for source in (step.topic for step in self.steps if isinstance(step, Source | Sink)):
             if source.name not in existing and source.partitions is not None:
@@ -146,6 +146,8 @@ class Topology:
             for spec in (spec for step in sub.steps for spec in step.stores if spec.source is None):
                 name = self.changelog(spec.name)
                 wanted[name] = NewTopic(name, partitions, _CHANGELOG_CONFIGS)
+            for name in (step.topic.name for step in sub.steps if isinstance(step, Sink)):
+                wanted.setdefault(name, NewTopic(name, partitions))
         if OnError.DEAD_LETTER in {on_error, *(step.on_error for step in self.steps)}:
             wanted[self.dead_letters] = NewTopic(self.dead_letters, 1, _KEPT_CONFIGS)
         return [topic for topic in wanted.values() if topic.name not in existing]
