@@ -29,6 +29,7 @@ from drave.streams.steps.base import Topic
 from drave.streams.steps.sources import Source
 from drave.streams.stream import Stream
 from drave.streams.tables import Table
+from drave.streams.task import Observe, unobserved
 from drave.streams.testing.cluster import Cluster, Crash, MemoryTransport
 from drave.streams.transport import Headers
 
@@ -90,6 +91,8 @@ class TestDriver:
         self.processes = [Process(MemoryStates()) for _ in range(processes)]
         self.on_call: Callable[[str], None] = lambda call: None
         """Told of each call of a process to the cluster. Raise Crash from it, and the process dies there."""
+        self.observe: Observe = unobserved
+        """Put around each step of the processes that start from now on: metrics, for one."""
         self._chance = None if seed is None else random.Random(seed)
         self._loop = AsyncLoop()
         self._read: dict[str, list[int]] = {}
@@ -252,7 +255,7 @@ class TestDriver:
         )
         settings = EngineSettings(commit_interval_s=0.0, idle_s=self.app.idle_s, on_error=self.app.on_error)
         process.engine = Engine(
-            self.topology, transport, process.states, self.clock, settings, async_loop=self._loop
+            self.topology, transport, process.states, self.clock, settings, async_loop=self._loop, observe=self.observe
         )  # fmt: skip
         try:
             process.engine.start()
