@@ -14,6 +14,7 @@ import logging
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from drave.streams.errors import BadRecord, StepFailed
@@ -84,6 +85,14 @@ class Surroundings:
         """Records that a step could not process, by the step's name, since the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A record that could not be read, on its way to where failures go; in its turn, so that it goes there once."""
+
+    error: Exception
+    message: Message
+
+
 class Input:
     """One place that a task reads."""
 
@@ -93,7 +102,7 @@ class Input:
         self.position: int | None = None
         """The offset behind what has been processed; None: nothing yet."""
         self.progress = Progress(upstream)
-        self.queue: deque[Item | Mark] = deque()
+        self.queue: deque[Item | Mark | _Unread] = deque()
         self.positions: deque[int] = deque()
         self.receive: Receiver = nowhere
         self.read = _reader(source)
@@ -261,8 +270,7 @@ class Task:
         if len(self.inputs) == 1:
             self._run_all(each, messages)
         else:
-            self._queue(each, messages)
-            self.drain()
+            self._queue(each, messages)  # the engine calls `drain` when its neighbours' are queued too
         if not each.progress.upstream_idle:
             each.progress.idle = False
             each.progress.quiet_since = now_s
@@ -304,16 +312,14 @@ class Task:
 
     def _queue(self, each: Input, messages: Iterable[Message]) -> None:
         for message in messages:
-            item: Item | Mark | None
+            item: Item | Mark | _Unread | None
             if each.progress.upstream and message.key() is None:
                 item = decode_mark(message.value() or b"")
             else:
                 try:
                     item = each.read(message)
                 except Exception as error:
-                    self.message = message
-                    self.failed(each.source, error, None, None, message.timestamp()[1])
-                    item = None
+                    item = _Unread(error, message)
             if item is None:
                 if not each.queue:  # what comes before it has been processed
                     each.position = message.offset() + 1
@@ -332,6 +338,10 @@ class Task:
                 each.progress.note(item)
                 self._advance(self._least())
                 continue
+            if isinstance(item, _Unread):
+                self.message = item.message
+                self.failed(each.source, item.error, None, None, item.message.timestamp()[1])
+                continue
             key, value, time, self.message = item
             self._see(each, time, item[3])
             each.receive(key, value, time)
@@ -347,7 +357,7 @@ class Task:
                     return None
                 continue
             head = each.queue[0]
-            time = ALWAYS if isinstance(head, Mark) else head[2]
+            time = head[2] if isinstance(head, tuple) else ALWAYS
             if time < best_time:
                 best, best_time = each, time
         return best

@@ -132,7 +132,7 @@ class _Run:
                 if not other.note:
                     other.note = 1
                     others.touch(other)
-            entry = own.add(key, time, bool(met), value)
+            entry = own.add(key, time, int(bool(met)), value)
             if not met:
                 self._note(side, entry)
             clock.deadline = min(clock.deadline, self.deadline)

@@ -224,10 +224,11 @@ class MemoryTransport:
         return len(self.cluster.log(place))
 
     def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
-        step = 1 if self._chance is not None else 1000
-        for at in range(start, end, step):
+        while start < end:
             self._on_call("read")
-            yield self.cluster.log(place)[at : min(at + step, end)]
+            records_max = 1000 if self._chance is None else self._chance.choice((1, 10, 1000))
+            yield self.cluster.log(place)[start : min(start + records_max, end)]
+            start += records_max
 
     # -- writing
 
