@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
-from drave.streams.state import Change, States, TaskId, TaskState
+from drave.streams.restoring import Restoring
+from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
 from drave.streams.task import QUEUE_MAX, Input, Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
@@ -315,59 +316,6 @@ class Engine:
             if position is not None:
                 found[name] = position
         return found
-
-
-class Restoring:
-    """A task on its way: what its changelogs hold beyond its state is read into it, a portion at a time."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        topology: Topology,
-        task_id: TaskId,
-        sub: SubTopology,
-        places: list[Place],
-        state: TaskState,
-    ) -> None:
-        self.task_id = task_id
-        self.sub = sub
-        self.places = places
-        self.state = state
-        self.records = 0
-        self.committed = transport.committed(places)
-        self._reads: list[tuple[str, int, Iterator[Sequence[Message]]]] = []
-        for spec in (spec for step in sub.steps for spec in step.stores):
-            if spec.source is not None:
-                place = (spec.source, task_id.partition)
-                end = committed.offset if (committed := self.committed.get(place)) is not None else 0
-            else:
-                place = (topology.changelog(spec.name), task_id.partition)
-                end = transport.stable_offset(place)
-            first = transport.start_offset(place)
-            start = state.offset(spec.name)
-            if start is None or start < first or start > end:
-                if start is not None:
-                    logger.warning(
-                        "%s: the state of %s does not fit its changelog, and is restored anew", task_id, spec.name
-                    )
-                    state.wipe(spec.name)
-                start = first
-            if start < end:
-                self._reads.append((spec.name, end, transport.read(place, start, end)))
-
-    def step(self) -> bool:
-        """Read one portion; whether all is restored."""
-        if self._reads:
-            store, end, portions = self._reads[0]
-            portion = next(portions, None)
-            if portion is None:
-                self.state.commit({}, {store: end})
-                self._reads.pop(0)
-            elif portion:
-                self.records += len(portion)
-                rows = [(message.key() or b"", message.value()) for message in portion]
-                self.state.commit({store: rows}, {store: portion[-1].offset() + 1})
-        return not self._reads
 
 
 def _place(message: Message) -> Place:

@@ -25,6 +25,7 @@ from drave.streams.engine import Engine, EngineSettings
 from drave.streams.errors import BadTopology, StateInUse
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.loops import AsyncLoop
+from drave.streams.progress import RestoreProgress
 from drave.streams.state import States
 from drave.streams.state.folder import StateFolder
 from drave.streams.task import Observe, unobserved
@@ -86,9 +87,11 @@ class Runner:
         try:
             self.engine.start()
             self._on_start()
-            while not self._stop.is_set():
-                self.engine.turn(TURN_S)
-                self._on_turn(self.engine)
+            with RestoreProgress() as progress:
+                while not self._stop.is_set():
+                    self.engine.turn(TURN_S)
+                    progress.look(self.engine.restoring.values())
+                    self._on_turn(self.engine)
         except BaseException:
             self.engine.abandon()
             raise

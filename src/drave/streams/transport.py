@@ -115,8 +115,9 @@ class Transport(Protocol):
         """Everything produced is acknowledged, then the offsets are committed, then the transaction.
 
         The result says, for every place that was produced to with an explicit partition since the last commit, an
-        offset behind its last record, where a reader can go on. (The marker of the transaction takes one too.) Raises Aborted when the transaction can be tried again from the committed
-        offsets, Fenced when another process has taken this one's place.
+        offset behind its last record, where a reader can go on. (The marker of the transaction takes one too.) Raises
+        Aborted when the transaction can be tried again from the committed offsets, Fenced when another process has
+        taken this one's place.
         """
         ...
 
