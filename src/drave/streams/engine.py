@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
+from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
 from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
@@ -68,6 +69,7 @@ class Engine:
         self._async_loop = async_loop
         self._observe = observe
         self.commits = 0
+        self._keys = PlacementWatch()
         self._by_place: dict[Place, Task] = {}
         self._sub_of = {topic: sub for sub in topology.subs for topic in sub.topics}
         self._held: set[Place] = set()
@@ -237,9 +239,19 @@ class Engine:
             task = self._by_place.get(place)
             if task is None:
                 continue  # it is being restored, and seeks to where it was
-            task.take(place, run, now)
-            if len(task.inputs) > 1:
-                self._hold_back(task)
+            if len(task.inputs) == 1:
+                task.take(place, run, now)
+                continue
+            records = list(run)
+            self._look_at_keys(place, records)
+            task.take(place, records, now)
+            self._hold_back(task)
+
+    def _look_at_keys(self, place: Place, records: Sequence[Message]) -> None:
+        topic = place[0]
+        if topic not in self.topology.upstream:
+            for message in records[:LOOKED_AT]:
+                self._keys.look(message, self._counts[self._sub_of[topic]])
 
     def _hold_back(self, task: Task) -> None:
         """Places of which too much is queued wait for their neighbours."""

@@ -10,12 +10,12 @@ of each call that a crash could fall before, and may raise Crash, or what the re
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from drave.streams.errors import Fenced
+from drave.streams.placement import partition_of
 from drave.streams.transport import Assignments, Committed, Headers, Message, NewTopic, Place
 
 _CREATE_TIME: Final = 1
@@ -88,7 +88,7 @@ class Cluster:
         self.create(topic, self.partitions)
         logs = self.topics[topic]
         if partition is None:
-            partition = zlib.crc32(key or b"") % len(logs)
+            partition = partition_of(key or b"", len(logs))
         place = topic, partition
         log = logs[partition]
         log.append(StoredRecord(place, len(log), key, value, timestamp_ms, headers))
