@@ -1,7 +1,7 @@
 """`python -m torture.streams`: kill -9 of a stream app's processes and of its broker, and what became of each record.
 
     events, numbered ──▶ 2 processes of an app ──▶ echo, counts ──▶ a read_committed reader, and a judge
-                          ╰─ kill -9 ─ start ─╯  ╰─ broker: kill -9, start ─╯
+                          ╰─ kill -9, or frozen for a while ─╯  ╰─ broker: kill -9, start ─╯
 
 Exactly once: each event is echoed once, and each lane counts 1, 2, 3, … without a gap. At least once: each event is
 echoed, and each lane counts at least so far.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ KEYS: Final = 97
 LANES: Final = 13
 RATE: Final = 2_000
 PATIENCE_S: Final = 90.0
+FREEZE_S: Final = 14.0
+"""Longer than a session and a transaction last."""
 
 
 class Stuck(Exception):
@@ -155,6 +158,12 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Stand still until the group and the coordinator have given it up, and go on as if nothing had been."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(FREEZE_S)
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         self._process.terminate()
         return self._process.wait(PATIENCE_S)
@@ -207,8 +216,12 @@ def run(broker: BrokerProcess, folder: Path, *, guarantee: str, kills: int, seed
 
 
 def _kill_once(broker: BrokerProcess, workers: list[Worker], chance: random.Random, report: Report) -> None:
-    what = chance.choices(["worker", "both workers", "broker", "broker and worker"], [6, 2, 3, 1])[0]
+    kinds = {"worker": 6, "both workers": 2, "broker": 3, "broker and worker": 1, "frozen worker": 1}
+    what = chance.choices(list(kinds), list(kinds.values()))[0]
     report.kills[what] += 1
+    if what == "frozen worker":
+        chance.choice(workers).freeze()
+        return
     if "broker" in what:
         broker.kill()
     victims = workers if what == "both workers" else [chance.choice(workers)] if "worker" in what else []
