@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("drave.streams")
 
+FIRST_S: Final = 1.0
+"""What takes no longer is not worth a word."""
+
 LINE_S: Final = 10.0
 """How often a log says how far it is."""
 
@@ -32,6 +35,7 @@ class RestoreProgress:
         self._monotonic = monotonic
         self._seen: dict[TaskId, Restoring] = {}
         self._since = self._next_at = 0.0
+        self._shown = False
         self._bar: Any = None
 
     def __enter__(self) -> Self:
@@ -59,19 +63,20 @@ class RestoreProgress:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._since = self._next_at = now
+        self._since, self._next_at, self._shown = now, now + FIRST_S, False
         console = self._console or Console(stderr=True)
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
             self._bar.add_task("")
-            self._bar.start()
 
     def _show(self, now: float) -> None:
+        self._shown = True
         done, total = self._counts()
         tasks = _counted(len(self._seen), "task")
         if self._bar is not None:
             self._next_at = now + REFRESH_S
+            self._bar.start()  # once
             self._bar.update(0, description=f"restoring {tasks}", completed=done, total=total)
             self._bar.refresh()
         else:
@@ -81,8 +86,9 @@ class RestoreProgress:
     def _end(self, now: float) -> None:
         done, _ = self._counts()
         self.__exit__()
-        tasks = _counted(len(self._seen), "task")
-        logger.info("restored the state of %s: %s in %.1f s", tasks, _counted(done, "record"), now - self._since)
+        if self._shown:
+            tasks = _counted(len(self._seen), "task")
+            logger.info("restored the state of %s: %s in %.1f s", tasks, _counted(done, "record"), now - self._since)
         self._seen.clear()
 
     def _counts(self) -> tuple[int, int]:

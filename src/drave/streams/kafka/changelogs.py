@@ -1,4 +1,4 @@
-"""Reading changelogs: consumers without a group, one for each read that is under way.
+"""Reading changelogs: a few consumers without a group, one for each read that is under way.
 
     start ─▶ records … │ marker │ ─▶ end          done: a record at or behind the end, or the broker says "the end"
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer
     from confluent_kafka import Message as RawMessage
 
+READERS_MAX: Final = 4
+"""Each has threads and buffers of its own; who comes when all are busy waits."""
+
 _PORTION: Final = 5_000
 _WAIT_S: Final = 0.01
 _ANSWER_S: Final = 1.0
@@ -37,6 +40,8 @@ class Changelogs:
         """See `Transport.read`."""
         if start >= end:
             return
+        while not self._idle and len(self._all) >= READERS_MAX:
+            yield ()
         reader = self._idle.pop() if self._idle else self._made()
         try:
             yield from reader.read(place, start, end)
