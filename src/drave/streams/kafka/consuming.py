@@ -151,6 +151,7 @@ class GroupConsumer:
             messages = self._consumer.consume(records_max, 0)
             if not messages and timeout_s > 0:  # `consume` would wait until so many are there
                 first = self._consumer.poll(timeout_s)
+                self._gone.clear()  # it tells what it has to tell before it takes a record
                 if first is not None:
                     messages = [first, *self._consumer.consume(records_max, 0)]
         if self._kept is not None:

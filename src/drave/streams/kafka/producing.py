@@ -42,6 +42,9 @@ PROPERTIES: Final[Mapping[str, Any]] = {
 }
 _FULL_QUEUE_PAUSE_S: Final = 0.05
 _FLUSH_STEP_S: Final = 0.5
+_FAREWELL_S: Final = 3.0
+"""A transaction that cannot be ended in this time, as when no broker answers, is left to its time-out."""
+
 _FIRST_MS: Final = 1
 """librdkafka takes a timestamp of 0 for "now", so the epoch's first millisecond is written as its second."""
 
@@ -259,7 +262,7 @@ class Transactional(Sender):
         if self._open and not self._ended_by_broker:
             try:
                 with interruptible():
-                    self._producer.abort_transaction(ANSWER_TIMEOUT_S)
+                    self._producer.abort_transaction(_FAREWELL_S)
             except KafkaException as error:
                 logger.warning("the last transaction is left to its time-out: %s", error.args[0].str())
         super().close()
