@@ -48,7 +48,7 @@ class Peer:
 
     def version(self) -> str:
         shown = subprocess.run(
-            [self._folder() / "bin" / "python", "-m", "pip", "show", self.packages[0]],
+            [self._folder() / "bin" / "python", "-m", "pip", "show", self.packages[0].partition("[")[0]],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         return next(line.split()[1] for line in shown.stdout.splitlines() if line.startswith("Version:"))

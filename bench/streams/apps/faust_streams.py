@@ -101,5 +101,5 @@ if job == "join":
             await out.send(key=key, value=Price(ride.id, ride.fare * bases[key]))
 
 
-sys.argv = ["faust", "worker", "-l", "warning"]
+sys.argv = ["faust", "worker", "-l", "warn"]
 app.main()
