@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO_READY := $(VENV)/.demo-ready
 
-.PHONY: help setup test explore check demo bench torture differential conformance budget lock clean
+.PHONY: help setup test explore check demo bench bench-streams torture differential conformance budget lock clean
 
 help:
-	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
+	@echo "make demo          a ride-sharing service: a broker, a city, three stream apps, and a page to watch it"
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
 	@echo "make explore       the property tests with new examples"
@@ -15,6 +16,7 @@ help:
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
+	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
 	@echo "Everything sets up what it needs in .venv by itself. CONTRIBUTING.md says more."
@@ -43,13 +45,22 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-# A city of its own for half a minute; TRIPS=file.csv replays recorded trips instead, SPEED=60 in their own time.
-demo: $(READY)
-	@$(BIN)/drave demo $(if $(TRIPS),--trips "$(TRIPS)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+# A ride-sharing service on streams, and its page (PORT). TRIPS=file.csv replays real trips; SECONDS=30 ends by itself;
+# VERIFY=1 kills every part, again and again (KILLS), and checks every result.
+demo: $(DEMO_READY)
+	@$(BIN)/python -m examples.rides $(if $(TRIPS),--trips "$(TRIPS)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT)) $(if $(VERIFY),--verify) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+$(DEMO_READY): $(READY) examples/rides/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r examples/rides/requirements.lock
+	@touch $@
 
 # Drave and Apache Kafka in turn; needs Java 17, and Maven or KAFKA_LIB, a folder with Kafka's jars.
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+# Stream engines in turn on one broker; those that are not here are installed apart, or skipped with the reason.
+bench-streams: $(READY)
+	$(BIN)/python -m bench.streams $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
@@ -73,6 +84,7 @@ torture: $(READY)
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock examples/rides/requirements.in -o examples/rides/requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

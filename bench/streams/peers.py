@@ -82,7 +82,9 @@ class KafkaStreams(Peer):
     classes: Path = field(default_factory=lambda: reference.cache().parent / "streams-java")
 
     def prepare(self) -> None:
-        library = reference.library()
+        library = reference.download()
+        if not any(library.glob("kafka-streams-*.jar")):
+            raise reference.Missing(f"{library} holds no kafka-streams-*.jar; remove the folder, and it is fetched anew")
         self.classes.mkdir(parents=True, exist_ok=True)
         source = APPS / "java" / "KafkaStreamsJobs.java"
         compiled = subprocess.run(
