@@ -200,7 +200,8 @@ CASES = {
         slidings,
         {"rides": None},
         {
-            "final": f"""{SLIDES} select zone, last - 30, last + 1, count(*), sum(fare) from ends join rides using (zone)
+            "final": f"""{SLIDES} select zone, last - 30, last + 1, count(*), sum(fare)
+                from ends join rides using (zone)
                 where time between last - 30 and last and last + 1 + 8 > seen group by zone, last""",
             "late": f"with {RIDES} select id from rides where time + 30 + 1 + 8 <= seen",
         },
@@ -370,7 +371,7 @@ def covers(found: Row, expected: Row, keys: int | None) -> bool:
     if found[:keys] != expected[:keys]:
         return False
     ours, theirs = found[keys : keys + 1], expected[keys : keys + 1]
-    return ours == theirs or None not in (*ours, *theirs) and ours >= theirs
+    return ours == theirs or (None not in (*ours, *theirs) and ours >= theirs)
 
 
 def load(database: duckdb.DuckDBPyConnection, driver: TestDriver, topic: str) -> None:

@@ -19,9 +19,13 @@ _MAPPINGS: Final = (dict, typing.Any)
 
 
 def getter(selector: Selector, kind: Any) -> Callable[[Any], Any]:
-    """The function that takes a field out of a value of type `kind`."""
+    """The function that takes a field, or a field of a field ("value.riders"), out of a value of type `kind`."""
     if not isinstance(selector, str):
         return selector
+    if "." in selector:
+        name, rest = selector.split(".", 1)
+        outer, inner = getter(name, kind), getter(rest, selected_type(name, kind))
+        return lambda value: inner(outer(value))
     known = field_types(kind)
     if known is not None and selector not in known:
         raise BadTopology(f"{type_name(kind)} has no field {selector!r}; it has {', '.join(known) or 'none'}")
@@ -33,13 +37,15 @@ def getter(selector: Selector, kind: Any) -> Callable[[Any], Any]:
 def selected_type(selector: Selector, kind: Any) -> Any:
     """The type of what `getter` gives, or Any where nothing says."""
     if isinstance(selector, str):
-        return (field_types(kind) or {}).get(selector, Any)
+        name, _, rest = selector.partition(".")
+        taken = (field_types(kind) or {}).get(name, Any)
+        return selected_type(rest, taken) if rest else taken
     return returned_type(selector)
 
 
 def selector_name(selector: Selector) -> str | None:
     """A name for people and topics; None for a lambda."""
-    return selector if isinstance(selector, str) else function_name(selector)
+    return selector.replace(".", "-") if isinstance(selector, str) else function_name(selector)
 
 
 def function_name(function: Callable[..., Any]) -> str | None:
@@ -55,6 +61,8 @@ def field_types(kind: Any) -> dict[str, Any] | None:
         return None
     if typing.is_typeddict(origin):
         return None
+    if (declared := getattr(origin, "model_fields", None)) is not None:  # pydantic, whose classes have other hints too
+        return {name: field.annotation for name, field in declared.items()} or None
     try:
         hints = typing.get_type_hints(origin)
     except NameError:

@@ -4,12 +4,15 @@
     Raw     bytes                           as they are
     Number  int                             decimal digits, as people write them
     Json    everything msgspec knows (Struct, dataclass, TypedDict, dict, list, …), and pydantic models
+    Protobuf   the classes that protoc generates
+    Avro    in avro.py, with a schema that is given in code
 
-A format is two functions; `decode` raises BadRecord with what was wrong. Avro and Protobuf stand behind the same two.
+A format is two functions; `decode` raises BadRecord with what was wrong. Any object with the two will do.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -56,6 +59,8 @@ class Raw:
     name: Final = "bytes"
 
     def encode(self, value: bytes) -> bytes:
+        if not isinstance(value, bytes):
+            raise BadRecord(f"{value!r} is no bytes; say its type, for instance type=str")
         return value
 
     def decode(self, data: bytes) -> bytes:
@@ -97,6 +102,26 @@ class Json(Generic[V]):
             raise BadRecord(f"{data[:80]!r} is no {type_name(self.kind)}: {error}") from None
 
 
+class Protobuf(Generic[V]):
+    """Messages of a class that protoc generated, without a schema registry's prefix."""
+
+    name: Final = "protobuf"
+
+    def __init__(self, kind: type[V] | Any) -> None:
+        self.kind = kind
+        self._decode: Callable[[bytes], V] = getattr(kind, "FromString")  # noqa: B009 - a class made at run time
+
+    def encode(self, value: V) -> bytes:
+        message: Any = value
+        return bytes(message.SerializeToString())
+
+    def decode(self, data: bytes) -> V:
+        try:
+            return self._decode(data)
+        except Exception as error:  # protobuf's own error class is a different one in each of its implementations
+            raise BadRecord(f"{data[:80]!r} is no {type_name(self.kind)}: {error}") from None
+
+
 class Packed(Generic[V]):
     """msgpack by msgspec: state that only the app reads."""
 
@@ -109,8 +134,11 @@ class Packed(Generic[V]):
 
 def format_for(kind: Any) -> Format[Any]:
     """The format that a type has unless another is named."""
-    plain: dict[Any, Callable[[], Format[Any]]] = {str: Text, bytes: Raw}
-    return plain[kind]() if kind in plain else Json(kind)
+    if kind is str:
+        return Text()
+    if kind is bytes:
+        return Raw()
+    return Protobuf(kind) if hasattr(kind, "FromString") else Json(kind)
 
 
 def key_format_for(kind: Any) -> Format[Any]:
@@ -123,16 +151,18 @@ def type_name(kind: Any) -> str:
 
 
 def from_foreign(value: Any) -> Any:
-    """What msgspec can write of a pydantic model."""
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise NotImplementedError(f"a {type(value).__name__} cannot be written as JSON")
-    return dump(mode="json")
+    """What msgspec can write of a pydantic model, or of a Protobuf message inside of something else."""
+    if (dump := getattr(value, "model_dump", None)) is not None:
+        return dump(mode="json")
+    if (serialize := getattr(value, "SerializeToString", None)) is not None:
+        return serialize()
+    raise NotImplementedError(f"a {type(value).__name__} cannot be written as JSON")
 
 
 def to_foreign(kind: type[Any], data: Any) -> Any:
-    """A pydantic model of what msgspec has read."""
-    validate = getattr(kind, "model_validate", None)
-    if validate is None:
-        raise NotImplementedError(f"a {type_name(kind)} cannot be read")
-    return validate(data)
+    """The same back from what msgspec has read."""
+    if (validate := getattr(kind, "model_validate", None)) is not None:
+        return validate(data)
+    if (parse := getattr(kind, "FromString", None)) is not None:
+        return parse(base64.b64decode(data) if isinstance(data, str) else data)
+    raise NotImplementedError(f"a {type_name(kind)} cannot be read")

@@ -16,7 +16,7 @@ from drave.streams import agg as aggregates_of
 from drave.streams.agg import Aggregate, Bound, must_know, together
 from drave.streams.durations import Duration, milliseconds
 from drave.streams.errors import BadTopology
-from drave.streams.fields import function_name, is_async, item_type, mapped_type
+from drave.streams.fields import function_name, is_async, is_generator, item_type, mapped_type
 from drave.streams.steps.aggregating import TableAggregate
 from drave.streams.steps.base import OnError, Output, Step
 from drave.streams.steps.processing import Cell, Process
@@ -91,14 +91,14 @@ class Grouped(Generic[V]):
     ) -> Stream[Any]:
         """`function(value, cell)` with a state of type `state` for each key, and timers of event time.
 
-        It returns None, one value, or many as a generator or a list. `on_timer(cell)`, the same, is called when event
+        It returns None or one value, or is a generator of many. `on_timer(cell)`, the same, is called when event
         time reaches a moment that `cell.at` was given.
         """
         stream = self._stream
         if is_async(function):
             raise BadTopology(f"{self._base}: process takes no coroutine; await in map() before or after it")
-        items = item_type(function)
-        kind = type if type is not None else mapped_type(function) if items is Any else items
+        returned = item_type(function) if is_generator(function) else mapped_type(function)
+        kind = returned if type is None else type
         step = Process(
             name=self._named(name, function, "process"),
             parents=(stream.output,),

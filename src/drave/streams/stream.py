@@ -61,6 +61,7 @@ class Stream(Generic[V]):
         self.value_type = value_type
         self.keyed_by = keyed_by
         """The field of the value that is the key, where it is one: grouping by it moves nothing."""
+        self._keyed: dict[str, Stream[V]] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.output.step.name}: {self.value_type}>"
@@ -159,11 +160,16 @@ class Stream(Generic[V]):
     def key_by(self, key: Selector, *, name: str | None = None, key_type: Any = None) -> Stream[V]:
         """The same records with another key, brought to where that key lives through a topic of the app's own.
 
-        A record whose key is None is dropped. Where the records have that key already nothing moves.
+        A record whose key is None is dropped. Where the records have that key already nothing moves, and who asks for
+        the same field twice is given the same stream.
         """
-        if isinstance(key, str) and key == self.keyed_by:
+        if not isinstance(key, str) or name is not None or key_type is not None:
+            return self._rekeyed(key, name, key_type)
+        if key == self.keyed_by:
             return self
-        return self._rekeyed(key, name, key_type)
+        if key not in self._keyed:
+            self._keyed[key] = self._rekeyed(key, None, None)
+        return self._keyed[key]
 
     def group_by(self, key: Selector, *, name: str | None = None, key_type: Any = None) -> Grouped[V]:
         """Bring all records with the same key to one task: `key_by`, and `by_key`."""

@@ -156,7 +156,9 @@ class Task:
     ) -> None:
         self.id = task_id
         self.sub = sub
+        inputs = sorted(inputs, key=lambda each: not isinstance(each.source, TableSource))
         self.inputs = {each.place: each for each in inputs}
+        """Tables first: of what has the same time, a row comes before the records that look for it."""
         self.state = state
         self.clock = Clock()
         self.message: Message | None = None

@@ -43,11 +43,11 @@ class TimeWindows:
     grace_ms: int
 
     def starts(self, time: int) -> range:
-        """Of the windows that `time` lies in, oldest first; none begins before the epoch."""
+        """Of the windows that `time` lies in, oldest first. As in Kafka, no window spans the epoch."""
         every = self.every_ms
         last = time - time % every
-        first = max(last - (self.size_ms - 1 - time % every) // every * every, 0 if time >= 0 else last)
-        return range(first, last + 1, every)
+        first = last - (self.size_ms - 1 - time % every) // every * every
+        return range(first if time < 0 else max(first, 0), last + 1, every)
 
     def __str__(self) -> str:
         if self.every_ms == self.size_ms:

@@ -18,7 +18,7 @@ from drave.streams.agg import made_of, optional
 from drave.streams.formats import Packed, key_format_for
 from drave.streams.state import StoreSpec
 from drave.streams.state.keyed import KeyedStore
-from drave.streams.steps.base import Outputs, Receiver, Step, TaskView
+from drave.streams.steps.base import ALWAYS, NEVER, Outputs, Receiver, Step, TaskView
 from drave.streams.steps.deadlines import Deadlines
 
 S = TypeVar("S")
@@ -27,9 +27,9 @@ S = TypeVar("S")
 class Cell(Generic[S]):
     """What a processor has of one key while it handles a record or a timer."""
 
-    __slots__ = ("_rings", "_timers", "key", "state", "time")
+    __slots__ = ("_earliest", "_timers", "key", "state", "time")
 
-    def __init__(self, key: Any, time: int, state: S | None, timers: Iterable[int], *, rings: bool = False) -> None:
+    def __init__(self, key: Any, time: int, state: S | None, timers: Iterable[int], earliest: int = ALWAYS) -> None:
         self.key = key
         self.time = time
         """The record's event time, or the timer's moment; milliseconds since the epoch."""
@@ -39,14 +39,16 @@ class Cell(Generic[S]):
         Put another value here rather than change this one: a function that fails leaves what was here.
         """
         self._timers = list(timers)
-        self._rings = rings
+        self._earliest = earliest
 
     def at(self, moment: int) -> None:
         """Call `on_timer` for this key when event time reaches `moment`; once, however often it is asked for.
 
-        From a timer only for later: raises ValueError.
+        From a timer only for later. Raises ValueError.
         """
-        if self._rings and moment <= self.time:
+        if self._earliest == NEVER:
+            raise ValueError("a timer needs a function to call: process(…, on_timer=…)")
+        if moment < self._earliest:
             raise ValueError(f"a timer for {moment}, asked for by the one of {self.time}, would ring for ever")
         if moment not in self._timers:
             insort(self._timers, moment)
@@ -113,7 +115,7 @@ class _Run:
         if key is None:
             return
         state, timers = self._store.get(key) or (None, ())
-        cell = Cell(key, time, state, timers)
+        cell = Cell(key, time, state, timers, ALWAYS if self._step.on_timer else NEVER)
         try:
             results = _results(self._step.function(value, cell))
         except Exception as error:
@@ -144,7 +146,7 @@ class _Run:
         if moment not in timers:
             return  # one that rang before has cancelled it
         rest = [each for each in timers if each != moment]
-        cell = Cell(key, moment, state, rest, rings=True)
+        cell = Cell(key, moment, state, rest, moment + 1)
         on_timer = self._step.on_timer
         assert on_timer is not None, "without on_timer no cell takes a timer"
         results: tuple[Any, ...] = ()
@@ -159,7 +161,7 @@ class _Run:
 
 
 def _results(returned: Any) -> tuple[Any, ...]:
-    """None is none, a generator's or a list's items are many, and anything else is one."""
+    """None is none, a generator's values are many, and anything else is one."""
     if returned is None:
         return ()
-    return tuple(returned) if isinstance(returned, Generator | list) else (returned,)
+    return tuple(returned) if isinstance(returned, Generator) else (returned,)

@@ -237,7 +237,7 @@ class TestDriver:
         engine, transport = process.engine, process.transport
         if engine is None or transport is None:
             return False
-        before = self._written()
+        before = self._written(), transport.aborts
         try:
             came = engine.turn(0.0)
         except Crash:
@@ -246,7 +246,7 @@ class TestDriver:
         if transport.is_dead:  # while another one's turn rebalanced the group
             self._die(process)
             return True
-        return came > 0 or bool(engine.restoring) or self._written() != before
+        return came > 0 or bool(engine.restoring) or (self._written(), transport.aborts) != before
 
     def _start(self, process: Process) -> None:
         exactly_once = self.app.guarantee == "exactly_once"

@@ -130,6 +130,8 @@ class MemoryTransport:
         self.subscription: Sequence[str] = ()
         self.is_dead = False
         """Whether it died in a call that another one's made: a rebalance."""
+        self.aborts = 0
+        """Transactions that were aborted so far."""
         self._exactly_once = exactly_once
         self._chance = chance
         self._on_call = on_call
@@ -263,6 +265,7 @@ class MemoryTransport:
         return ends
 
     def abort(self) -> None:
+        self.aborts += 1
         self._pending.clear()
         self._ends.clear()
 
