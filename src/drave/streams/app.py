@@ -31,6 +31,7 @@ from drave.streams.topology import Topology
 
 if TYPE_CHECKING:
     from drave.streams.testing import TestDriver
+    from drave.streams.view import TableView
 
 V = TypeVar("V")
 StepT = TypeVar("StepT", bound=Step)
@@ -177,6 +178,18 @@ class App:
 
         folder = default_folder(self.name) if state is None else Path(state)
         run(self, bootstrap, folder=folder, store=store, properties=properties)
+
+    def view(
+        self, table: Table[V], bootstrap: str = "localhost:9092", *, properties: Mapping[str, str] | None = None
+    ) -> TableView[V]:
+        """The committed rows of a table, for whoever looks: `with app.view(table) as view: view.get("soho")`.
+
+        It follows the table's changelogs, so it needs no running app. Raises ClusterTrouble.
+        """
+        from drave.client.connection import Connection
+        from drave.streams.view import TableView
+
+        return TableView(self, table, Connection(bootstrap=bootstrap, properties=properties or {}))
 
     # -- for the steps
 

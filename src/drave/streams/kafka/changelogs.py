@@ -2,7 +2,8 @@
 
     start ─▶ records … │ marker │ ─▶ end          done: a record at or behind the end, or the broker says "the end"
 
-The markers of transactions take offsets too and are never returned, so a read does not end at a record's offset.
+The markers of transactions take offsets too and are never returned, so a read does not end at a record's offset. A
+`Follower` does not end at all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from drave.streams.kafka.patience import IN_PASSING, Outage, faithful
 from drave.streams.transport import Message, Place
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
+    from confluent_kafka import Consumer, KafkaError
     from confluent_kafka import Message as RawMessage
 
 READERS_MAX: Final = 4
@@ -27,6 +28,7 @@ READERS_MAX: Final = 4
 _PORTION: Final = 5_000
 _WAIT_S: Final = 0.01
 _ANSWER_S: Final = 1.0
+_END: Final = "_PARTITION_EOF"
 
 
 class Changelogs:
@@ -60,56 +62,31 @@ class Changelogs:
         return reader
 
 
-class _Reader:
-    def __init__(self, connection: Connection, group: str) -> None:
+class _Alone:
+    """A consumer that joins no group."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
         self._outage = Outage(connection.bootstrap, self._answers)
         self._consumer: Consumer = connection.consumer(
-            group, **PROPERTIES, **faithful(), **{"client.id": group, "error_cb": self._outage.heard}
+            name, **PROPERTIES, **faithful(), **{"client.id": name, "error_cb": self._outage.heard}
         )
-
-    def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
-        from drave.client.librdkafka import TopicPartition
-
-        self._consumer.assign([TopicPartition(*place, start)])
-        done = False
-        while not done:
-            with interruptible():
-                first = self._consumer.poll(_WAIT_S)
-                messages = [] if first is None else [first, *self._consumer.consume(_PORTION, 0)]
-            if not messages:
-                self._outage.mind()
-            records: list[RawMessage] = []
-            for message in messages:
-                done = done or self._is_behind(message, place, end)
-                if not done and message.error() is None:
-                    records.append(message)
-            if records and (records[-1].offset() or 0) + 1 == end:
-                done = True
-            yield cast("list[Message]", records)
-
-    def rest(self) -> None:
-        self._consumer.unassign()
 
     def close(self) -> None:
         self._consumer.close()
 
-    def _is_behind(self, message: RawMessage, place: Place, end: int) -> bool:
-        """Whether nothing before `end` can come after this. Raises StreamsError when the changelog is too short."""
-        error = message.error()
-        offset = message.offset() or 0
-        if error is None:
-            return offset >= end
-        if error.name() == "_PARTITION_EOF":
-            if offset < end:
-                raise StreamsError(
-                    f"{place[0]}-{place[1]} ends at offset {offset}, and was committed up to {end}: records are lost, "
-                    "or the topic was made anew. Reset the app, or bring the topic back"
-                )
-            return True
+    def _portion(self, wait_s: float) -> list[RawMessage]:
+        """What there is, ends and errors among it; waits for the first only."""
+        with interruptible():
+            first = self._consumer.poll(wait_s)
+            messages = [] if first is None else [first, *self._consumer.consume(_PORTION, 0)]
+        if not messages:
+            self._outage.mind()
+        return messages
+
+    def _mind(self, error: KafkaError, topic: str) -> None:
         if error.name() not in IN_PASSING:
-            raise ClusterTrouble(str(told(error, f"read {place[0]}-{place[1]}")))
+            raise ClusterTrouble(str(told(error, f"read {topic}")))
         self._outage.heard(error)
-        return False
 
     def _answers(self) -> bool:
         from drave.client.librdkafka import KafkaException
@@ -120,3 +97,67 @@ class _Reader:
         except KafkaException:
             return False
         return True
+
+
+class Follower(_Alone):
+    """All committed records of some places from their beginning, and those that come."""
+
+    def __init__(self, connection: Connection, name: str, places: Sequence[Place]) -> None:
+        from drave.client.librdkafka import OFFSET_BEGINNING, TopicPartition
+
+        super().__init__(connection, name)
+        self._behind = set(places)
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the end of each place has been reached once."""
+        return not self._behind
+
+    def poll(self, wait_s: float) -> Sequence[Message]:
+        records: list[RawMessage] = []
+        for message in self._portion(wait_s):
+            error = message.error()
+            if error is None:
+                records.append(message)
+            elif error.name() == _END:
+                self._behind.discard((message.topic() or "", message.partition() or 0))
+            else:
+                self._mind(error, message.topic() or "a changelog")
+        return cast("list[Message]", records)
+
+
+class _Reader(_Alone):
+    def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
+        from drave.client.librdkafka import TopicPartition
+
+        self._consumer.assign([TopicPartition(*place, start)])
+        done = False
+        while not done:
+            records: list[RawMessage] = []
+            for message in self._portion(_WAIT_S):
+                done = done or self._is_behind(message, place, end)
+                if not done and message.error() is None:
+                    records.append(message)
+            if records and (records[-1].offset() or 0) + 1 == end:
+                done = True
+            yield cast("list[Message]", records)
+
+    def rest(self) -> None:
+        self._consumer.unassign()
+
+    def _is_behind(self, message: RawMessage, place: Place, end: int) -> bool:
+        """Whether nothing before `end` can come after this. Raises StreamsError when the changelog is too short."""
+        error = message.error()
+        offset = message.offset() or 0
+        if error is None:
+            return offset >= end
+        if error.name() == _END:
+            if offset < end:
+                raise StreamsError(
+                    f"{place[0]}-{place[1]} ends at offset {offset}, and was committed up to {end}: records are lost, "
+                    "or the topic was made anew. Reset the app, or bring the topic back"
+                )
+            return True
+        self._mind(error, f"{place[0]}-{place[1]}")
+        return False
