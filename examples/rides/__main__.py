@@ -83,11 +83,16 @@ def _show(scratch: Path, city: list[str], port: int, seconds: float | None) -> N
                 part.start()
             parts.await_web()
             click.echo(f"The city is at {parts.url}   (broker {broker.bootstrap}; Ctrl-C ends it)")
-            began = time.monotonic()
-            while seconds is None or time.monotonic() - began < seconds:
-                parts.check()
-                time.sleep(_LOOK_S)
+            with contextlib.suppress(KeyboardInterrupt):
+                _watch(parts, seconds)
             click.echo(seen(_state(parts.url)))
+
+
+def _watch(parts: Parts, seconds: float | None) -> None:
+    began = time.monotonic()
+    while seconds is None or time.monotonic() - began < seconds:
+        parts.check()
+        time.sleep(_LOOK_S)
 
 
 def seen(state: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ class Part:
         code = None if self._process is None else self._process.poll()
         if code:
             lines = self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-            raise PartDied(self.name, code, "\n".join(lines))
+            raise PartDied(self.name, code, "\n".join(lines) or "it said nothing")
         return self._process is not None and code is None
 
 

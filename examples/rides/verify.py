@@ -143,12 +143,13 @@ class Chaos:
             part.start()
 
     def run(self, rounds: int, replay: Replay) -> None:
-        """Each part so often, the kills spread over the replay; a part is left alone until it has worked again."""
+        """Each part so often, the kills spread over the replay, with a rest before each."""
         names = ["broker", *self._parts]
         order = [name for _ in range(rounds) for name in self._chance.sample(names, len(names))]
         for number, name in enumerate(order):
             due = (number + 0.5 + self._chance.random() * 0.5) / (len(order) + 1)
-            while replay.share < due and replay.is_alive():
+            rests = time.monotonic() + self._chance.uniform(*_PAUSE_S)
+            while (replay.share < due and replay.is_alive()) or time.monotonic() < rests:
                 self._revive()
                 time.sleep(_LOOK_S / 5)
             self._say(f"{replay.share:4.0%}  kill -9 {name}")
@@ -186,7 +187,7 @@ class Chaos:
                 part.check()
             except PartDied as death:
                 self.deaths += 1
-                self._say(str(death))
+                self._say(f"      {death.name} ended by itself and is started again: {death.words.splitlines()[-1]}")
                 part.start()
 
 

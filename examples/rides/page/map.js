@@ -183,7 +183,7 @@ class CityMap {
 
   drawLabels(pen) {
     const named = [...this.zones.values()].sort((one, other) => other.surge - one.surge || other.riders - one.riders);
-    const crowded = named.length > 60;
+    const crowded = named.length > 60 || this.scale < 60;
     pen.textAlign = "center"; pen.lineJoin = "round"; pen.lineWidth = 4;
     pen.strokeStyle = this.colours.halo; pen.fillStyle = this.colours.label;
     const size = Math.max(12, Math.min(17, this.scale / 7.5)), taken = [];

@@ -117,6 +117,7 @@ function stand(x, y) {
   if (phoneEvents) phoneEvents.close();
   map.phone = { x, y, cars: [] };
   byId("hint").hidden = true;
+  byId("phone").classList.toggle("left", map.px(x, y)[0] > map.width / 2);
   phoneEvents = new EventSource(`nearby?x=${x.toFixed(3)}&y=${y.toFixed(3)}`);
   phoneEvents.addEventListener("offer", (event) => {
     const offer = JSON.parse(event.data);
