@@ -84,7 +84,9 @@ class KafkaStreams(Peer):
     def prepare(self) -> None:
         library = reference.download()
         if not any(library.glob("kafka-streams-*.jar")):
-            raise reference.Missing(f"{library} holds no kafka-streams-*.jar; remove the folder, and it is fetched anew")
+            raise reference.Missing(
+                f"{library} holds no kafka-streams-*.jar; remove the folder, and it is fetched anew"
+            )
         self.classes.mkdir(parents=True, exist_ok=True)
         source = APPS / "java" / "KafkaStreamsJobs.java"
         compiled = subprocess.run(

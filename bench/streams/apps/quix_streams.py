@@ -29,7 +29,11 @@ if job == "map":
     stream = stream.apply(lambda ride: {"id": ride["id"], "total": ride["fare"] * 2})
 
 if job == "count":
-    stream = stream.tumbling_window(timedelta(seconds=10), grace_ms=timedelta(seconds=1)).count().final(closing_strategy="partition")
+    stream = (
+        stream.tumbling_window(timedelta(seconds=10), grace_ms=timedelta(seconds=1))
+        .count()
+        .final(closing_strategy="partition")
+    )
     stream = stream.apply(
         lambda value, key, timestamp, headers: {"zone": key, "start": value["start"], "count": value["value"]},
         metadata=True,
