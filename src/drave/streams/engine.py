@@ -312,6 +312,7 @@ class Engine:
             return
         transport = self._transport
         changes = {task: task.flush() for task in moved}
+        transport.flush()  # at least once: a result goes out before its window's end does, or a crash could lose it
         for task, changed in changes.items():
             for store, rows in self._logged(task, changed):
                 topic = self.topology.changelog(store)

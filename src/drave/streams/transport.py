@@ -111,6 +111,13 @@ class Transport(Protocol):
         """Queue one record; waits while the queue is full. Without a partition the key decides, as in Java."""
         ...
 
+    def flush(self) -> None:
+        """With at least once, wait until everything produced is acknowledged; with exactly once nothing.
+
+        Raises Aborted or ClusterTrouble.
+        """
+        ...
+
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
         """Everything produced is acknowledged, then the offsets are committed, then the transaction.
 

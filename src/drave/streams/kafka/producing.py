@@ -122,6 +122,8 @@ class Sender(ABC):
     @abstractmethod
     def begin(self) -> None: ...
     @abstractmethod
+    def flush(self) -> None: ...
+    @abstractmethod
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]: ...
     @abstractmethod
     def abort(self) -> None: ...
@@ -171,12 +173,15 @@ class Acknowledged(Sender):
         with interruptible():
             self._producer.poll(0)
 
-    def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
+    def flush(self) -> None:
         with interruptible():
             while self._producer.flush(_FLUSH_STEP_S):
                 """Each record is delivered or fails within its time-out."""
         if self._failure is not None:
             raise self._failure
+
+    def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
+        self.flush()
         self._commit(offsets)
         return self._ends()
 
@@ -229,6 +234,9 @@ class Transactional(Sender):
             self._send = self._send_first
         with interruptible():
             self._producer.poll(0)  # gives back what librdkafka keeps of records that have arrived
+
+    def flush(self) -> None:
+        """The transaction's end does that."""
 
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
         self.begin()

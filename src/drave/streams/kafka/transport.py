@@ -104,6 +104,9 @@ class KafkaTransport:
     def begin(self) -> None:
         self._sender.begin()
 
+    def flush(self) -> None:
+        self._sender.flush()
+
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
         return self._sender.commit(offsets)
 

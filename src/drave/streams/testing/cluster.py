@@ -19,6 +19,8 @@ from drave.streams.placement import partition_of
 from drave.streams.transport import Assignments, Committed, Headers, Message, NewTopic, Place
 
 _CREATE_TIME: Final = 1
+_ARRIVES: Final = 0.8
+"""How probably one more of the records that a dying process had sent to a place has arrived there."""
 
 
 class Crash(BaseException):
@@ -94,6 +96,11 @@ class Cluster:
         log.append(StoredRecord(place, len(log), key, value, timestamp_ms, headers))
         return place, len(log)
 
+    def place(self, topic: str, key: bytes | None, partition: int | None) -> Place:
+        """Where a record goes; the key decides, unless it is said."""
+        self.create(topic, self.partitions)
+        return topic, partition_of(key or b"", len(self.topics[topic])) if partition is None else partition
+
     def log(self, place: Place) -> list[StoredRecord]:
         return self.topics[place[0]][place[1]]
 
@@ -103,8 +110,8 @@ class Cluster:
             try:
                 member.give_up()
             except Crash:
-                member.is_dead = True
                 self.members.remove(member)
+                member.perish()
         for index, member in enumerate(self.members):
             share: list[Place] = []
             for topic in member.subscription:
@@ -115,8 +122,14 @@ class Cluster:
             member.take_over(share)
 
 
+Record = tuple[str, "bytes | None", "bytes | None", int, Headers, "int | None"]
+
+
 class MemoryTransport:
-    """One process. With `exactly_once` what it produces appears when it commits; else at once."""
+    """One process. With `exactly_once` what it produces appears when it commits.
+
+    Else at once; or, when `chance` rules, when it flushes. Who dies before that has delivered a part of each place's.
+    """
 
     def __init__(
         self,
@@ -129,7 +142,7 @@ class MemoryTransport:
         self.cluster = cluster
         self.subscription: Sequence[str] = ()
         self.is_dead = False
-        """Whether it died in a call that another one's made: a rebalance."""
+        """Whether it died, perhaps in a call that another one's made: a rebalance."""
         self.aborts = 0
         """Transactions that were aborted so far."""
         self._exactly_once = exactly_once
@@ -138,7 +151,7 @@ class MemoryTransport:
         self._listener: Assignments | None = None
         self._positions: dict[Place, int] = {}
         self._paused: set[Place] = set()
-        self._pending: list[tuple[str, bytes | None, bytes | None, int, Headers, int | None]] = []
+        self._pending: list[Record] = []
         self._ends: dict[Place, int] = {}
         self._fenced = False
 
@@ -178,11 +191,16 @@ class MemoryTransport:
 
     def die(self) -> None:
         """What it holds is forgotten, and the group goes on without it."""
-        self._fenced = True
-        self._pending.clear()
+        self.perish()
         if self in self.cluster.members:
             self.cluster.members.remove(self)
             self.cluster.rebalance()
+
+    def perish(self) -> None:
+        """It sends nothing any more."""
+        self.is_dead = self._fenced = True
+        self._deliver_some()
+        self._pending.clear()
 
     # -- reading
 
@@ -246,19 +264,23 @@ class MemoryTransport:
         headers: Headers = (),
         partition: int | None = None,
     ) -> None:
-        if self._exactly_once:
-            self._pending.append((topic, key, value, timestamp_ms, headers, partition))
+        record = topic, key, value, timestamp_ms, headers, partition
+        if self._exactly_once or self._chance is not None:
+            self._pending.append(record)
         else:
             self._on_call("produce")
-            self._append(topic, key, value, timestamp_ms, headers, partition)
+            self._append(record)
+
+    def flush(self) -> None:
+        if not self._exactly_once:
+            self._on_call("flush")
+            self._deliver()
 
     def commit(self, offsets: Mapping[Place, Committed]) -> dict[Place, int]:
         self._on_call("commit")
         if self._fenced:
             raise Fenced("another process has taken this one's place")
-        for record in self._pending:
-            self._append(*record)
-        self._pending.clear()
+        self._deliver()
         self.cluster.committed.update(offsets)
         ends, self._ends = self._ends, {}
         self._on_call("committed already")
@@ -276,15 +298,23 @@ class MemoryTransport:
             self._positions.clear()
             self.cluster.rebalance()
 
-    def _append(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        timestamp_ms: int,
-        headers: Headers,
-        partition: int | None,
-    ) -> None:
-        place, end = self.cluster.append(topic, key, value, timestamp_ms, headers, partition)
-        if partition is not None:
+    def _deliver(self) -> None:
+        pending, self._pending = self._pending, []
+        for record in pending:
+            self._append(record)
+
+    def _deliver_some(self) -> None:
+        """Of what was under way to each place the first few have arrived."""
+        if self._chance is None or self._exactly_once:
+            return
+        arrived: dict[Place, bool] = {}
+        for record in self._pending:
+            place = self.cluster.place(record[0], record[1], record[5])
+            arrived[place] = arrived.get(place, True) and self._chance.random() < _ARRIVES
+            if arrived[place]:
+                self._append(record)
+
+    def _append(self, record: Record) -> None:
+        place, end = self.cluster.append(*record)
+        if record[5] is not None:
             self._ends[place] = end
