@@ -27,7 +27,7 @@ from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
 from drave.streams.task import QUEUE_MAX, Input, Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
-from drave.streams.transport import Headers, Message, Place, Transport
+from drave.streams.transport import Message, Place, Transport
 
 logger = logging.getLogger("drave.streams")
 
@@ -106,7 +106,7 @@ class Engine:
         existing = transport.partition_counts(names)
         self._counts = topology.partitions(existing)
         self._around = Surroundings(
-            send=self._send,
+            send=transport.produce,
             at_end=transport.at_end,
             on_error=self._settings.on_error,
             dead_letters=topology.dead_letters,
@@ -288,17 +288,6 @@ class Engine:
             self._tick_at = now + TICK_S
             for task in list(self.tasks.values()):
                 task.tick(now)
-
-    def _send(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        time: int,
-        headers: Headers = (),
-        partition: int | None = None,
-    ) -> None:
-        self._transport.produce(topic, key, value, time, headers, partition)
 
     # -- commits
 
