@@ -18,11 +18,12 @@ import msgspec
 from drave.client.connection import Connection
 from drave.client.errors import ClientError
 from drave.testing import Broker
-from examples.rides.parts import BROKER_SETTINGS, PartDied, Parts, free_port, make_topics
+from examples.rides.parts import BROKER_SETTINGS, Part, PartDied, Parts, free_port, make_topics
 from examples.rides.verify import prove
 
 _LOOK_S: Final = 0.25
 _PORT: Final = 8000
+_STARTS_MAX: Final = 5
 
 
 @click.command()
@@ -91,8 +92,20 @@ def _show(scratch: Path, city: list[str], port: int, seconds: float | None) -> N
 def _watch(parts: Parts, seconds: float | None) -> None:
     began = time.monotonic()
     while seconds is None or time.monotonic() - began < seconds:
-        parts.check()
+        for part in parts.all:
+            _look_after(part)
         time.sleep(_LOOK_S)
+
+
+def _look_after(part: Part) -> None:
+    """Start a part again that ended by itself, and say so. Raises PartDied when it does nothing else."""
+    try:
+        part.check()
+    except PartDied as death:
+        if part.starts > _STARTS_MAX:
+            raise
+        click.echo(f"{death}\nIt is started again.", err=True)
+        part.start()
 
 
 def seen(state: dict[str, Any]) -> str:

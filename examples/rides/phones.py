@@ -31,8 +31,8 @@ CITY_SPEED: Final = 60.0
 REPORT_S: Final = 1.0
 """A car says where it is so often, in the audience's time."""
 
-_CARS: Final = 240
-_CARS_AT_FIRST: Final = 40
+_CARS: Final = 280
+_CARS_AT_FIRST: Final = 110
 _WISHES_A_MINUTE: Final = 9.0
 _WAIT_S: Final = 0.1
 _DAYS_AGO: Final = 7
