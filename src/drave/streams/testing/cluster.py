@@ -99,7 +99,10 @@ class Cluster:
     def place(self, topic: str, key: bytes | None, partition: int | None) -> Place:
         """Where a record goes; the key decides, unless it is said."""
         self.create(topic, self.partitions)
-        return topic, partition_of(key or b"", len(self.topics[topic])) if partition is None else partition
+        partitions = len(self.topics[topic])
+        if partition is None:
+            partition = partition_of(key or b"", partitions) if partitions > 1 else 0
+        return topic, partition
 
     def log(self, place: Place) -> list[StoredRecord]:
         return self.topics[place[0]][place[1]]
