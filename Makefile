@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 
-.PHONY: help setup test explore check demo bench bench-streams torture differential conformance budget lock clean
+.PHONY: help setup test explore check demo bench bench-streams scale torture differential conformance interop budget lock clean
 
 help:
 	@echo "make demo          a ride-sharing service: a broker, a city, three stream apps, and a page to watch it"
@@ -15,8 +15,10 @@ help:
 	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker and of a stream app (SEEDS, KILLS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
+	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
 	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS)"
+	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
 	@echo "Everything sets up what it needs in .venv by itself. CONTRIBUTING.md says more."
@@ -62,6 +64,10 @@ bench: $(READY)
 bench-streams: $(READY)
 	$(BIN)/python -m bench.streams $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
 
+# Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
+scale: $(READY)
+	$(BIN)/python -m bench.scale $(ARGS)
+
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
 	$(BIN)/python -m differential --seeds $(or $(SEEDS),100) $(ARGS)
@@ -69,6 +75,10 @@ differential: $(READY)
 # Real clients against Drave; what is not on this machine is skipped with the reason. ONLY=java for one of them.
 conformance: $(READY)
 	$(BIN)/python -m conformance $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+# Whole programs that were written for Kafka, killed together with their broker; needs Java 17 and Maven. ONLY=words, say.
+interop: $(READY)
+	$(BIN)/python -m interop $(if $(ONLY),--only $(ONLY)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 # What a request costs in instructions, bytes and calls, beside its budget; ARGS=--accept writes the counts down.
 budget: $(READY)

@@ -10,8 +10,9 @@ below; a frame is built once and only the bytes that change are patched in place
 from __future__ import annotations
 
 import gzip
+import itertools
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,7 +31,10 @@ LEAVE_GROUP: Final = 13
 SYNC_GROUP: Final = 14
 API_VERSIONS: Final = 18
 INIT_PRODUCER_ID: Final = 22
+END_TXN: Final = 26
 PRODUCE_VERSION: Final = 10
+TRANSACTIONAL_PRODUCE_VERSION: Final = 12
+"""By which a batch adds its partition to the transaction (KIP-890)."""
 FETCH_VERSION: Final = 11
 CORRELATION_AT: Final = 8
 FETCH_BYTES: Final = 1024 * 1024
@@ -45,7 +49,8 @@ CODECS: Final[Mapping[str, tuple[int, Callable[[bytes], bytes]]]] = {
 """A batch's attribute, and the codec's own library."""
 _CLIENT: Final = b"bench"
 _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
-_CRC_AT, _ATTRIBUTES_AT, _LAST_AT, _SEQUENCE_AT = 17, 21, 23, 53
+_CRC_AT, _ATTRIBUTES_AT, _LAST_AT, _PRODUCER_AT, _SEQUENCE_AT = 17, 21, 23, 43, 53
+_TRANSACTIONAL: Final = 0x10
 _PRODUCED: Final = struct.Struct(">ihq19x")
 
 
@@ -74,6 +79,11 @@ def blob(data: bytes) -> bytes:
     return struct.pack(">i", len(data)) + data
 
 
+def compact_string(text: str | None) -> bytes:
+    """A string of the flexible versions."""
+    return b"\0" if text is None else uvarint(len(text.encode()) + 1) + text.encode()
+
+
 def request(key: int, version: int, body: bytes, *, flexible: bool = False, correlation: int = 0) -> bytes:
     """A whole frame."""
     header = struct.pack(">hhih", key, version, correlation, len(_CLIENT)) + _CLIENT + b"\0" * flexible
@@ -81,37 +91,49 @@ def request(key: int, version: int, body: bytes, *, flexible: bool = False, corr
 
 
 def batch(
-    *values: bytes, timestamp_ms: int, producer_id: int = -1, producer_epoch: int = -1, codec: str = "none"
+    *values: bytes,
+    timestamp_ms: int,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    codec: str = "none",
+    transactional: bool = False,
+    keys: Sequence[bytes] | None = None,
 ) -> bytearray:
-    """A record batch without keys or headers; its sequence, when it has a producer, is 0."""
+    """A record batch without headers; its sequence, when it has a producer, is 0."""
     number, compress = CODECS[codec]
-    records = compress(b"".join(_record(number, value) for number, value in enumerate(values)))
+    named = zip(keys or itertools.repeat(None), values, strict=False)
+    records = compress(b"".join(_record(number, key, value) for number, (key, value) in enumerate(named)))
     sequence = 0 if producer_id >= 0 else -1
     size = _BATCH.size - 12 + len(records)
     times = (timestamp_ms, timestamp_ms)
     last = len(values) - 1
+    number |= _TRANSACTIONAL * transactional
     header = _BATCH.pack(0, size, -1, 2, 0, number, last, *times, producer_id, producer_epoch, sequence, len(values))
     whole = bytearray(header + records)
     struct.pack_into(">I", whole, _CRC_AT, crc32c(whole[_ATTRIBUTES_AT:]))
     return whole
 
 
-def _record(number: int, value: bytes) -> bytes:
-    record = b"\0\0" + varint(number) + varint(-1) + varint(len(value)) + value + varint(0)
+def _record(number: int, key: bytes | None, value: bytes) -> bytes:
+    name = varint(-1) if key is None else varint(len(key)) + key
+    record = b"\0\0" + varint(number) + name + varint(len(value)) + value + varint(0)
     return varint(len(record)) + record
 
 
-def produce(topic: str, batches: Mapping[int, bytes], *, acks: int = -1) -> tuple[bytearray, int]:
+def produce(
+    topic: str, batches: Mapping[int, bytes], *, acks: int = -1, transactional_id: str | None = None
+) -> tuple[bytearray, int]:
     """A Produce request with a batch for each partition, and where the last batch begins."""
     name = topic.encode()
-    body = bytearray(b"\0" + struct.pack(">hi", acks, 30_000))  # no transactional id
+    body = bytearray(compact_string(transactional_id) + struct.pack(">hi", acks, 30_000))
     body += uvarint(2) + uvarint(len(name) + 1) + name + uvarint(len(batches) + 1)
     at = 0
     for partition, records in batches.items():
         body += struct.pack(">i", partition) + uvarint(len(records) + 1)
         at = len(body)
         body += records + b"\0"
-    frame = request(PRODUCE, PRODUCE_VERSION, bytes(body + b"\0\0"), flexible=True)
+    version = PRODUCE_VERSION if transactional_id is None else TRANSACTIONAL_PRODUCE_VERSION
+    frame = request(PRODUCE, version, bytes(body + b"\0\0"), flexible=True)
     return bytearray(frame), len(frame) - len(body) - 2 + at
 
 
@@ -123,8 +145,10 @@ class ProduceFrame:
     batch_at: int
 
     @classmethod
-    def of(cls, topic: str, partition: int, records: bytes, *, acks: int = -1) -> ProduceFrame:
-        return cls(*produce(topic, {partition: records}, acks=acks))
+    def of(
+        cls, topic: str, partition: int, records: bytes, *, acks: int = -1, transactional_id: str | None = None
+    ) -> ProduceFrame:
+        return cls(*produce(topic, {partition: records}, acks=acks, transactional_id=transactional_id))
 
     def number(self, correlation: int) -> None:
         """Give the next request its correlation id."""
@@ -132,8 +156,16 @@ class ProduceFrame:
 
     def sequence(self, sequence: int) -> None:
         """Give the batch its sequence number, and the checksum that goes with it."""
+        struct.pack_into(">i", self.frame, self.batch_at + _SEQUENCE_AT, sequence)
+        self._sum_up()
+
+    def producer(self, producer_id: int, epoch: int) -> None:
+        """Give the batch its producer, and the checksum that goes with it."""
+        struct.pack_into(">qh", self.frame, self.batch_at + _PRODUCER_AT, producer_id, epoch)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
         frame, at = self.frame, self.batch_at
-        struct.pack_into(">i", frame, at + _SEQUENCE_AT, sequence)
         struct.pack_into(">I", frame, at + _CRC_AT, crc32c(memoryview(frame)[at + _ATTRIBUTES_AT : -3]))
 
 
@@ -224,6 +256,33 @@ def parse_init_producer_id(frame: bytes) -> tuple[int, int, int]:
     return error, producer_id, epoch
 
 
+# -- transactions, of version 2
+
+
+def begin_transactions(transactional_id: str) -> bytes:
+    """InitProducerId 4."""
+    body = compact_string(transactional_id) + struct.pack(">iqhx", 60_000, -1, -1)
+    return request(INIT_PRODUCER_ID, 4, body, flexible=True)
+
+
+def end_transaction(transactional_id: str, producer_id: int, epoch: int) -> bytes:
+    """EndTxn 5: commit. Its reply is the producer's identity in the next transaction."""
+    body = compact_string(transactional_id) + struct.pack(">qh?x", producer_id, epoch, True)
+    return request(END_TXN, 5, body, flexible=True)
+
+
+def parse_identity(frame: bytes) -> tuple[int, int, int]:
+    """Error code, producer id and epoch, of a reply to either."""
+    error, producer_id, epoch = struct.unpack_from(">hqh", frame, 13)
+    return error, producer_id, epoch
+
+
+def parse_transactional_produce(frame: bytes, topic: str) -> tuple[int, int]:
+    """Error code and base offset, of a reply about one partition; an error may come with a message."""
+    error, offset = struct.unpack_from(">hq", frame, 16 + len(topic))
+    return error, offset
+
+
 # -- groups, of the classic kind
 
 
@@ -265,8 +324,9 @@ class Reader:
 _NO_INSTANCE: Final = struct.pack(">h", -1)
 
 
-def find_coordinator(group: str) -> bytes:
-    return request(FIND_COORDINATOR, 2, string(group) + b"\0")
+def find_coordinator(key: str, *, transactional: bool = False) -> bytes:
+    """FindCoordinator 2, of a group or of a transactional id."""
+    return request(FIND_COORDINATOR, 2, string(key) + bytes([transactional]))
 
 
 def join_group(group: str, member: str) -> bytes:

@@ -20,6 +20,7 @@ class Section(Enum):
     """What lines of the table are about, in their order."""
 
     SMALL = "small requests"
+    TRANSACTIONS = "transactions"
     BULK = "bulk"
     CODECS = "codecs"
     LATENCY = "latency"

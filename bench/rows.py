@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-from bench import bulk, catchup, connections, latency, many, rebalance, recovery, small, stream, tail
+from bench import bulk, catchup, connections, latency, many, rebalance, recovery, small, stream, tail, transactions
 from bench.brokers import BrokerProcess
 from bench.meter import Meter
 from bench.row import Effort, Figures, Metric, Row, Section
@@ -50,6 +50,19 @@ def _small(clients: int, *, idempotent: bool) -> Row:
                 idempotent=idempotent,
             )
         return {rate.name: run.rate, cpu.name: span.broker_s / run.requests * 100_000}
+
+    return Row((rate, cpu), measure)
+
+
+def _transactions(clients: int, records: int) -> Row:
+    title = f"transactions of {records:,} record{'s' * (records > 1)}, {clients:,} producer{'s' * (clients > 1)}"
+    rate = Metric(title, "1/s", Section.TRANSACTIONS, more_is_better=True)
+    cpu = Metric(f"broker CPU, {title}", "s/10k", Section.COST, more_is_better=False, decimals=1, pictured=False)
+
+    def measure(broker: BrokerProcess, effort: Effort, meter: Meter) -> Figures:
+        with fresh(broker.bootstrap, partitions=clients) as topic, meter.span(rate.name) as span:
+            run = transactions.run(broker.port, topic, clients=clients, records=records, seconds=effort.seconds)
+        return {rate.name: run.rate, cpu.name: span.broker_s / run.transactions * 10_000}
 
     return Row((rate, cpu), measure)
 
@@ -240,6 +253,7 @@ ROWS: Final = (
     *(_small(clients, idempotent=False) for clients in (1, 16, 64, 1000)),
     *(_small(clients, idempotent=True) for clients in (1, 16, 64)),
     _many(),
+    *(_transactions(clients, records) for clients in (1, 16) for records in (1, 100)),
     _bulk(1000),
     _bulk(100),
     _stream(1000),

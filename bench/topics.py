@@ -40,11 +40,11 @@ def fresh(bootstrap: str, *, partitions: int) -> Iterator[str]:
         admin.delete_topics([name])[name].result(30)
 
 
-def make(bootstrap: str, *, partitions: int) -> str:
+def make(bootstrap: str, *, partitions: int, configs: dict[str, str] | None = None) -> str:
     """A topic nobody has used, whose leaders answer."""
     admin = AdminClient(client(bootstrap))
     name = f"bench-{next(_numbers):04}"
-    admin.create_topics([NewTopic(name, partitions)])[name].result(30)
+    admin.create_topics([NewTopic(name, partitions, config=configs or {})])[name].result(30)
     _wait_for_leaders(admin, name, partitions)
     return name
 

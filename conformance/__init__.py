@@ -2,6 +2,7 @@
 
     contract.py   the scenarios, the records they write, and the lines a driver prints
     clients.py    the clients: how each driver is built and started, or why it cannot be here
+    building.py   tools that are needed, jars and classes
     run.py        one driver at work, and its outcomes
     witness.py    a second look at what it wrote, batch by batch, without any client library
     table.py      docs/conformance.md

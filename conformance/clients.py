@@ -6,29 +6,21 @@ What has to be built or fetched goes to `.conformance/`, which git ignores; the 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from bench import reference
+from conformance.building import Missing, build, java, needs
 from conformance.contract import Shape
 
 ROOT: Final = Path(__file__).resolve().parent
 CACHE: Final = ROOT.parent / ".conformance"
 
 Command = list[str]
-
-
-class Missing(Exception):
-    """What the client needs is not on this machine; the message says what."""
-
-
-class Broken(Exception):
-    """It should have been possible to make the driver ready, and was not."""
 
 
 WHOLE: Final = Shape()
@@ -60,24 +52,12 @@ class Client:
         return self.title or self.name
 
 
-def _needs(*tools: str, hint: str) -> None:
-    for tool in tools:
-        if shutil.which(tool) is None:
-            raise Missing(f"`{tool}` is not on the PATH ({hint})")
-
-
-def _build(command: Iterable[str | Path], *, where: Path) -> None:
-    done = subprocess.run(list(map(str, command)), cwd=where, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Broken(f"{next(iter(command))} failed: {(done.stderr or done.stdout).strip()[-600:]}")
-
-
 def _python(module: str, *arguments: str) -> Command:
     return [sys.executable, "-m", module, *arguments]
 
 
 def _kcat() -> Command:
-    _needs("kcat", hint="apt install kcat")
+    needs("kcat", hint="apt install kcat")
     return _python("conformance.kcat")
 
 
@@ -90,38 +70,27 @@ def _tools() -> Command:
 
 
 def _go(name: str) -> Command:
-    _needs("go", hint="Go 1.26 or newer")
+    needs("go", hint="Go 1.26 or newer")
     binary = CACHE / "go" / name
-    _build(["go", "build", "-mod=readonly", "-o", binary, f"./{name}"], where=ROOT / "go")
+    build(["go", "build", "-mod=readonly", "-o", binary, f"./{name}"], where=ROOT / "go")
     return [str(binary)]
 
 
 def _node() -> Command:
-    _needs("node", "npm", hint="Node 18 or newer")
+    needs("node", "npm", hint="Node 18 or newer")
     folder = CACHE / "kafkajs"
     folder.mkdir(parents=True, exist_ok=True)
     lock, installed = ROOT / "kafkajs" / "package-lock.json", folder / "node_modules" / ".package-lock.drave"
     for source in (ROOT / "kafkajs").iterdir():
         shutil.copy(source, folder)
     if not installed.exists() or installed.read_text() != lock.read_text():
-        _build(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], where=folder)
+        build(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], where=folder)
         installed.write_text(lock.read_text())
     return ["node", str(folder / "driver.js")]
 
 
 def _java() -> Command:
-    _needs("java", "javac", "mvn", hint="Java 17 or newer, and Maven")
-    target = CACHE / "java"
-    pom, copied = ROOT / "java" / "pom.xml", target / "lib" / "pom.xml"
-    if not copied.exists() or copied.read_text() != pom.read_text():
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target / 'lib'}"]
-        shutil.rmtree(target, ignore_errors=True)
-        _build(["mvn", "-q", "-B", "-f", pom, *goal], where=ROOT)
-        shutil.copy(pom, copied)
-    classes, jars = target / "classes", f"{target / 'lib'}/*"
-    sources = sorted((ROOT / "java" / "src").rglob("*.java"))
-    _build(["javac", "--release", "17", "-d", classes, "-cp", jars, *sources], where=ROOT)
-    return ["java", "-Xmx256m", "-cp", f"{classes}:{jars}", "conformance.Driver"]
+    return ["java", "-Xmx256m", "-cp", java(ROOT / "java", CACHE / "java"), "conformance.Driver"]
 
 
 CLIENTS: Final = (

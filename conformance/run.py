@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from conformance import witness
-from conformance.clients import Broken, Client, Command, Missing
+from conformance.building import Broken, Missing
+from conformance.clients import Client, Command
 from conformance.contract import NotTheContract, Outcome, Report, outcomes
 from tests.net.raw import Connection
 

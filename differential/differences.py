@@ -246,29 +246,50 @@ ON_PURPOSE: Final = (
         place="*Produce.*.log_append_time_ms",
         kafka=1_600_000_000_000,
         drave=ABSENT,
-        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+        why="a duplicate's batch has its producer's time; Kafka answers that as the time of the append",
     ),
     # -- transactions
-    Reason(
-        cases="transactions/*",
-        place="*Produce.*.error_message",
-        kafka=ABSENT,
-        drave="...",
-        why="a refusal says why",
-        readme="`error_message` in Produce",
+    *(
+        reason
+        for cases in ("transactions/*", "interleaved_transactions/*", "programs/transactions")
+        for reason in (
+            Reason(
+                cases=cases,
+                place="*Produce.*.error_message",
+                kafka=ABSENT,
+                drave="...",
+                why="a refusal says why",
+                readme="`error_message` in Produce",
+            ),
+            Reason(
+                cases=cases,
+                place="*Produce.*.log_start_offset",
+                drave=ABSENT,
+                why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+            ),
+        )
     ),
-    Reason(
-        cases="transactions/*",
-        place="*Produce.*.log_start_offset",
-        drave=ABSENT,
-        why="a refused batch has no place in the log; Kafka tells the log's start with some refusals only",
+    *(
+        Reason(
+            cases=cases,
+            place="*Produce.*.log_append_time_ms",
+            kafka=1_600_000_000_000,
+            drave=ABSENT,
+            why="a duplicate's batch has its producer's time; Kafka answers that as the time of the append",
+        )
+        for cases in ("transactions/*", "programs/transactions")
     ),
-    Reason(
-        cases="transactions/*",
-        place="*Produce.*.log_append_time_ms",
-        kafka=1_600_000_000_000,
-        drave=ABSENT,
-        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+    *(
+        Reason(
+            cases=f"transactional_offsets/{case}",
+            place=f"{step}.OffsetFetch.*",
+            why="an offset that a later record has overtaken can never count, so nobody needs to wait for it",
+            readme="an offset in a transaction that was committed anew",
+        )
+        for case, step in (
+            ("a_commit_without_a_transaction_overtakes_one_that_waits", 3),
+            ("two_transactions_that_commit_the_same_offset(order=ba)", 2),
+        )
     ),
     Reason(
         cases="transactions/records_deleted_under_an_open_transaction",
@@ -420,7 +441,7 @@ ON_PURPOSE: Final = (
         cases="programs/records",
         place="*.Produce.*.log_append_time_ms",
         drave=ABSENT,
-        why="a duplicate's batch has its producer's time; Kafka answers that as if it were the time of the append",
+        why="a duplicate's batch has its producer's time; Kafka answers that as the time of the append",
     ),
     Reason(
         cases="programs/records",

@@ -29,7 +29,9 @@ HOUR_MS: Final = 3_600_000
 _CODES: Final = frozenset(ErrorCode)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BYTES_OF_A_DISK: Final = ("total_bytes", "usable_bytes")
-_NAMES: Final = ("name", "topic", "topic_name", "group_id", "resource_name", "key")
+_SETS: Final = frozenset({("TopicData", "partitions")})
+"""Lists of plain values whose order says nothing: a transaction's partitions."""
+_NAMES: Final = ("name", "topic", "topic_name", "group_id", "transactional_id", "resource_name", "key")
 
 
 class Symbols:
@@ -111,7 +113,8 @@ class Eye:
             case Array(Nested()):
                 return self._sorted([self._struct(item, version) for item in value])
             case Array(element):
-                return [bytes(item).hex() if element == UUID else item for item in value]
+                items = [bytes(item).hex() if element == UUID else item for item in value]
+                return sorted(items) if (struct, field.name) in _SETS else items
             case Nested():
                 return self._struct(value, version)
             case Opaque():

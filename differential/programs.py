@@ -8,14 +8,15 @@ programs. What differs on purpose is not drawn, or has its reason in `difference
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from differential import interleaving
 from differential.calls import (
     LONG_AGO_MS,
     batch,
@@ -64,7 +65,7 @@ class Scene:
 Call: TypeAlias = Callable[[Scene], None]
 
 
-class Program(list[tuple[str, Call]]):
+class Program(list[tuple[str, Callable[[Any], None]]]):
     """Calls, each with the words that make it again."""
 
     def __repr__(self) -> str:
@@ -215,7 +216,31 @@ MEMBERS: Final = (
     _drawn(describe, version=_version(ApiKey.DESCRIBE_GROUPS)),
 )
 
-KINDS: Final = {"records": RECORDS, "members": MEMBERS}
+TRANSACTIONS: Final = st.sampled_from(interleaving.BY_WEIGHT).flatmap(
+    lambda kind: _drawn(kind.function, **{name: st.sampled_from(values) for name, values in kind.arguments.items()})
+)
+
+
+class Kind(NamedTuple):
+    """What programs are made of, how many calls there are at most, and how they are played."""
+
+    calls: st.SearchStrategy[tuple[str, Callable[[Any], None]]]
+    calls_max: int
+    play: Callable[[Stage, Iterable[Callable[[Any], None]]], None]
+
+
+def _play(stage: Stage, calls: Iterable[Call]) -> None:
+    scene = Scene(stage, stage.topic(partitions=PARTITIONS), stage.group())
+    scene.producer = stage.ask(InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)).producer_id
+    for call in calls:
+        call(scene)
+
+
+KINDS: Final = {
+    "records": Kind(st.one_of(RECORDS), CALLS_MAX, _play),
+    "members": Kind(st.one_of(MEMBERS), CALLS_MAX, _play),
+    "transactions": Kind(TRANSACTIONS, interleaving.CALLS_MAX, interleaving.play),
+}
 
 
 class Differs(AssertionError):
@@ -231,7 +256,8 @@ class Differs(AssertionError):
 
 def run(kafka: Player, drave: Player, *, kind: str, count: int, number: int) -> Differs | None:
     """Play `count` programs on both. The shortest one that differs, if one does."""
-    programs = st.lists(st.one_of(KINDS[kind]), min_size=1, max_size=CALLS_MAX).map(Program)
+    calls, calls_max, play = KINDS[kind]
+    programs = st.lists(calls, min_size=1, max_size=calls_max).map(Program)
     judge = Judge()
 
     @seed(number)
@@ -247,7 +273,7 @@ def run(kafka: Player, drave: Player, *, kind: str, count: int, number: int) -> 
     )
     @given(program=programs)
     def both_answer_alike(program: Program) -> None:
-        case = Case(f"programs/{kind}", partial(_perform, program))
+        case = Case(f"programs/{kind}", lambda stage: play(stage, [call for _, call in program]))
         found = judge.unexplained(case.name, differences(case.name, kafka.play(case), drave.play(case)))
         if found:
             raise Differs(program, found)
@@ -257,10 +283,3 @@ def run(kafka: Player, drave: Player, *, kind: str, count: int, number: int) -> 
     except Differs as differs:
         return differs
     return None
-
-
-def _perform(program: Program, stage: Stage) -> None:
-    scene = Scene(stage, stage.topic(partitions=PARTITIONS), stage.group())
-    scene.producer = stage.ask(InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)).producer_id
-    for _, call in program:
-        call(scene)

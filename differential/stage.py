@@ -148,6 +148,16 @@ class Stage:
         """Ask, and see the answer: None where the broker closes instead, or says nothing for `patience_s`."""
         return self.answer(self.send(request, version, on=on), mine=mine, patience_s=patience_s)
 
+    def ask_again(
+        self, request: Any, until: Callable[[Any], bool], version: int | None = None, *, mine: bool = False
+    ) -> Any:
+        """Ask as clients do, until the answer is not only that they should ask later; see that one."""
+        version = HIGHEST[key_of(type(request))] if version is None else version
+        response = self.wait(request, until, version)
+        label = key_of(type(request)).name.title().replace("_", "")
+        self.see(label, self._eye.see(response, version, mine=mine))
+        return response
+
     def send(self, request: Any, version: int | None = None, *, on: Connection | None = None) -> Asked:
         """Ask, and do not wait for the answer."""
         return (on or self.connection).send(request, HIGHEST[key_of(type(request))] if version is None else version)

@@ -22,7 +22,8 @@ IN_FLIGHT_MAX: Final = 200
 COMMIT_EVERY_S: Final = 0.1
 PATIENCE_S: Final = 60.0
 
-_RECONNECT: Final = {"reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 50, "log_level": 0}
+RECONNECT: Final = {"reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 50, "log_level": 0}
+"""For clients that live through the deaths of a broker: they are back as soon as it is."""
 
 
 def value_of(mark: Mark) -> bytes:
@@ -77,7 +78,7 @@ class IdempotentProducer(Worker):
                 "enable.idempotence": True,
                 "linger.ms": number % 3,  # one sends each record by itself, the others in batches
                 "message.timeout.ms": 0,  # without end: what was sent has to arrive
-                **_RECONNECT,
+                **RECONNECT,
             }
         )
         super().__init__(f"producer {number}", history_failure(history))
@@ -122,7 +123,7 @@ class Member(Worker):
                 "session.timeout.ms": 6_000,
                 "heartbeat.interval.ms": 500,
                 "fetch.wait.max.ms": 100,
-                **_RECONNECT,
+                **RECONNECT,
             }
         )
         super().__init__(f"member {number} of {group}", history_failure(history))

@@ -95,7 +95,7 @@ def _kill_once(broker: BrokerProcess, kill: int, chance: random.Random, history:
     moment = chance.random()
     if moment < 0.1 and broker.product == "Drave":
         broker.kill()
-        _start_and_kill(broker, chance.uniform(0.0, 0.3))
+        start_and_kill(broker, chance.uniform(0.0, 0.3))
     elif moment < 0.3:
         _wait_for_load(history, acknowledgements=chance.randrange(1, 20), commits=0)
     else:
@@ -111,7 +111,7 @@ def _kill_once(broker: BrokerProcess, kill: int, chance: random.Random, history:
     report.acknowledges_s.append(time.perf_counter() - started)
 
 
-def _start_and_kill(broker: BrokerProcess, after_s: float) -> None:
+def start_and_kill(broker: BrokerProcess, after_s: float) -> None:
     """Start, and kill so soon that recovery itself may be hit."""
 
     def strike() -> None:

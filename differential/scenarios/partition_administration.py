@@ -272,6 +272,14 @@ def features_that_nobody_has(stage: Stage, version: int, level: int, kind: int) 
     stage.ask(UpdateFeaturesRequest(feature_updates=[]), version)
 
 
+@scenario(ApiKey.UPDATE_FEATURES, timeout_ms=(-1, 0))
+def features_when_no_time_is_left(stage: Stage, version: int, timeout_ms: int) -> None:
+    """The one change to the cluster that does not look at it."""
+    update = FeatureUpdateKey(feature="x", max_version_level=1)
+    stage.ask(UpdateFeaturesRequest(timeout_ms=timeout_ms, feature_updates=[update]), version)
+    stage.ask(UpdateFeaturesRequest(timeout_ms=timeout_ms, feature_updates=[]), version)
+
+
 # -- producers
 
 

@@ -2,123 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from differential.calls import EARLIEST, LATEST, batch, delete_records, fetch, list_offsets, produce
 from differential.scenario import scenario
-from differential.stage import COORDINATOR_IS_COMING, Stage, Topic
+from differential.stage import Stage, Topic
+from differential.writers import END_V1, END_V2, PRODUCE_V1, new_writer, offset_of
 from drave.model.errors import ErrorCode
 from drave.wire.api import ApiKey
-from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
-from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
-from drave.wire.messages.k24_add_partitions_to_txn import AddPartitionsToTxnRequest, AddPartitionsToTxnTopic
-from drave.wire.messages.k26_end_txn import EndTxnRequest
 
 READ_COMMITTED = 1
-PRODUCE_V1, PRODUCE_V2 = 11, 13
-"""The last versions of Produce before a batch adds its partition, and after."""
-END_V1, END_V2 = 4, 5
 PRODUCES = (3, 9, 10, 11, 12, 13)
-TRANSACTION = 1
-
-
-@dataclass(slots=True)
-class Writer:
-    """A transactional producer."""
-
-    stage: Stage
-    transactional_id: str
-    id: int
-    epoch: int
-    sequence: int = 0
-
-    def add(self, topic: Topic, *partitions: int) -> None:
-        self.stage.wait(self.adding(topic, *(partitions or (0,))), _all_added, 3)
-
-    def adding(self, topic: Topic, *partitions: int) -> AddPartitionsToTxnRequest:
-        return AddPartitionsToTxnRequest(
-            v3_and_below_transactional_id=self.transactional_id,
-            v3_and_below_producer_id=self.id,
-            v3_and_below_producer_epoch=self.epoch,
-            v3_and_below_topics=[AddPartitionsToTxnTopic(name=topic.name, partitions=list(partitions))],
-        )
-
-    def batch(self, *values: str, sequence: int | None = None, transactional: bool = True) -> bytes:
-        """The next batch, or the one at a sequence."""
-        if sequence is None:
-            sequence, self.sequence = self.sequence, self.sequence + len(values)
-        return batch(*values, producer=(self.id, self.epoch, sequence), transactional=transactional)
-
-    def produce(self, topic: Topic, *values: str, **more: Any) -> Any:
-        return produce(topic, self.batch(*values, **more), transactional_id=self.transactional_id)
-
-    def write(self, topic: Topic, *values: str) -> None:
-        """Quietly, once the coordinator lets it."""
-        request = self.produce(topic, *values)
-        self.stage.wait(request, lambda answer: not _refusal(answer), PRODUCE_V2)
-
-    def ending(self, *, commit: bool) -> EndTxnRequest:
-        return EndTxnRequest(
-            transactional_id=self.transactional_id, producer_id=self.id, producer_epoch=self.epoch, committed=commit
-        )
-
-    def end(self, topic: Topic, *, commit: bool = True, version: int = END_V1) -> None:
-        """Quietly, and until its marker is there and the coordinator is through."""
-        before = _end(self.stage, topic)
-        request = self.ending(commit=commit)
-        answer = self.stage.wait(request, lambda answer: not answer.error_code, version)
-        self.stage.wait(list_offsets(topic, LATEST), lambda answer: _offset(answer) > before)
-        self.stage.wait(request, lambda answer: answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS, version)
-        if version >= END_V2:
-            self.id, self.epoch, self.sequence = answer.producer_id, answer.producer_epoch, 0
-
-
-def _refusal(answer: Any) -> int:
-    return int(answer.responses[0].partition_responses[0].error_code)
-
-
-def _all_added(answer: Any) -> bool:
-    (topic,) = answer.results_by_topic_v3_and_below
-    return not any(each.partition_error_code for each in topic.results_by_partition)
 
 
 def _committed(topic: Topic) -> Any:
     return list_offsets(topic, LATEST, isolation=READ_COMMITTED)
 
 
-def _offset(answer: Any) -> int:
-    return int(answer.topics[0].partitions[0].offset)
-
-
-def _end(stage: Stage, topic: Topic) -> int:
-    return _offset(stage.quietly(list_offsets(topic, LATEST)))
-
-
-def _writer(stage: Stage, word: str = "t", *, timeout_ms: int = 60_000) -> Writer:
-    """A transactional producer, whose coordinator is there."""
-    name = stage.name(word)
-    coming: Callable[[Any], bool] = lambda answer: answer.error_code not in COORDINATOR_IS_COMING  # noqa: E731
-    stage.wait(FindCoordinatorRequest(key=name, key_type=TRANSACTION), coming, 2)
-    request = InitProducerIdRequest(transactional_id=name, transaction_timeout_ms=timeout_ms)
-    later = (*COORDINATOR_IS_COMING, ErrorCode.CONCURRENT_TRANSACTIONS, ErrorCode.NOT_COORDINATOR)
-    answer = stage.wait(request, lambda answer: answer.error_code not in later, 4)
-    stage.met(answer.producer_id)
-    return Writer(stage, name, answer.producer_id, answer.producer_epoch)
-
-
 @scenario(version=PRODUCES)
 def a_partition_that_was_not_added(stage: Stage, version: int) -> None:
     """Refused, until a batch adds its partition itself."""
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     stage.ask(writer.produce(topic, "a"), version)
     stage.ask(list_offsets(topic, LATEST))
 
 
 @scenario(version=PRODUCES)
 def a_partition_of_the_running_transaction_that_was_not_added(stage: Stage, version: int) -> None:
-    topic, other, writer = stage.topic(), stage.topic("b"), _writer(stage)
+    topic, other, writer = stage.topic(), stage.topic("b"), new_writer(stage)
     writer.add(topic)
     stage.ask(writer.produce(topic, "a"), version)
     stage.ask(produce(other, writer.batch("a", sequence=0), transactional_id=writer.transactional_id), version)
@@ -127,7 +38,7 @@ def a_partition_of_the_running_transaction_that_was_not_added(stage: Stage, vers
 
 @scenario(version=PRODUCES)
 def a_batch_of_a_transaction_that_no_request_names(stage: Stage, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     stage.ask(produce(topic, writer.batch("a")), version)
     stage.ask(list_offsets(topic, LATEST))
@@ -135,7 +46,7 @@ def a_batch_of_a_transaction_that_no_request_names(stage: Stage, version: int) -
 
 @scenario(version=PRODUCES)
 def a_batch_outside_of_the_open_transaction(stage: Stage, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     stage.ask(writer.produce(topic, "a"), version)
     stage.ask(produce(topic, writer.batch("b", transactional=False)), version)
@@ -144,7 +55,7 @@ def a_batch_outside_of_the_open_transaction(stage: Stage, version: int) -> None:
 
 @scenario(version=PRODUCES, sequence=(0, 1, 5))
 def the_first_sequence_of_a_transaction(stage: Stage, version: int, sequence: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     stage.ask(writer.produce(topic, "a", sequence=sequence), version)
     stage.ask(list_offsets(topic, LATEST))
@@ -152,7 +63,7 @@ def the_first_sequence_of_a_transaction(stage: Stage, version: int, sequence: in
 
 @scenario(version=PRODUCES, commit=(True, False))
 def a_batch_after_the_end(stage: Stage, version: int, commit: bool) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     stage.ask(writer.produce(topic, "a"), version)
     writer.end(topic, commit=commit)
@@ -163,7 +74,7 @@ def a_batch_after_the_end(stage: Stage, version: int, commit: bool) -> None:
 
 @scenario(version=PRODUCES)
 def another_producers_id_and_epochs(stage: Stage, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     for producer_id, epoch in ((writer.id + 1_000_000, 0), (writer.id, writer.epoch + 1)):
         data = batch("a", producer=(producer_id, epoch, 0), transactional=True)
@@ -174,8 +85,8 @@ def another_producers_id_and_epochs(stage: Stage, version: int) -> None:
 
 @scenario(version=PRODUCES)
 def a_fenced_producer(stage: Stage, version: int) -> None:
-    topic, first = stage.topic(), _writer(stage)
-    second = _writer(stage)
+    topic, first = stage.topic(), new_writer(stage)
+    second = new_writer(stage)
     second.add(topic)
     stage.ask(first.produce(topic, "a"), version)
     stage.ask(second.produce(topic, "b"), version)
@@ -185,7 +96,7 @@ def a_fenced_producer(stage: Stage, version: int) -> None:
 
 @scenario(version=PRODUCES)
 def a_duplicate_within_a_transaction(stage: Stage, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.add(topic)
     for sequence in (0, 1, 0, 1, 3):
         stage.ask(writer.produce(topic, "a", sequence=sequence), version)
@@ -196,13 +107,13 @@ def a_duplicate_within_a_transaction(stage: Stage, version: int) -> None:
 def what_is_committed_and_what_is_not(stage: Stage, version: int) -> None:
     """One aborted, one committed, one open: markers are seen, and the open one holds the rest back."""
     topic = stage.topic()
-    writers = [_writer(stage, word) for word in "abc"]
+    writers = [new_writer(stage, word) for word in "abc"]
     for writer in writers:
         writer.write(topic, "x", "y")
     end = stage.quietly
     end(writers[0].ending(commit=False), END_V1)
     end(writers[1].ending(commit=True), END_V1)
-    stage.wait(list_offsets(topic, LATEST), lambda answer: _offset(answer) == 8)
+    stage.wait(list_offsets(topic, LATEST), lambda answer: offset_of(answer) == 8)
     for offset in (0, 3, 4, 6):
         stage.ask(fetch(topic, offset, isolation_level=READ_COMMITTED), version)
     stage.ask(_committed(topic))
@@ -214,7 +125,7 @@ def what_is_committed_and_what_is_not(stage: Stage, version: int) -> None:
 
 @scenario(commit=(True, False), version=(END_V1, END_V2))
 def one_transaction_after_the_other(stage: Stage, commit: bool, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     for number in range(3):
         if version == END_V1:
             writer.add(topic)
@@ -227,10 +138,10 @@ def one_transaction_after_the_other(stage: Stage, commit: bool, version: int) ->
 
 @scenario(ApiKey.END_TXN)
 def to_end_it_twice(stage: Stage, version: int) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.write(topic, "a")
     stage.ask(writer.ending(commit=True), version)
-    stage.wait(_committed(topic), lambda answer: _offset(answer) == 2)
+    stage.wait(_committed(topic), lambda answer: offset_of(answer) == 2)
     stage.wait(
         writer.ending(commit=True), lambda answer: answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS, version
     )
@@ -241,12 +152,25 @@ def to_end_it_twice(stage: Stage, version: int) -> None:
 
 @scenario(ApiKey.END_TXN, commit=(True, False))
 def to_end_what_never_began(stage: Stage, version: int, commit: bool) -> None:
-    stage.ask(_writer(stage).ending(commit=commit), version)
+    stage.ask(new_writer(stage).ending(commit=commit), version)
+
+
+@scenario(ApiKey.END_TXN, commit=(True, False))
+def to_end_what_the_next_producer_of_the_id_has_aborted(stage: Stage, version: int, commit: bool) -> None:
+    """The next one asks once, which aborts, and has not come again for its own epoch."""
+    topic, writer = stage.topic(), _writer(stage)
+    writer.write(topic, "a")
+    stage.ask(InitProducerIdRequest(transactional_id=writer.transactional_id, transaction_timeout_ms=60_000), 4)
+    stage.wait(_committed(topic), lambda answer: _offset(answer) == 2)
+    request = writer.ending(commit=commit)
+    stage.wait(request, lambda answer: answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS, version)
+    stage.ask(request, version)
+    stage.ask(list_offsets(topic, LATEST))
 
 
 @scenario()
 def records_deleted_under_an_open_transaction(stage: Stage) -> None:
-    topic, writer = stage.topic(), _writer(stage)
+    topic, writer = stage.topic(), new_writer(stage)
     writer.write(topic, "a", "b")
     stage.quietly(produce(topic, batch("c")))
     stage.ask(delete_records(topic, {0: 1}))

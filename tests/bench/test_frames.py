@@ -13,6 +13,8 @@ from drave.wire.frames import decode_request, encode_reply
 from drave.wire.messages.k00_produce import PartitionProduceResponse, ProduceResponse, TopicProduceResponse
 from drave.wire.messages.k01_fetch import FetchableTopicResponse, FetchResponse, PartitionData
 from drave.wire.messages.k11_join_group import JoinGroupResponse, JoinGroupResponseMember
+from drave.wire.messages.k22_init_producer_id import InitProducerIdResponse
+from drave.wire.messages.k26_end_txn import EndTxnResponse
 
 
 def asked(frame: bytes | bytearray) -> Any:
@@ -33,6 +35,39 @@ def test_a_batch_of_many_records_is_a_good_one() -> None:
         (1, b"", 5),
         (2, b"third", 5),
     ]
+
+
+def test_a_transactional_batch_is_given_its_producer_each_time() -> None:
+    batch = frames.batch(b"v", timestamp_ms=5, producer_id=0, producer_epoch=0, transactional=True)
+    frame = frames.ProduceFrame.of("rides", 2, bytes(batch), transactional_id="tx")
+    frame.producer(1 << 40, 7)
+    request = asked(frame.frame)
+    data = bytes(request.topic_data[0].partition_data[0].records)
+    header = records.parse_header(data)
+    records.check(header, data)
+    assert request.transactional_id == "tx"
+    assert header.is_transactional
+    assert (header.producer_id, header.producer_epoch, header.base_sequence) == (1 << 40, 7, 0)
+
+
+def test_a_transaction_begins_and_ends() -> None:
+    begin = asked(frames.begin_transactions("tx"))
+    assert (begin.transactional_id, begin.producer_id, begin.producer_epoch) == ("tx", -1, -1)
+    end = asked(frames.end_transaction("tx", 1 << 40, 7))
+    assert (end.transactional_id, end.producer_id, end.producer_epoch, end.committed) == ("tx", 1 << 40, 7, True)
+    for key, version, response in (
+        (22, 4, InitProducerIdResponse(error_code=3, producer_id=9, producer_epoch=2)),
+        (26, 5, EndTxnResponse(error_code=3, producer_id=9, producer_epoch=2)),
+    ):
+        assert frames.parse_identity(told(key, version, response)) == (3, 9, 2)
+
+
+@pytest.mark.parametrize("message", [None, "a sentence"])
+def test_the_answer_to_a_transactional_batch_is_read(message: str | None) -> None:
+    answer = PartitionProduceResponse(index=2, error_code=51, base_offset=10, error_message=message)
+    response = ProduceResponse(responses=[TopicProduceResponse(name="rides", partition_responses=[answer])])
+    told_ = told(frames.PRODUCE, frames.TRANSACTIONAL_PRODUCE_VERSION, response)
+    assert frames.parse_transactional_produce(told_, "rides") == (51, 10)
 
 
 def test_a_request_for_many_partitions_has_a_batch_for_each() -> None:

@@ -10,7 +10,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import bulk, catchup, connections, frames, many, picture, rebalance, recovery, report, rows, stream, tail
+from bench import (
+    bulk,
+    catchup,
+    connections,
+    frames,
+    many,
+    picture,
+    rebalance,
+    recovery,
+    report,
+    rows,
+    stream,
+    tail,
+    transactions,
+)
 from bench.brokers import Drave
 from bench.meter import Meter, Span
 from bench.topics import fresh
@@ -50,6 +64,34 @@ def test_many_partitions_are_written_at_once(broker: Here) -> None:
 def test_a_partition_that_is_not_there_is_noticed(broker: Here) -> None:
     with fresh(broker.bootstrap, partitions=2) as topic, pytest.raises(Wrong, match=r"wrong ones: .*2, 3, -1"):
         many.run(broker.port, topic, partitions=3, seconds=0)
+
+
+@pytest.mark.parametrize("records", [1, 100])
+def test_producers_commit_one_transaction_after_the_other(broker: Here, records: int) -> None:
+    with fresh(broker.bootstrap, partitions=3) as topic:
+        run = transactions.run(broker.port, topic, clients=3, records=records, seconds=0.05)
+    assert run.transactions >= 3
+    assert run.rate > 0
+
+
+def test_a_transaction_that_does_not_begin_where_it_should_is_noticed(broker: Here) -> None:
+    with fresh(broker.bootstrap, partitions=1) as topic:
+        stream.write(broker.port, topic, size=1)
+        with pytest.raises(Wrong, match="begins at 900, 0 was expected"):
+            transactions.run(broker.port, topic, clients=1, records=1, seconds=0)
+
+
+def test_a_producer_that_is_told_to_wait_asks_again(broker: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = frames.parse_transactional_produce
+    answers = [(transactions.CONCURRENT_TRANSACTIONS, -1)] * 3
+
+    def refused(frame: bytes, topic: str) -> tuple[int, int]:
+        return answers.pop() if answers else whole(frame, topic)
+
+    monkeypatch.setattr(frames, "parse_transactional_produce", refused)
+    with fresh(broker.bootstrap, partitions=1) as topic:
+        run = transactions.run(broker.port, topic, clients=1, records=1, seconds=0)
+    assert (run.refusals, run.transactions) == (3, 1)
 
 
 def test_many_connections_are_answered(broker: Here) -> None:

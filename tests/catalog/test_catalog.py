@@ -147,6 +147,22 @@ async def test_listeners_hear_of_each_change_in_order_when_it_can_be_seen(catalo
     assert heard == [("created", 1, topic), ("partitions", 2, grown), ("configs", 3, retained), ("deleted", 4, None)]
 
 
+async def test_a_listener_that_fails_keeps_nobody_from_hearing_what_has_happened(catalog, entropy, caplog):
+    heard = []
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("not my day")
+
+    for subscribe in (catalog.subscribe, catalog.on_broker_configs):
+        subscribe(failing)
+        subscribe(lambda *what: heard.append(what))
+    topic = await catalog.create_topic("rides", entropy.topic_id(), 1, {})
+    await catalog.alter_broker_configs(None, lambda _: {"max.connections": "5"})
+    assert [change.topic for (change,) in heard[:1]] == [topic]
+    assert heard[1:] == [()]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
 async def test_a_view_of_the_topics_never_changes(catalog, entropy):
     view = catalog.topics()
     await catalog.create_topic("rides", entropy.topic_id(), 1, {})

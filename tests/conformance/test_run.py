@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from conformance import run
-from conformance.clients import Broken, Client, Command, Missing
+from conformance.building import Broken, Missing
+from conformance.clients import Client, Command
 from conformance.contract import Outcome, Report
 from drave.testing import Broker
 

@@ -124,12 +124,14 @@ def test_the_transaction_log_decoder_reads_transactions(tmp_path: Path, dump: Du
         made.begin_transaction()
         made.produce("rides", "value", partition=0)
         made.commit_transaction(30)
+        # a commit is answered when it is decided; the next producer of the id is let in when it is complete
+        transactional_producer(kafka.bootstrap, "tx")
     segments = [path for path in tmp_path.glob("topics/__transaction_state-*/*.log") if path.stat().st_size]
     read = dump(segments, "--transaction-log-decoder")
     assert all(batch.valid for batch in read.batches)
     records = [line for line in read.text.splitlines() if " payload: " in line]
     assert all('"transactionalId":"tx"' in line for line in records)
     values = [json.loads(payload)["data"] for payload in read.payloads]
-    assert [value["transactionStatus"] for value in values] == [0, 1, 2, 4]
+    assert [value["transactionStatus"] for value in values] == [0, 1, 2, 4, 0]
     partitions = [{"topic": "rides", "partitionIds": [0]}]
-    assert [value["transactionPartitions"] for value in values] == [None, partitions, partitions, []]
+    assert [value["transactionPartitions"] for value in values] == [None, partitions, partitions, [], None]

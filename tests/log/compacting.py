@@ -14,7 +14,8 @@ from drave import records
 from drave.log.housekeeping import look_for_compaction
 from drave.model.log_config import LogConfig
 from drave.records import Codec, NewRecord, Record
-from tests.log.world import Key, Sent, World, finish
+from tests.log.history import Sent
+from tests.log.world import Key, World, finish
 
 KEYS = tuple(b"key %d" % number for number in range(7))
 

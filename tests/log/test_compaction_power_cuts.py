@@ -28,6 +28,11 @@ def test_the_last_record_of_every_key_survives(first: int) -> None:
         run(seed, steps=120, kind=CompactingWorld)
 
 
+@pytest.mark.parametrize("seed", [1116, 1999], ids=["a start within a batch", "an index without its content"])
+def test_worlds_in_which_times_once_led_astray(seed: int) -> None:
+    run(seed, steps=120, kind=CompactingWorld)
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["power cut", "kill"])
 @pytest.mark.parametrize("seed", [3])
 def test_a_crash_at_every_single_call_of_a_compaction_is_survived(seed: int, kill: bool) -> None:

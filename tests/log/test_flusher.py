@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drave.log import LogClosed, StorageError
+from drave.log import LogClosed, StorageError, producer_snapshots
+from drave.log.checkpoint import Preparation
 from drave.log.commit import Commit
 from drave.model.log_config import LogConfig
 from drave.store.disk import SyncFailed
@@ -382,3 +383,71 @@ def test_a_tombstone_is_needed_until_neither_files_nor_journal_speak_of_its_topi
     still.append(to=still.partition(0, CARS))
     still.checkpoint()
     assert forgotten == [RIDES]
+
+
+def test_a_checkpoint_of_very_many_producers_is_prepared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in between is in it."""
+    monkeypatch.setattr(producer_snapshots, "SLICE", 2)
+    still = Still()
+    for producer in range(7):
+        still.append(batch(producer=producer, epoch=0, sequence=0))
+    still.commit()
+    still.logs.flusher.begin_checkpoint()
+    slices = 0
+    while (work := still.logs.flusher.next_chore()) is not None:
+        work.run()
+        work.finish()
+        if isinstance(work, Preparation):
+            slices += 1
+            still.append(batch(producer=slices, epoch=0, sequence=1))
+    assert slices > 3
+    still.power_cut()
+    assert len(still.log.producers) == 7
+    assert {len(producer.batches) for _, producer in still.log.producers} <= {1, 2}
+
+
+def test_a_partition_that_knows_very_many_producers_is_opened_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drave.log.logs.SLOW_SNAPSHOT_BYTES", 100)
+    still = Still(partitions=2)
+    for producer in range(7):
+        still.append(batch(producer=producer, epoch=0, sequence=0))
+    still.append(to=still.partition(1))
+    finish(still.logs.close())
+    still.open()
+    assert [still.partition(index).files is not None for index in (0, 1)] == [True, False]
+
+
+def test_before_a_stop_many_partitions_go_through_their_checkpoint_together() -> None:
+    """First all files are synced, then all names; while the broker serves, each partition has a step of its own."""
+    still = Still(partitions=20)
+    for index in range(20):
+        still.append(to=still.partition(index))
+    still.commit()
+    still.logs.flusher.begin_checkpoint(clean=True)
+    steps = []
+    while (work := still.logs.flusher.next_chore()) is not None:
+        work.run()
+        work.finish()
+        steps.append(work)
+    assert [type(step).__name__ for step in steps] == ["CheckpointStep", "PointsWrite"]
+    still.power_cut()
+    assert still.logs.report.clean
+    assert [still.partition(index).end for index in range(20)] == [1] * 20
+
+
+def test_one_of_many_that_finds_no_room_waits_alone() -> None:
+    still = Still(partitions=20)
+    for index in range(20):
+        still.append(to=still.partition(index))
+    still.commit()
+    still.logs.flusher.begin_checkpoint(clean=True)
+    step = still.logs.flusher.next_chore()
+    assert step is not None
+    still.disk.room_bytes = 0
+    step.run()
+    step.finish()
+    still.disk.room_bytes = None
+    still.clock.now_ms += 2000
+    still.chores()
+    still.power_cut()
+    assert [still.partition(index).end for index in range(20)] == [1] * 20

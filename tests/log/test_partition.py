@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drave import records
 from drave.log import LogClosed, OffsetOutOfRange, PartitionLog, StorageError
 from drave.model.log_config import LogConfig
+from drave.records import NewRecord
 from drave.store.names import LOG, offset_of
 from tests.log.still import Still, batch
 from tests.log.world import finish
@@ -351,6 +354,43 @@ def test_times_are_looked_up_from_the_log_start_on() -> None:
     found = finish(still.log.max_timestamp())
     assert found is not None
     assert (found.timestamp, found.offset) == (2000, 2)
+
+
+def test_the_largest_timestamp_is_looked_for_behind_a_start_within_the_batch_that_had_it() -> None:
+    """What is left of that batch is not the newest because the batch once was."""
+    still = Still()
+    still.append(batch(b"first", timestamp=500))
+    still.append(records.build_batch([NewRecord(None, b"gone", 9000, ()), NewRecord(None, b"old", 1000, ())]))
+    still.append(batch(b"next", timestamp=1500))
+    still.append(batch(b"newest", timestamp=2000))
+    still.commit()
+    still.log.move_start(2)
+    still.commit()
+    found = finish(still.log.max_timestamp())
+    assert found is not None
+    assert (found.timestamp, found.offset) == (2000, 4)
+
+
+@given(
+    stamps=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1, max_size=8),
+    segment_bytes=st.sampled_from([200, 400, 10_000]),
+    data=st.data(),
+)
+def test_of_whatever_is_left_the_first_of_the_newest_records_is_found(
+    stamps: list[list[int]], segment_bytes: int, data: st.DataObject
+) -> None:
+    still = Still(config=LogConfig(segment_bytes=segment_bytes))
+    for batch_stamps in stamps:
+        still.append(records.build_batch([NewRecord(None, b"", 1000 + stamp, ()) for stamp in batch_stamps]))
+    still.commit()
+    times = [stamp for batch_stamps in stamps for stamp in batch_stamps]
+    start = data.draw(st.integers(0, len(times) - 1))
+    still.log.move_start(start)
+    still.commit()
+    left = times[start:]
+    found = finish(still.log.max_timestamp())
+    assert found is not None
+    assert (found.timestamp - 1000, found.offset - start) == (max(left), left.index(max(left)))
 
 
 # -- leader epochs

@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from drave.log import producer_snapshots
 from drave.testing.disk import PowerCut
 from tests.log.world import World, recover, run
 
@@ -24,6 +25,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 def test_what_was_acknowledged_survives(first: int) -> None:
     """Several lives, each ended somewhere, and recoveries that are interrupted too."""
     for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
+        run(seed)
+
+
+def test_what_was_acknowledged_survives_where_snapshots_of_producers_are_drafted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In slices of one, as of a hundred thousand they are in slices of a thousand."""
+    monkeypatch.setattr(producer_snapshots, "SLICE", 1)
+    for seed in range(FIRST, FIRST + CHUNK):
         run(seed)
 
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drave import records
-from drave.log import InvalidProducerEpoch, OutOfOrderSequence
+from drave.log import InvalidProducerEpoch, OutOfOrderSequence, producer_snapshots
 from drave.log.producers import SEQUENCE_MAX, DamagedSnapshot, Producers, SentBatch, advance, retreat
 from drave.records import ControlKind
+from tests.log.history import facts
 from tests.log.still import Still, batch
-from tests.log.world import facts, finish
+from tests.log.world import finish
 
 
 def sent(sequence: int, count: int = 1, *, epoch: int = 0, producer: int = 7) -> bytes:
@@ -198,6 +199,49 @@ def test_producers_come_back_from_their_snapshot_as_they_were(batches: list[tupl
     assert again.first_unstable(offset) == producers.first_unstable(offset)
     assert all((each.last_ms, each.last_timestamp) == (5000, 1000) for _, each in again)
     assert again.snapshot() == producers.snapshot()
+
+
+_happenings = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["send", "expire", "slice"])), max_size=40)
+
+
+@given(before=st.integers(1, 6), happenings=_happenings, slice_=st.integers(1, 3))
+def test_a_snapshot_that_is_drafted_in_slices_is_what_one_in_one_go_would_be(
+    before: int, happenings: list[tuple[int, str]], slice_: int
+) -> None:
+    """Whatever producers do between the slices, and whichever of them expire."""
+    producers, offset = Producers(), 0
+
+    def send(producer: int) -> None:
+        nonlocal offset
+        data = batch(b"v", producer=producer, epoch=offset, sequence=0)
+        producers.add(records.parse_header(data), offset, offset)
+        offset += 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(producer_snapshots, "SLICE", slice_)
+        for producer in range(before):
+            send(producer)
+        for producer, what in happenings:
+            if what == "send":
+                send(producer)
+            elif what == "expire":
+                producers.expire(offset, producer)
+            else:
+                producers.draft_snapshot()
+        while not producers.is_drafted:
+            producers.draft_snapshot()
+        drafted = Producers.restore(producers.snapshot())
+    assert facts(drafted) == facts(producers)
+    assert facts(Producers.restore(producers.snapshot())) == facts(producers)
+
+
+def test_very_many_producers_are_looked_at_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drave.log.producers.LOOKED_AT_MAX", 2)
+    producers = Producers()
+    for number in range(5):
+        data = batch(b"v", producer=number, epoch=0, sequence=0)
+        producers.add(records.parse_header(data), number, number)
+    assert [producers.expire(100, 50) for _ in range(4)] == [2, 2, 1, 0]
 
 
 @given(data=st.binary(max_size=200), at=st.floats(0, 0.99))

@@ -6,6 +6,7 @@ A bystander with a connection of its own is there in every test: it was connecte
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import socket
 import ssl
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from drave.broker.dispatch import HANDLERS
 from drave.model.errors import ErrorCode
+from drave.net import session
 from drave.testing import Broker
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, encode_request
@@ -61,6 +63,29 @@ def test_a_frame_of_an_impossible_size_closes_the_connection(stranger: Connectio
     """Too large is refused before it is read (`socket.request.max.bytes`); the smallest request has eight bytes."""
     stranger.send(struct.pack(">i", size))
     assert stranger.rest() == b""
+
+
+@pytest.mark.parametrize("header", [struct.pack(">hh", ApiKey.METADATA, 12), struct.pack(">hh", 999, 0)])
+def test_only_requests_that_carry_others_bytes_may_be_large(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, header: bytes
+) -> None:
+    """Refused as soon as it says what it is; a list of millions of topics would hold everybody."""
+    monkeypatch.setattr(session, "USUAL_FRAME_BYTES_MAX", 5000)
+    caplog.set_level(logging.INFO, "drave.net")
+    with Broker() as fresh, Connection(fresh.port) as connection:
+        connection.send(struct.pack(">i", 5001))
+        connection.send(header)
+        assert connection.rest() == b""
+    assert "a frame of 5001 bytes for API key" in caplog.text
+    assert "only PRODUCE, JOIN_GROUP, SYNC_GROUP may be larger than 5000 bytes" in caplog.text
+
+
+def test_a_batch_may_be_larger_than_what_other_requests_may(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "USUAL_FRAME_BYTES_MAX", 5000)
+    topic = f"large-{next(_numbers)}"
+    with Connection(broker.port) as connection:
+        assert connection.create(topic) == ErrorCode.NONE
+        assert connection.produce(topic, good_batch(bytes(6000))) == (ErrorCode.NONE, 0)
 
 
 def test_a_frame_of_exactly_the_bound_is_read(stranger: Connection) -> None:

@@ -112,3 +112,11 @@ def test_an_unusable_folder_is_one_sentence_with_its_remedy(number: int, remedy:
     said = str(explain(Path("/data"), error))
     assert said.startswith("/data cannot be used: ")
     assert remedy in said
+
+
+def test_a_volume_is_asked_to_write_out_and_a_folder_that_is_not_there_is_no_harm(tmp_path: Path) -> None:
+    disk = RealDisk()
+    write_whole(disk, tmp_path / "a", b"x", sync=False)
+    disk.write_out(tmp_path)
+    disk.write_out(tmp_path / "nowhere")
+    assert (tmp_path / "a").read_bytes() == b"x"

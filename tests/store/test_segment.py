@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drave import records
-from drave.store.disk import WouldBlock
+from drave.store.disk import WouldBlock, write_whole
 from drave.store.errors import StorageError
+from drave.store.index import TIME_ENTRY
 from drave.store.segment import FilePool, Segment, peek, walk
 from drave.testing.disk import SimulatedDisk
 
@@ -135,6 +136,17 @@ def test_the_largest_timestamp_is_known_after_the_index_was_lost() -> None:
         written.append(1, 100, timestamp=timestamp)
     assert written.segment.largest_timestamp() == (900, BASE + 1)
     found = Segment(written.disk, FOLDER, BASE, written.segment.size)
+    assert found.largest_timestamp() == (900, BASE + 1)
+
+
+@pytest.mark.parametrize("left", [bytes(12), TIME_ENTRY.pack(901, 1), TIME_ENTRY.pack(900, 7)])
+def test_a_time_index_that_tells_of_no_batch_is_built_anew(left: bytes) -> None:
+    """A crash may leave a file its length, and nothing of its content."""
+    written = Written([])
+    for timestamp in (5, 900, 20):
+        written.append(1, 100, timestamp=timestamp)
+    found = Segment(written.disk, FOLDER, BASE, written.segment.size)
+    write_whole(written.disk, found.time_index.path, left)
     assert found.largest_timestamp() == (900, BASE + 1)
 
 

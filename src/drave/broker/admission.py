@@ -7,10 +7,16 @@
 
 Otherwise a batch that comes late, after its transaction was ended, would open one that nobody ends. Producers below
 version 12 have added the partition themselves; from there on the question adds it.
+
+While one batch asks, those that its producer has sent behind it to the same partition stand in line. Were one of them
+to overtake it, it would be out of order; and as its refusal is read after the first one's success, the producer could
+only believe that something was lost, and give the transaction up. (Kafka reads no request of a connection before it has
+answered the one before.)
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +46,18 @@ _TRY_AGAIN: Final = frozenset(
 class Admission:
     """One batch on its way: `start` has it appended or refused, at once or later."""
 
-    __slots__ = ("_batch", "_broker", "_header", "_index", "_log", "_now_ms", "_topic", "_transactional_id", "_version")
+    __slots__ = (
+        "_batch",
+        "_broker",
+        "_done",
+        "_header",
+        "_index",
+        "_log",
+        "_now_ms",
+        "_topic",
+        "_transactional_id",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -55,6 +72,7 @@ class Admission:
         now_ms: int,
     ) -> None:
         self._broker = broker
+        self._done: Callable[[Appended | ProtocolError], None]
         self._version = version
         """Of the Produce request."""
         self._transactional_id = transactional_id
@@ -67,6 +85,20 @@ class Admission:
 
     def start(self, done: Callable[[Appended | ProtocolError], None]) -> Appended | None:
         """Append it; None when that comes later, and `done` will be told. Raises what refuses it."""
+        self._done = done
+        admissions = self._broker.admissions
+        if admissions and (line := admissions.get(self._key)) is not None:
+            self._batch = bytes(self._batch)  # a view of the request would not live so long
+            line.append(self)
+            return None
+        return self._proceed()
+
+    @property
+    def _key(self) -> tuple[PartitionLog, int, int]:
+        return self._log, self._header.producer_id, self._header.producer_epoch
+
+    def _proceed(self) -> Appended | None:
+        """Append it; None when its coordinator is asked first. Raises what refuses it."""
         log, header = self._log, self._header
         producers = log.producers
         if not producers.in_transaction(header.producer_id, header.producer_epoch):
@@ -83,24 +115,39 @@ class Admission:
             except ProtocolError as error:
                 raise self._refusal(error.code) from error
             if pending is not None:
-                self._batch = bytes(self._batch)  # a view of the request would not live so long
-                pending.attach(lambda code: self._answered(code, done))
+                self._batch = bytes(self._batch)
+                self._broker.admissions.setdefault(self._key, deque())
+                pending.attach(self._answered)
                 return None
             producers.check_first(header, begins_at_0=self._version >= ADDS_SINCE)
         return log.append(self._batch, header, now_ms=self._now_ms)
 
-    def _answered(self, code: ErrorCode, done: Callable[[Appended | ProtocolError], None]) -> None:
+    def _answered(self, code: ErrorCode) -> None:
+        """The coordinator has answered: this one goes through, and then those that stand in line behind it."""
+        if not self.goes_through(code):
+            return
+        line = self._broker.admissions[self._key]
+        while line:
+            if not line.popleft().goes_through(ErrorCode.NONE):
+                return  # now that one asks
+        del self._broker.admissions[self._key]
+
+    def goes_through(self, code: ErrorCode) -> bool:
+        """Have it appended or refused; False where its coordinator is asked, perhaps once more: the transaction may
+        have been ended since."""
         try:
             if code != ErrorCode.NONE:
                 raise self._refusal(code)
             if self._log.removed:
                 raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"{self._topic.name} was deleted meanwhile.")
-            appended = self.start(done)  # asked once more: it may have been ended since
+            appended = self._proceed()
         except ProtocolError as error:
-            done(error)
+            self._done(error)
         else:
-            if appended is not None:
-                done(appended)
+            if appended is None:
+                return False
+            self._done(appended)
+        return True
 
     def _refusal(self, code: ErrorCode) -> Refused:
         version = self._version

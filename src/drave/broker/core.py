@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from drave.broker.context import Context
 from drave.broker.coordinator.groups import Groups
@@ -25,6 +26,9 @@ from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.model.ids import TopicId, topic_id_text
 from drave.model.settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from drave.broker.admission import Admission  # which needs the broker
 
 logger = logging.getLogger("drave.broker")
 
@@ -110,6 +114,8 @@ class Broker:
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self.transactions = Transactions(self)
+        self.admissions: dict[tuple[PartitionLog, int, int], deque[Admission]] = {}
+        """By partition, producer id and epoch: the batches that stand in line behind one that asks its coordinator."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)

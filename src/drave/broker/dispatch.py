@@ -71,22 +71,24 @@ class Handler:
     """The lowest version to advertise, where that is not the lowest that is served."""
     alone: bool = False
     """Starts only when its session owes no reply: what it answers with may be large, and one is enough to hold."""
+    large: bool = False
+    """Its requests carry others' bytes, and may be as large as `socket.request.max.bytes` lets them."""
 
 
 _advertised: Final[dict[ApiKey, tuple[int, int]]] = {}
 
 HANDLERS: Final[Mapping[ApiKey, Handler]] = {
-    ApiKey.PRODUCE: Handler(k00_produce.produce, advertised_from=0),  # KAFKA-18659
+    ApiKey.PRODUCE: Handler(k00_produce.produce, advertised_from=0, large=True),  # KAFKA-18659
     ApiKey.FETCH: Handler(k01_fetch.fetch, alone=True),
     ApiKey.LIST_OFFSETS: Handler(k02_list_offsets.list_offsets),
     ApiKey.METADATA: Handler(k03_metadata.metadata, alone=True),
     ApiKey.OFFSET_COMMIT: Handler(k08_offset_commit.offset_commit),
     ApiKey.OFFSET_FETCH: Handler(k09_offset_fetch.offset_fetch, alone=True),
     ApiKey.FIND_COORDINATOR: Handler(k10_find_coordinator.find_coordinator),
-    ApiKey.JOIN_GROUP: Handler(k11_join_group.join_group),
+    ApiKey.JOIN_GROUP: Handler(k11_join_group.join_group, large=True),
     ApiKey.HEARTBEAT: Handler(k12_heartbeat.heartbeat),
     ApiKey.LEAVE_GROUP: Handler(k13_leave_group.leave_group),
-    ApiKey.SYNC_GROUP: Handler(k14_sync_group.sync_group),
+    ApiKey.SYNC_GROUP: Handler(k14_sync_group.sync_group, large=True),
     ApiKey.DESCRIBE_GROUPS: Handler(k15_describe_groups.describe_groups, alone=True),
     ApiKey.LIST_GROUPS: Handler(k16_list_groups.list_groups, alone=True),
     ApiKey.API_VERSIONS: Handler(partial(k18_api_versions.api_versions, _advertised)),
@@ -121,6 +123,9 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.LIST_CONFIG_RESOURCES: Handler(k74_list_config_resources.list_config_resources, alone=True),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
 }
+
+LARGE: Final = tuple(key for key, handler in HANDLERS.items() if handler.large)
+"""Who may send much. Other requests are lists of small things, and millions of them would hold everybody."""
 
 for _key, _handler in HANDLERS.items():
     _low, _high = API[_key].versions

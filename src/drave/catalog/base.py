@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -32,6 +33,8 @@ from drave.catalog.topic import (
 )
 from drave.model.ids import ZERO_TOPIC_ID, TopicId, topic_id_text
 from drave.model.log_config import LogConfig
+
+logger = logging.getLogger("drave.catalog")
 
 T = TypeVar("T")
 Listener = Callable[[Change], None]
@@ -265,7 +268,7 @@ class CatalogBase(abc.ABC):
             def apply() -> None:
                 self._broker_configs = {**self._broker_configs, _broker_key(broker): configs}
                 for listener in self._broker_listeners:
-                    listener()
+                    _tell(listener)
 
             if configs == before:
                 return Plan((), lambda: None)
@@ -342,7 +345,7 @@ class CatalogBase(abc.ABC):
             else:
                 self._show([topic])
             for listener in self._listeners:
-                listener(change)
+                _tell(listener, change)
             return topic
 
         return Plan((*writes, statements.set_version(change.version)), apply)
@@ -352,6 +355,15 @@ class CatalogBase(abc.ABC):
         del self._taken[collision_key(topic.name)]
         self._topics = {name: other for name, other in self._topics.items() if name != topic.name}
         self._tombstones |= {topic.topic_id}
+
+
+def _tell(listener: Callable[..., None], *what: Change) -> None:
+    """The change is durable, and has happened: one listener that fails keeps neither the others nor whoever asked for
+    it from hearing so."""
+    try:
+        listener(*what)
+    except Exception:
+        logger.exception("a listener failed at %s", *(what or ("a change to broker configs",)))
 
 
 def json_text(configs: Mapping[str, str]) -> str:

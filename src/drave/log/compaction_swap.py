@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from drave.log.files import segment_paths
-from drave.store.disk import Disk
+from drave.store.disk import Disk, File
+from drave.store.index import OFFSET_ENTRY, TIME_ENTRY, SparseIndex
 from drave.store.names import (
     CLEANED,
     INDEX,
@@ -111,17 +112,19 @@ def _finish(disk: Disk, folder: Path, base: int, left: set[str]) -> None:
         end = max((header.last_offset + 1 for _, header in peek(file, 0, file.size())), default=base + 1)
         segments = [offset for each in left if (offset := offset_of(each, LOG)) is not None]
         covered = [base, *sorted(offset for offset in segments if base < offset < end)]
+        _build_indexes(disk, folder, base, file)
     swap_in(disk, folder, base, covered)
     left -= {path.name for offset in covered for path in segment_paths(folder, offset)}
-    if covered:
-        path = folder / offset_name(base, LOG)
-        _build_indexes(disk, folder, Segment(disk, folder, base, disk.open(path).size()))
     left |= {path.name for path in segment_paths(folder, base) if disk.exists(path)}
 
 
-def _build_indexes(disk: Disk, folder: Path, segment: Segment) -> None:
-    segment.rebuild_indexes(disk.open(segment.path))
-    for index in (segment.index, segment.time_index):
-        if index.unsynced:
-            disk.open(index.path).sync()
-    disk.sync_folder(folder)
+def _build_indexes(disk: Disk, folder: Path, base: int, file: File) -> None:
+    """Those that come with the swap: built later, a crash could leave half of them beside a log that is in place."""
+    _, index, time_index, _ = cleaned_paths(folder, base)
+    segment = Segment(disk, folder, base, file.size())
+    segment.index = SparseIndex(disk, index, OFFSET_ENTRY)
+    segment.time_index = SparseIndex(disk, time_index, TIME_ENTRY)
+    segment.rebuild_indexes(file)
+    for built in (segment.index, segment.time_index):
+        if built.unsynced:
+            disk.open(built.path).sync()

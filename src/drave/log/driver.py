@@ -148,8 +148,8 @@ class ThreadDriver:
         if error is not None:
             self._fail(error)
             return
-        took = self._clock.monotonic() - self._chore_began
         work.finish()
+        took = self._clock.monotonic() - self._chore_began
         if not self._flusher.hurried and self._settled is None:
             self._rest(min(took, REST_S_MAX))
         self._kick()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from drave.model.errors import DraveError
 from drave.model.ids import TopicId, topic_id_text
-from drave.store.disk import Disk, File, read_whole, write_all, write_aside, write_whole
+from drave.store.disk import Buffer, Disk, File, beside, read_whole, write_all, write_whole
 from drave.store.index import SparseIndex
 from drave.store.names import (
     INDEX,
@@ -100,7 +100,7 @@ class Sync:
             for index in indexes
             if isinstance(index, TransactionIndex) and index.pending
         ]
-        self._replacements: list[tuple[Path, bytes]] = []
+        self._replacements: list[tuple[Path, Buffer]] = []
         self._names_made = owner.names_made
         self._folder_too = owner.names_made > owner.names_synced or bool(indexes)
         self.new_folder = owner.made_folder
@@ -108,34 +108,49 @@ class Sync:
         for index in indexes:
             index.unsynced = False
 
-    def replace(self, path: Path, data: bytes) -> None:
+    def replace(self, path: Path, data: Buffer) -> None:
         """Have a file of the folder replaced on the way."""
         self._replacements.append((path, data))
         self._folder_too = True
 
     def run(self, disk: Disk) -> None:
-        """Raises SyncFailed; OSError when a file cannot be opened."""
+        """All of it. Raises SyncFailed; OSError when a file cannot be opened."""
         try:
-            self._run(disk)
+            self.write(disk)
+            self.sync(disk)
+            self.name(disk)
         except FileNotFoundError:
             if not self._owner.removed:
                 raise
 
-    def _run(self, disk: Disk) -> None:
-        for segment, file, _, _ in self._segments:
-            self._sync(disk, segment.path, file)
+    # Its phases: many partitions may go through each of them together. They raise what `run` does, and also
+    # FileNotFoundError where the partition was removed meanwhile.
+
+    def write(self, disk: Disk) -> None:
+        """Write what is not written yet."""
         for index, data, at, _ in self._entries:
             write_all(disk.open(index.path, create=True), data, at)
+        for path, content in self._replacements:
+            write_whole(disk, beside(path), content, sync=False)
+
+    def sync(self, disk: Disk) -> None:
+        """Sync every file, and let what was written beside the old ones take their place."""
+        for segment, file, _, _ in self._segments:
+            self._sync(disk, segment.path, file)
         for each in self._indexes:
             self._sync(disk, each.path, None)
         folder = self._owner.folder
         if self.new_folder:
             self._sync(disk, folder / METADATA, None)
             disk.sync_folder(folder)  # recovery takes leader epochs for a sign that no segment's name was lost
-        for path, data in self._replacements:
-            write_aside(disk, path, data)
+        for path, _ in self._replacements:
+            disk.open(beside(path)).sync()
+            disk.rename(beside(path), path)
+
+    def name(self, disk: Disk) -> None:
+        """Sync the names."""
         if self._replacements or (self._folder_too and not self.new_folder):
-            disk.sync_folder(folder)
+            disk.sync_folder(self._owner.folder)
 
     def _sync(self, disk: Disk, path: Path, file: File | None) -> None:
         try:

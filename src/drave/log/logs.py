@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from drave.log.driver import ThreadDriver, drain
+from drave.log.errors import StorageError
 from drave.log.flusher import Flusher
 from drave.log.housekeeping import free_segments, keep_house, look_for_compaction
 from drave.log.opening import Folders, Opening, OpenReport, TopicLike
@@ -29,12 +31,18 @@ from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.store.disk import Disk, Lock, explain
 from drave.store.journal import Journal
+from drave.store.names import SNAPSHOT, offset_name
 from drave.store.segment import FilePool
 
 LOCK: Final = "lock"
 
 HOUSE_S_MAX: Final = 0.003
 """How long one round of housekeeping may keep the loop."""
+
+SLOW_SNAPSHOT_BYTES: Final = 64 * 1024
+"""A snapshot of producers past this takes some milliseconds to read."""
+
+logger = logging.getLogger("drave.log")
 
 
 class Space(NamedTuple):
@@ -120,6 +128,7 @@ class Logs:
             for index in range(topic.partitions):
                 key = topic.topic_id, index
                 partitions[key] = PartitionLog(shared, topic.name, *key, topic.config, points.get(key))
+        _open_slow_ones(partitions.values(), disk)
         return cls(shared, lock, opening.report, partitions)
 
     # -- running
@@ -233,6 +242,20 @@ class Logs:
         self._retention.go_on(shared, now_ms, shared.settings.retention_check_interval_ms)
         if shared.settings.cleaner_enable:
             self._compaction.go_on(shared, now_ms, shared.settings.cleaner_backoff_ms)
+
+
+def _open_slow_ones(logs: Iterable[PartitionLog], disk: Disk) -> None:
+    """Open partitions that know very many producers now, while nobody is kept waiting by it."""
+    for log in logs:
+        point = log.points.durable
+        if point is None or point.snapshot < 0:
+            continue
+        found = disk.stat(log.folder / offset_name(point.snapshot, SNAPSHOT))
+        if found is not None and found.size > SLOW_SNAPSHOT_BYTES:
+            try:
+                log.load()
+            except (OSError, StorageError) as error:
+                logger.warning("%s could not be opened yet: %s", log, error)
 
 
 class Round:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from drave import records
 from drave.records import BatchHeader, Record
@@ -58,19 +59,30 @@ def latest(segments: Sequence[Segment], start: int, limit: int) -> TimestampOffs
     best: TimestampOffset | None = None
     for number, segment in enumerate(segments):
         ends_before = number + 1 < len(segments) and segments[number + 1].base <= start
-        timestamp, offset = segment.largest_timestamp()
+        timestamp, _ = segment.largest_timestamp()
         if ends_before or timestamp < 0 or (best is not None and timestamp <= best.timestamp):
             continue
-        file = segment.open()
-        at = segment.locate(file, offset, now=False) if start <= offset < limit else 0
-        found = _latest_in(file, peek(file, at, segment.size), start, limit, only_first=at > 0)
+        found = _latest_of(segment, start, limit)
         if found is not None and (best is None or found.timestamp > best.timestamp):
             best = found
     return best
 
 
+def _latest_of(segment: Segment, start: int, limit: int) -> TimestampOffset | None:
+    """The same in one segment: in the batch that promises it, unless the record that it means has been deleted."""
+    timestamp, offset = segment.largest_timestamp()
+    file = segment.open()
+    if start <= offset < limit:
+        promising = islice(peek(file, segment.locate(file, offset, now=False), segment.size), 1)
+        found = _latest_in(file, promising, start, limit)
+        if found is not None and found.timestamp == timestamp:
+            return found
+    begin = segment.locate(file, max(start, segment.base), now=False)
+    return _latest_in(file, peek(file, begin, segment.size), start, limit)
+
+
 def _latest_in(
-    file: File, batches: Iterable[tuple[int, BatchHeader]], start: int, limit: int, *, only_first: bool
+    file: File, batches: Iterable[tuple[int, BatchHeader]], start: int, limit: int
 ) -> TimestampOffset | None:
     """The same among some batches. One is parsed only if its maximum promises more than what was found."""
     best: TimestampOffset | None = None
@@ -82,8 +94,6 @@ def _latest_in(
                 better = record.timestamp > (best.timestamp if best is not None else -1)
                 if better and start <= record.offset < limit:
                     best = TimestampOffset(record.timestamp, record.offset, header.leader_epoch)
-        if only_first and header.base_offset >= start:  # else the record that it promises may have been deleted
-            break
     return best
 
 

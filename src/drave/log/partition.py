@@ -587,6 +587,14 @@ class PartitionLog:
 
     # -- checkpoints
 
+    @property
+    def is_ready_for_checkpoint(self) -> bool:
+        """Whether `checkpoint` is quick; while it is not, `prepare_checkpoint` does a slice of it."""
+        return self.points.is_quick(self._producers)
+
+    def prepare_checkpoint(self) -> None:
+        self._producers.draft_snapshot()
+
     def checkpoint(self) -> CheckpointPart:
         """What has to be written so that recovery may begin at the present end."""
         assert self.files is not None, "only what has files is checkpointed"

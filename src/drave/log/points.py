@@ -6,6 +6,7 @@ made        a checkpoint has written and synced what this needs; it counts once 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ class CheckpointPart(NamedTuple):
     """What one partition contributes to a checkpoint: its point, and files to be written first."""
 
     point: RecoveryPoint
-    snapshot: tuple[Path, bytes] | None
+    snapshot: tuple[Path, Collection[bytes]] | None
+    """What `assemble` makes the file of, away from the loop."""
     epochs: tuple[Path, bytes] | None
     producer_changes: int
 
@@ -63,6 +65,10 @@ class PartitionPoints:
         """Recovery believes what lies below, and every transaction that begins there is decided for good."""
         return min(self.durable.segment_base, stable_end(self.durable)) if self.durable is not None else 0
 
+    def is_quick(self, producers: Producers) -> bool:
+        """Whether `prepare` is: it is not where very many producers have to be written."""
+        return producers.is_drafted or producers.changes == self._snapshot_changes
+
     def prepare(
         self, state: State, files: PartitionFiles, producers: Producers, epochs: LeaderEpochs
     ) -> CheckpointPart:
@@ -75,7 +81,7 @@ class PartitionPoints:
         if producers.changes != self._snapshot_changes:
             snapshot_at = state.end if len(producers) else -1
             if snapshot_at >= 0:
-                snapshot = (files.folder / offset_name(snapshot_at, SNAPSHOT), producers.snapshot())
+                snapshot = (files.folder / offset_name(snapshot_at, SNAPSHOT), producers.take_snapshot())
         if epochs.changed:
             saved_epochs = (files.folder / LEADER_EPOCHS, epochs.encode())
             epochs.changed = False

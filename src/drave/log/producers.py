@@ -16,16 +16,17 @@ a marker has raised (KIP-890) begins again at 0.
 
 A transaction that was ended stays unstable until its marker is durable.
 
-Snapshots are Kafka's `.snapshot` files. Kafka keeps only the last batch of each producer there, and after a restart no
-longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC and does not read. So do the
-times at which producers were heard of, by this broker's clock: the timestamp in Kafka's part is the last batch's.
+Snapshots are Kafka's `.snapshot` files (`producer_snapshots.py`). Kafka keeps only the last batch of each producer
+there, and after a restart no longer knows a retry of the four before; ours follow as bytes that Kafka covers by its CRC
+and does not read. So do the times at which producers were heard of, by this broker's clock: the timestamp in Kafka's
+part is the last batch's.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import msgspec
@@ -37,6 +38,19 @@ from drave.log.errors import (
     OutOfOrderSequence,
     TransactionCoordinatorFenced,
 )
+from drave.log.producer_snapshots import (
+    CRC_END,
+    ENTRY,
+    HEAD,
+    HEARD,
+    MORE,
+    MORE_MAGIC,
+    NONE,
+    VERSION,
+    Draft,
+    assemble,
+    is_quick,
+)
 from drave.model.errors import DraveError
 from drave.records import TRANSACTIONAL, BatchHeader, ControlKind, Marker
 from drave.store.transaction_index import AbortedTransaction
@@ -44,19 +58,13 @@ from drave.store.transaction_index import AbortedTransaction
 BATCHES_KEPT: Final = 5
 """Kafka's `max.in.flight.requests.per.connection` of an idempotent producer."""
 
+LOOKED_AT_MAX: Final = 10_000
+"""Producers that one call of `expire` looks at, in some 1 ms."""
+
 SEQUENCE_MAX: Final = (1 << 31) - 1
-NONE: Final = -1
 BUMPING: Final = 2
 """The transaction version from which on a marker has a higher epoch than the transaction that it ends (KIP-890)."""
 EPOCH_MAX: Final = (1 << 15) - 1
-
-_VERSION: Final = 1
-_HEAD: Final = struct.Struct(">hIi")  # version, CRC, how many
-_CRC_END: Final = 6
-_ENTRY: Final = struct.Struct(">qhiqiqiq")
-_MORE_MAGIC: Final = b"DRVC"
-_HEARD: Final = struct.Struct(">q")  # of each producer, in the order of Kafka's part
-_MORE: Final = struct.Struct(">qiqq")  # producer id, base sequence, base offset, last offset
 
 
 class DamagedSnapshot(DraveError):
@@ -79,7 +87,8 @@ class Producer:
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
-        self.batches: deque[SentBatch] = deque(maxlen=BATCHES_KEPT)
+        self.batches: list[SentBatch] = []
+        """The last ones. A list, for a deque takes six times the memory, and there may be very many producers."""
         self.last_ms = NONE
         """When it was last heard of, by this broker's clock."""
         self.last_timestamp = NONE
@@ -92,13 +101,16 @@ class Producer:
 class Producers:
     """Every producer of one partition."""
 
-    __slots__ = ("_asking", "_by_id", "_ended", "_open", "changes")
+    __slots__ = ("_asking", "_by_id", "_draft", "_ended", "_open", "_to_look_at", "changes")
 
     def __init__(self) -> None:
         self._by_id: dict[int, Producer] = {}
         self._open: dict[int, int] = {}
         self._ended: deque[tuple[int, int]] = deque()
         self._asking: dict[int, tuple[int, int]] = {}
+        self._draft: Draft | None = None
+        self._to_look_at: list[int] = []
+        """Whom `expire` has not looked at in its present round."""
         self.changes = 0
         """Rises with every change, so that a checkpoint sees whether there is something to write."""
 
@@ -176,33 +188,46 @@ class Producers:
         producer.last_ms = now_ms
         producer.last_timestamp = header.max_timestamp
         self.changes += 1
+        if self._draft is not None:
+            self._draft.changed.add(producer_id)
         last_offset = base_offset + header.last_offset_delta
         if marker is not None:
             producer.coordinator_epoch = marker.coordinator_epoch
             return self._end_transaction(producer_id, producer, last_offset, marker.kind)
         sequence = header.base_sequence
         if sequence >= 0:
-            producer.batches.append(
-                SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset)
-            )
+            batches = producer.batches
+            batches.append(SentBatch(sequence, advance(sequence, header.last_offset_delta), base_offset, last_offset))
+            if len(batches) > BATCHES_KEPT:
+                del batches[0]
         if header.attributes & TRANSACTIONAL and producer.transaction_start == NONE:
             producer.transaction_start = base_offset
             self._open[producer_id] = base_offset
         return None
 
     def expire(self, now_ms: int, after_ms: int) -> int:
-        """Forget producers that were silent for so long and have no open transaction; returns how many."""
+        """Forget producers that were silent for so long and have no open transaction; returns how many.
+
+        Where there are very many, each call looks at some of them, so that nobody is kept waiting.
+        """
         limit = now_ms - after_ms
         self._asking.clear()  # they ask again, or have gone
+        waiting = self._to_look_at = self._to_look_at or list(self._by_id)
+        some = waiting[-LOOKED_AT_MAX:]
+        del waiting[-LOOKED_AT_MAX:]
         silent = [
             producer_id
-            for producer_id, producer in self._by_id.items()
-            if producer.last_ms <= limit and producer.transaction_start == NONE
+            for producer_id in some
+            if (producer := self._by_id.get(producer_id)) is not None
+            and producer.last_ms <= limit
+            and producer.transaction_start == NONE
         ]
         for producer_id in silent:
             del self._by_id[producer_id]
         if silent:
             self.changes += 1
+            if self._draft is not None:
+                self._draft.changed.update(silent)
         return len(silent)
 
     # -- transactions
@@ -227,8 +252,8 @@ class Producers:
         producer = self._by_id.get(producer_id)
         if begins_at_0 and sequence and (producer is None or not producer.batches):
             raise OutOfOrderSequence(producer_id, sequence, 0)
-        epoch, lowest = self._asking.get(producer_id, (NONE, NONE))
-        if epoch == header.producer_epoch and sequence > lowest:
+        _, lowest = self._asking.get(producer_id, (NONE, sequence))
+        if sequence > lowest:
             raise OutOfOrderSequence(producer_id, sequence, lowest)
         self._asking.pop(producer_id, None)
 
@@ -268,41 +293,37 @@ class Producers:
 
     # -- snapshots
 
+    @property
+    def is_drafted(self) -> bool:
+        """Whether the next snapshot is quick."""
+        return is_quick(len(self._by_id)) if self._draft is None else self._draft.is_nearly_done
+
+    def draft_snapshot(self) -> None:
+        """Do a slice of the work that the next snapshot is."""
+        if self._draft is None:
+            self._draft = Draft(self._by_id)
+        self._draft.go_on(self._by_id)
+
+    def take_snapshot(self) -> Collection[bytes]:
+        """All producers as they are now, encoded; `assemble` makes the content of a file of it, on any thread."""
+        draft, self._draft = self._draft or Draft(self._by_id), None
+        return draft.finish(self._by_id)
+
     def snapshot(self) -> bytes:
         """The content of a `.snapshot` file."""
-        entries = [
-            _ENTRY.pack(
-                producer_id,
-                producer.epoch,
-                last.last_sequence,
-                last.last_offset,
-                last.last_offset - last.base_offset,
-                producer.last_timestamp,
-                producer.coordinator_epoch,
-                producer.transaction_start,
-            )
-            for producer_id, producer in self._by_id.items()
-            for last in [producer.batches[-1] if producer.batches else SentBatch(NONE, NONE, NONE, NONE)]
-        ]
-        more = [
-            _MORE.pack(producer_id, batch.base_sequence, batch.base_offset, batch.last_offset)
-            for producer_id, producer in self._by_id.items()
-            for batch in list(producer.batches)[:-1]
-        ]
-        heard = [_HEARD.pack(producer.last_ms) for producer in self._by_id.values()]
-        data = bytearray(b"".join([_HEAD.pack(_VERSION, 0, len(entries)), *entries, _MORE_MAGIC, *heard, *more]))
-        struct.pack_into(">I", data, _CRC_END - 4, crc32c(memoryview(data)[_CRC_END:]))
-        return bytes(data)
+        return bytes(assemble(self.take_snapshot()))
 
     @classmethod
     def restore(cls, data: bytes) -> Producers:
         """The producers in a `.snapshot` file, Kafka's or ours. Raises DamagedSnapshot."""
         try:
-            version, crc, count = _HEAD.unpack_from(data)
-            if version != _VERSION or crc != crc32c(memoryview(data)[_CRC_END:]) or count < 0:
+            version, crc, count = HEAD.unpack_from(data)
+            if version != VERSION or crc != crc32c(memoryview(data)[CRC_END:]) or count < 0:
                 raise DamagedSnapshot(f"a producer snapshot of {len(data)} bytes does not match its CRC")
-            end = _HEAD.size + count * _ENTRY.size
-            entries = [_ENTRY.unpack_from(data, at) for at in range(_HEAD.size, end, _ENTRY.size)]
+            end = HEAD.size + count * ENTRY.size
+            entries = ENTRY.iter_unpack(memoryview(data)[HEAD.size : end])
+            if len(data) < end:
+                raise struct.error
         except struct.error:
             raise DamagedSnapshot(f"a producer snapshot ends after {len(data)} bytes") from None
         producers = cls()
@@ -317,18 +338,19 @@ class Producers:
                 )
         opened = [(p.transaction_start, i) for i, p in producers if p.transaction_start != NONE]
         producers._open = {producer_id: start for start, producer_id in sorted(opened)}
-        if data[end : end + len(_MORE_MAGIC)] == _MORE_MAGIC:
-            producers._add_our_part(data, end + len(_MORE_MAGIC))
+        if data[end : end + len(MORE_MAGIC)] == MORE_MAGIC:
+            producers._add_our_part(data, end + len(MORE_MAGIC))
         return producers
 
     def _add_our_part(self, data: bytes, at: int) -> None:
         """What Kafka's part does not say: when each producer was heard of, and the batches before its last."""
-        end = at + len(self._by_id) * _HEARD.size
-        for producer, (heard_ms,) in zip(self._by_id.values(), _HEARD.iter_unpack(data[at:end]), strict=True):
+        end = at + len(self._by_id) * HEARD.size
+        for producer, (heard_ms,) in zip(self._by_id.values(), HEARD.iter_unpack(data[at:end]), strict=True):
             producer.last_ms = heard_ms
-        for producer_id, sequence, base_offset, last_offset in reversed(list(_MORE.iter_unpack(data[end:]))):
+        for start in range(len(data) - MORE.size, end - 1, -MORE.size):
+            producer_id, sequence, base_offset, last_offset = MORE.unpack_from(data, start)
             batch = SentBatch(sequence, advance(sequence, last_offset - base_offset), base_offset, last_offset)
-            self._by_id[producer_id].batches.appendleft(batch)
+            self._by_id[producer_id].batches.insert(0, batch)
 
 
 def advance(sequence: int, by: int) -> int:

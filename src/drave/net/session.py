@@ -19,7 +19,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from drave.broker.context import Context, Pending
-from drave.broker.dispatch import Route, UnsupportedRequest, route, unsupported_api_versions
+from drave.broker.dispatch import LARGE, Route, UnsupportedRequest, route, unsupported_api_versions
 from drave.model.errors import DraveError
 from drave.net.strangers import greeting
 from drave.wire.api import ApiKey
@@ -42,6 +42,8 @@ PARTS_HELD_MAX: Final = 256
 """So many parts of replies are gathered before they are written."""
 FRAME_SIZE_MIN: Final = 8
 """Key, version and correlation id."""
+USUAL_FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What a request may have that carries nobody's records: a list of millions of small things would hold everybody."""
 _LENGTH: Final = struct.Struct(">i")
 _KEY_AND_VERSION: Final = struct.Struct(">hh")
 
@@ -80,6 +82,7 @@ class Session(asyncio.BufferedProtocol):
         self._sessions = sessions
         self._broker = sessions.broker
         self._frame_bytes_max = sessions.settings.request_bytes_max
+        self._usual_bytes_max = min(USUAL_FRAME_BYTES_MAX, self._frame_bytes_max)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._buffer = bytearray(BUFFER_SIZE)
         self._view = memoryview(self._buffer)
@@ -254,8 +257,7 @@ class Session(asyncio.BufferedProtocol):
         if have < 4:
             return self._make_room(4)
         (size,) = _LENGTH.unpack_from(self._buffer, start)
-        if not FRAME_SIZE_MIN <= size <= self._frame_bytes_max:
-            self._refuse_frame(size)
+        if not FRAME_SIZE_MIN <= size <= self._usual_bytes_max and not self._takes_large(size, have):
             return False
         if have < size + 4:
             return self._make_room(size + 4)
@@ -265,6 +267,20 @@ class Session(asyncio.BufferedProtocol):
         self._start = start + 4 + size
         self._begin(frame)
         return self._start < self._end
+
+    def _takes_large(self, size: int, have: int) -> bool:
+        """Whether a frame of an unusual size is one that may have it. Refused if not, once its key has come."""
+        if not FRAME_SIZE_MIN <= size <= self._frame_bytes_max:
+            self._refuse_frame(size)
+            return False
+        if have < _LENGTH.size + _KEY_AND_VERSION.size:
+            return self._make_room(_LENGTH.size + _KEY_AND_VERSION.size)
+        key, _ = _KEY_AND_VERSION.unpack_from(self._buffer, self._start + _LENGTH.size)
+        if key not in LARGE:
+            names = ", ".join(each.name for each in LARGE)
+            reason = "a frame of %s bytes for API key %s; only %s may be larger than %s bytes"
+            self._turn_away(reason, size, key, names, self._usual_bytes_max)
+        return key in LARGE
 
     def _must_start_alone(self, frame: memoryview) -> bool:
         try:

@@ -152,6 +152,11 @@ class Disk(Protocol):
         """Make the names in it durable. Raises SyncFailed."""
         ...
 
+    def write_out(self, path: Path) -> None:
+        """Ask for all that was written to this volume to go to the disk. It promises nothing: whatever has to be
+        durable is synced besides, and finds little to do."""
+        ...
+
     def rename(self, old: Path, new: Path) -> None:
         """Replaces what `new` names."""
         ...
@@ -298,6 +303,19 @@ class RealDisk:
         finally:
             os.close(fd)
 
+    def write_out(self, path: Path) -> None:
+        import ctypes  # seldom needed, and slow to import
+
+        syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+        if syncfs is None:
+            return  # no Linux
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return  # too many are open; nothing rests on this
+        syncfs(fd)
+        os.close(fd)
+
     def rename(self, old: Path, new: Path) -> None:
         os.replace(old, new)
 
@@ -360,12 +378,16 @@ def write_all(file: File, data: Buffer, at: int) -> None:
         taken += more
 
 
+def beside(path: Path) -> Path:
+    """Where the next content of a file is written, before it takes its name."""
+    return path.with_name(path.name + ".tmp")
+
+
 def write_aside(disk: Disk, path: Path, data: Buffer) -> None:
     """Replace a file so that a crash leaves the old content or the new, never a mixture. It is durable once the folder
     is synced."""
-    temporary = path.with_name(path.name + ".tmp")
-    write_whole(disk, temporary, data)
-    disk.rename(temporary, path)
+    write_whole(disk, beside(path), data)
+    disk.rename(beside(path), path)
 
 
 def replace_file(disk: Disk, path: Path, data: Buffer) -> None:
@@ -421,6 +443,7 @@ __all__ = [
     "Stat",
     "SyncFailed",
     "WouldBlock",
+    "beside",
     "explain",
     "read_whole",
     "replace_file",

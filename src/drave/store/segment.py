@@ -320,7 +320,7 @@ class Segment:
         """The largest timestamp and the last offset of its batch; (-1, -1) when no record has one. May read."""
         if self.max_timestamp is None:
             entry = self.time_index.last_entry(now=False)
-            if entry is None and self.size:
+            if self.size and (entry is None or not self._is_in(*entry)):
                 self.rebuild_indexes(self.open())
                 entry = self.time_index.last_entry(now=False)
             if entry is None:
@@ -329,6 +329,13 @@ class Segment:
                 self.max_timestamp_offset = self.base + entry[1]
                 self.max_timestamp = entry[0]
         return self.max_timestamp, self.max_timestamp_offset
+
+    def _is_in(self, timestamp: int, offset: int) -> bool:
+        """Whether an entry of the time index tells of a batch that is there."""
+        file, offset = self.open(), self.base + offset
+        for _, header in peek(file, self.locate(file, offset, now=False), self.size):
+            return header.base_offset <= offset <= header.last_offset and header.max_timestamp == timestamp
+        return False
 
     # -- building indexes anew
 

@@ -371,6 +371,9 @@ class SimulatedDisk:
         self.syncs.append(path)
         folder.sync()
 
+    def write_out(self, path: Path) -> None:
+        """What nobody may rely on is not done here."""
+
     def rename(self, old: Path, new: Path) -> None:
         assert old.parent == new.parent, "files are renamed within their folder"
         folder = self._folder(old.parent)

@@ -132,6 +132,60 @@ def test_batches_that_wait_keep_their_order(still: StillBroker, coordinator: Coo
     assert still.log(topic).end == 2
 
 
+def test_none_overtakes_the_one_that_asks_however_its_coordinator_answers(
+    still: StillBroker, coordinator: Coordinator
+) -> None:
+    """The first one asks twice, for another partition was added meanwhile; the others do not go before it is through.
+
+    Its producer has many requests under way, and reads their answers in order: one that was refused for having come
+    too early looks to it like a record that was lost.
+    """
+    topic = still.create("rides")
+    coordinator.answers[0] = first = Pending()
+    calls = [send(still, {0: sent()})]
+    coordinator.answers[0] = again = Pending()
+    calls += [send(still, {0: sent(sequence)}) for sequence in (1, 2)]
+    first.complete(ErrorCode.NONE)
+    coordinator.answers = {}
+    calls.append(send(still, {0: sent(3)}))
+    assert still.log(topic).end == 0
+    again.complete(ErrorCode.NONE)
+    calls.append(send(still, {0: sent(4)}))
+    still.commit()
+    assert [codes(call) for call in calls] == [[0]] * 5
+    assert len(coordinator.asked) == 3, "the first one alone has asked: what is open in the log asks no more"
+
+
+def test_what_stands_in_line_behind_a_refusal_asks_for_itself(still: StillBroker, coordinator: Coordinator) -> None:
+    """Here the next one asks again, and is refused with all behind it: none of them is the first of a transaction."""
+    topic = still.create("rides")
+    coordinator.answers[0] = first = Pending()
+    calls = [send(still, {0: sent(sequence)}) for sequence in (0, 1, 2)]
+    coordinator.answers[0] = second = Pending()
+    first.complete(ErrorCode.NOT_COORDINATOR)
+    assert [call.is_answered for call in calls] == [True, False, False]
+    coordinator.answers = {}
+    second.complete(ErrorCode.NONE)
+    out_of_order = [ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER]
+    assert [codes(call) for call in calls] == [[ErrorCode.NOT_ENOUGH_REPLICAS], out_of_order, out_of_order]
+    calls = [send(still, {0: sent(sequence)}) for sequence in (0, 1, 2)]
+    still.commit()
+    assert [codes(call) for call in calls] == [[0]] * 3
+    assert still.log(topic).end == 3
+    assert still.broker.admissions == {}
+
+
+def test_another_epoch_does_not_stand_in_line(still: StillBroker, coordinator: Coordinator) -> None:
+    """The next life of a producer waits for nothing that an earlier one has left."""
+    still.create("rides")
+    coordinator.answers[0] = Pending()
+    send(still, {0: sent()})
+    coordinator.answers = {}
+    call = send(still, {0: sent(epoch=1)})
+    still.commit()
+    assert codes(call) == [0]
+
+
 def test_what_was_aborted_while_a_batch_waited_does_not_take_it(still: StillBroker, coordinator: Coordinator) -> None:
     topic = still.create("rides")
     coordinator.answers[0] = added = Pending()

@@ -31,6 +31,12 @@ from drave.wire.messages.k28_txn_offset_commit import (
     TxnOffsetCommitRequestPartition,
     TxnOffsetCommitRequestTopic,
 )
+from drave.wire.messages.k42_delete_groups import DeleteGroupsRequest
+from drave.wire.messages.k47_offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 from drave.wire.messages.k65_describe_transactions import DescribeTransactionsRequest
 from drave.wire.messages.k66_list_transactions import ListTransactionsRequest
 
@@ -218,6 +224,47 @@ async def test_an_administrator_ends_a_hanging_transaction(see, append, broker, 
     answered = [each.error_code for each in response.markers[0].topics[0].partitions]
     assert answered == [ErrorCode.NONE, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
     assert (log.last_stable, log.high_watermark) == (3, 3)
+
+
+async def test_a_commit_reaches_what_was_written_after_an_administrators_marker(see, append, broker, topic, producer):
+    """That marker named a later coordinator: the real one is not fenced by it, or the rest would hang for ever."""
+    producer_id, epoch = producer
+    await see(adding(producer, 0), 3)
+    append(topic, 2, producer_id=producer_id, producer_epoch=epoch, base_sequence=0, transactional=True)
+    marker = WritableTxnMarker(
+        producer_id=producer_id,
+        producer_epoch=epoch,
+        transaction_result=False,
+        topics=[WritableTxnMarkerTopic(name="rides", partition_indexes=[0])],
+        coordinator_epoch=100,
+    )
+    await see(WriteTxnMarkersRequest(markers=[marker]), 1)
+    append(topic, 2, producer_id=producer_id, producer_epoch=epoch, base_sequence=2, transactional=True)
+    await see(ending(producer), 3)
+    assert await until_complete(see) == "CompleteCommit"
+    log = broker.partition(topic, 0)
+    assert (log.last_stable, log.high_watermark) == (6, 6)
+
+
+async def test_deleting_a_group_takes_the_offsets_that_wait_with_it(see, topic, producer):
+    """Nothing but such offsets makes a group, too."""
+    await see(committing(producer, 7, topic))
+    deleted = await see(DeleteGroupsRequest(groups_names=["g"]))
+    assert [each.error_code for each in deleted.results] == [ErrorCode.NONE]
+    assert await fetched(see, stable=True) == (ErrorCode.NONE, -1)
+    await see(ending(producer))
+    await until_complete(see)
+    assert await fetched(see, stable=True) == (ErrorCode.NONE, -1)
+
+
+async def test_deleting_offsets_takes_those_that_wait_with_them(see, topic, producer):
+    await see(committing(producer, 7, topic))
+    partition = OffsetDeleteRequestPartition(partition_index=0)
+    request = OffsetDeleteRequest(group_id="g", topics=[OffsetDeleteRequestTopic(name="rides", partitions=[partition])])
+    assert (await see(request)).error_code == ErrorCode.NONE
+    await see(ending(producer))
+    await until_complete(see)
+    assert await fetched(see, stable=True) == (ErrorCode.NONE, -1)
 
 
 async def test_transactions_are_described(see, topic, producer, clock):

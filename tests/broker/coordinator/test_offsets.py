@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.outcome import Writer
+from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
 
@@ -220,6 +222,35 @@ def test_an_offset_with_a_time_of_its_own_goes_then() -> None:
     groups.advance(1)
     groups.expire()
     assert groups.committed() == {}
+
+
+def test_an_offset_that_waits_for_its_transaction_keeps_the_one_before_it_and_their_group() -> None:
+    """Its expiry would overtake the one that waits. (A transaction may be longer than the retention of offsets.)"""
+    groups = VirtualGroups()
+    groups.commit({("t", 0): 5, ("t", 1): 6})
+    writer = Writer(7, 0)
+    groups.restart()
+    groups.shard.undecided.add(writer, offset_key("g", "t", 0), b"")
+    groups.shard.undecided.add(writer, offset_key("h", "t", 0), b"")
+    groups.carry_out(groups.shard.loaded(groups.now_ms))
+    groups.advance(WEEK_MS)
+    groups.expire()
+    assert groups.committed() == {("t", 0): 5}
+    assert groups.shard.describe("h") is not None
+    list(groups.shard.undecided.decide(writer.producer_id, commit=False))
+    groups.expire()
+    assert groups.committed() == {}
+    assert groups.shard.describe("g") is None
+    assert groups.shard.describe("h") is None
+
+
+def test_an_offset_that_waits_goes_with_its_topic() -> None:
+    groups = VirtualGroups()
+    for topic in ("t", "u"):
+        groups.shard.undecided.add(Writer(7, 0), offset_key("g", topic, 0), b"")
+    groups.shard.undecided.add(Writer(7, 0), b"no key of ours", b"")
+    outcome = groups.shard.topic_deleted("t", ID)
+    assert outcome.records == [(offset_key("g", "t", 0), None)]
 
 
 def test_an_empty_group_without_offsets_is_forgotten() -> None:

@@ -12,6 +12,7 @@ from drave.broker.context import Pending
 from drave.broker.coordinator import partition as partitions
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Writer
 from drave.broker.coordinator.partition import CoordinatorPartition
+from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.model.errors import ErrorCode, Refused
 from drave.records import (
     BatchHeader,
@@ -92,6 +93,7 @@ class Cells:
     """The smallest machine: keys and values. A value of `?` cannot be read."""
 
     def __init__(self) -> None:
+        self.undecided = UndecidedRecords()
         self.cells: dict[bytes, bytes] = {}
         self.unread: dict[bytes, bytes | None] = {}
         self.loaded_at: int | None = None

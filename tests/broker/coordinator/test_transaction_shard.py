@@ -86,6 +86,18 @@ def test_a_producer_may_begin_again_after_an_error_with_what_it_has(virtual: Vir
     assert begin(virtual, again) == (100, 2)
 
 
+def test_one_that_was_not_told_its_epoch_at_the_end_of_a_transaction_begins_again_with_what_it_had(
+    virtual: VirtualTransactions,
+) -> None:
+    """KIP-890: the end has raised its epoch, and the answer was lost."""
+    first = begin(virtual)
+    virtual.add(first, HERE, version=2)
+    ended = virtual.end(first, version=2)
+    assert begin(virtual, first) == (ended.producer_id, ended.producer_epoch) == (100, 1)
+    virtual.restart()
+    assert virtual.init(first) is ErrorCode.PRODUCER_FENCED, "what it had before is soft, as in Kafka"
+
+
 def test_one_that_was_replaced_cannot_begin_again(virtual: VirtualTransactions) -> None:
     first = begin(virtual)
     begin(virtual)

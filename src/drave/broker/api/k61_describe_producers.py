@@ -5,7 +5,8 @@ from __future__ import annotations
 from drave.broker.context import Context
 from drave.broker.core import Broker
 from drave.catalog import check_topic_name
-from drave.log.producers import NONE, Producer
+from drave.log.producer_snapshots import NONE
+from drave.log.producers import Producer
 from drave.model.errors import ProtocolError
 from drave.wire.messages.k61_describe_producers import (
     DescribeProducersRequest,

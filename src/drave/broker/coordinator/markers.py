@@ -4,7 +4,9 @@
                    └ refused (the disk is full, groups are being loaded): once more, a moment later
 
 Appending a marker twice does no harm, so whoever does not know whether it was written writes it. A partition whose
-topic was deleted needs none.
+topic was deleted needs none, nor one that knows a later epoch of the producer: an administrator has ended the
+transaction there, with WriteTxnMarkers, and no batch of it can follow. An administrator's epoch of the *coordinator*
+says no such thing: batches may have come after that marker. There is no other coordinator, so ours takes that epoch.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.transaction import Place, Transaction
 from drave.catalog import CONSUMER_OFFSETS
 from drave.log import PartitionLog
+from drave.log.errors import InvalidProducerEpoch, TransactionCoordinatorFenced
 from drave.model.clock import Timer
-from drave.model.errors import ErrorCode, ProtocolError
+from drave.model.errors import ProtocolError
 from drave.records import ControlKind, Marker
 
 if TYPE_CHECKING:
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("drave.coordinator")
 
 RETRY_S: Final = 0.25
-
-FENCED: Final = frozenset({ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED})
-"""Somebody (an administrator, with WriteTxnMarkers) has ended the transaction in that partition, later than we."""
 
 
 class Ending:
@@ -85,7 +85,7 @@ class Markers:
                 log = self._append(ending, place)
             except ProtocolError as error:
                 logger.warning("a marker of %r for %s-%d: %s", ending.decided.transactional_id, *place, error)
-                (settled if error.code in FENCED else refused).append(place)
+                (settled if isinstance(error, InvalidProducerEpoch) else refused).append(place)
             else:
                 if log is None:
                     settled.append(place)
@@ -96,9 +96,13 @@ class Markers:
         self._settle(ending, settled)
 
     def _append(self, ending: Ending, place: Place) -> PartitionLog | None:
-        decided = ending.decided
+        decided, marker = ending.decided, ending.marker
         writer = Writer(decided.producer_id, decided.producer_epoch)
-        return append_marker(self._broker, place, writer, ending.marker, decided.version)
+        try:
+            return append_marker(self._broker, place, writer, marker, decided.version)
+        except TransactionCoordinatorFenced as fenced:
+            marker = Marker(marker.kind, fenced.current)
+            return append_marker(self._broker, place, writer, marker, decided.version)
 
     def _settle(self, ending: Ending, places: Iterable[Place]) -> None:
         ending.left.difference_update(places)

@@ -50,6 +50,9 @@ class GroupOffsets:
     def __len__(self) -> int:
         return len(self._committed)
 
+    def __contains__(self, place: Place) -> bool:
+        return place in self._committed
+
     def put(self, place: Place, committed: OffsetCommitValue) -> None:
         self._committed[place] = committed
 
@@ -98,10 +101,6 @@ class GroupOffsets:
         return None
 
     # -- taking back
-
-    def delete(self, places: list[Place]) -> Iterator[KeyValue]:
-        """Take back what is committed in these partitions."""
-        return (self._tombstone(place) for place in places if place in self._committed)
 
     def delete_all(self) -> Iterator[KeyValue]:
         return map(self._tombstone, self._committed)

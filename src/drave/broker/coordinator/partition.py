@@ -55,6 +55,11 @@ CHUNK_RECORDS: Final = 512
 class Machine(Protocol):
     """What a partition's state machine does. It is pure: it knows no log, no clock and no waiting."""
 
+    @property
+    def undecided(self) -> UndecidedRecords:
+        """Records that may come to be replayed. The partition fills it and empties it; the machine only looks."""
+        ...
+
     def replay(self, key: bytes, value: bytes | None) -> None:
         """Take a record into the durable state; SchemaError when it cannot be read."""
         ...
@@ -128,7 +133,7 @@ class CoordinatorPartition(Generic[M]):
         perform: Callable[[Any], None],
     ) -> None:
         self.machine = machine
-        self.undecided = UndecidedRecords()
+        self.undecided = machine.undecided
         """Not yet part of the machine's state, which may never be."""
         self.log = log
         """None before the topic is there: nothing can have been written, nor be written yet."""

@@ -18,8 +18,18 @@ from drave.broker.coordinator.members import SESSION
 from drave.broker.coordinator.offsets import GroupOffsets, IsCurrent, commit_offsets
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token, Writer
 from drave.broker.coordinator.refusals import commit_refused, refused, sync_refused
-from drave.broker.coordinator.schemas.offsets_topic import OffsetKey, group_key, parse_group, parse_key, parse_offset
+from drave.broker.coordinator.schemas.offsets_topic import (
+    OffsetKey,
+    group_key,
+    offset_key,
+    offset_key_prefix,
+    parse_group,
+    parse_key,
+    parse_offset,
+)
+from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.model.errors import ErrorCode
+from drave.schema import SchemaError
 from drave.wire.messages.k08_offset_commit import OffsetCommitRequest
 from drave.wire.messages.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from drave.wire.messages.k11_join_group import JoinGroupRequest
@@ -48,6 +58,9 @@ class GroupShard:
     """The groups of one partition. Every method that takes a token answers it through its outcome."""
 
     def __init__(self, limits: GroupLimits) -> None:
+        self.undecided: Final = UndecidedRecords()
+        """Offsets that wait for the end of a transaction. What takes a committed one back takes these along, or the
+        transaction would bring them to life again."""
         self._limits = limits
         self._groups: dict[str, ClassicGroup] = {}
         self._offsets: dict[str, GroupOffsets] = {}
@@ -146,6 +159,8 @@ class GroupShard:
         out.writer = writer
         code = self._may_commit(request, api_version, out)
         if code is ErrorCode.NONE:
+            if writer is not None and request.group_id not in self._groups:
+                self._create(request.group_id)
             response = commit_offsets(request, now_ms, self._limits.offset_metadata_max, out.records)
             out.reply(token, response)
         else:
@@ -182,28 +197,36 @@ class GroupShard:
         elif group.state is not GroupState.EMPTY and not group.is_consumer_group:
             code = ErrorCode.NON_EMPTY_GROUP
         else:
-            committed = self._offsets.get(request.group_id) or GroupOffsets(request.group_id)
             for topic in request.topics:
                 indexes = [partition.partition_index for partition in topic.partitions]
                 reads = group.is_subscribed_to(topic.name)
                 if not reads:
-                    out.records.extend(committed.delete([(topic.name, index) for index in indexes]))
+                    out.records.extend(self._delete_offsets(request.group_id, topic.name, indexes))
                 topic_code = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if reads else ErrorCode.NONE
                 answers = [OffsetDeleteResponsePartition(partition_index=at, error_code=topic_code) for at in indexes]
                 topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=answers))
         out.reply(token, OffsetDeleteResponse(error_code=code, topics=topics))
         return out
 
+    def _delete_offsets(self, group_id: str, topic: str, indexes: Iterable[int]) -> Iterator[KeyValue]:
+        committed = self._offsets.get(group_id, ())
+        for index in indexes:
+            key = offset_key(group_id, topic, index)
+            if (topic, index) in committed or key in self.undecided:
+                yield key, None
+
     def topic_deleted(self, name: str, topic_id: bytes) -> Outcome:
         """Nobody can read on in a topic that is no more."""
         out = Outcome()
         for committed in self._offsets.values():
             out.records.extend(committed.delete_topic(name, topic_id))
+        out.records.extend((key, None) for key, named in self._waiting() if named.topic == name)
         return out
 
     def expire(self, now_ms: int) -> Outcome:
         """Take back offsets that nobody has needed for the retention time, and empty groups that have none."""
         out = Outcome()
+        waiting = {named.group_id for _, named in self._waiting()}
         for group in list(self._groups.values()):
             committed = self._offsets.get(group.group_id)
             kept = 0
@@ -211,19 +234,21 @@ class GroupShard:
                 expired = self._expire_offsets(group, committed, now_ms)
                 out.records.extend(expired)
                 kept = len(committed) - len(expired)
-            if not kept and group.state is GroupState.EMPTY and not group.members.pending:
+            is_needed = kept > 0 or group.group_id in waiting
+            if not is_needed and group.state is GroupState.EMPTY and not group.members.pending:
                 out.records.append((group_key(group.group_id), None))
         return out
 
     def _expire_offsets(self, group: ClassicGroup, committed: GroupOffsets, now_ms: int) -> list[KeyValue]:
         """Members keep what they read alive; while they gather, nobody knows what that is."""
         retention_ms = self._limits.offsets_retention_ms
+        expired: list[KeyValue] = []
         if group.state is GroupState.EMPTY:
             empty_since_ms = None if group.protocol_type is None else group.since_ms
-            return committed.expire(now_ms, retention_ms, empty_since_ms, group.is_subscribed_to)
-        if group.state is GroupState.STABLE and group.topics is not None:
-            return committed.expire(now_ms, retention_ms, None, group.is_subscribed_to)
-        return []
+            expired = committed.expire(now_ms, retention_ms, empty_since_ms, group.is_subscribed_to)
+        elif group.state is GroupState.STABLE and group.topics is not None:
+            expired = committed.expire(now_ms, retention_ms, None, group.is_subscribed_to)
+        return [(key, value) for key, value in expired if key not in self.undecided]
 
     # -- for people
 
@@ -284,8 +309,10 @@ class GroupShard:
 
     def _delete(self, group: ClassicGroup, out: Outcome) -> None:
         committed = self._offsets.get(group.group_id)
+        keys = dict.fromkeys(self._keys_waiting(group.group_id))
         if committed is not None:
-            out.records.extend(committed.delete_all())
+            keys |= dict.fromkeys(key for key, _ in committed.delete_all())
+        out.records.extend((key, None) for key in keys)
         out.records.append((group_key(group.group_id), None))
 
     # -- the log
@@ -348,6 +375,9 @@ class GroupShard:
     def loaded(self, now_ms: int) -> Outcome:
         """The log has been read to its end."""
         out = Outcome()
+        for _, named in self._waiting():
+            if named.group_id not in self._groups:
+                self._create(named.group_id)
         for group in self._groups.values():
             group.loaded(now_ms, out)
         return out
@@ -362,8 +392,23 @@ class GroupShard:
 
     def _tidy(self, group: ClassicGroup) -> None:
         """Forget a group that is nowhere but here, and in which nobody is left."""
-        if group.is_forgettable and group.group_id not in self._offsets:
+        if group.is_forgettable and group.group_id not in self._offsets and not any(self._keys_waiting(group.group_id)):
             del self._groups[group.group_id]
+
+    def _waiting(self) -> Iterator[tuple[bytes, OffsetKey]]:
+        """The offsets of all groups that wait for the end of a transaction."""
+        for key in self.undecided:
+            try:
+                named = parse_key(key)
+            except SchemaError:
+                continue  # whoever replays it will say so
+            if isinstance(named, OffsetKey):
+                yield key, named
+
+    def _keys_waiting(self, group_id: str) -> Iterator[bytes]:
+        """The same of one group."""
+        prefix = offset_key_prefix(group_id)
+        return (key for key in self.undecided if key.startswith(prefix))
 
     def _create(self, group_id: str) -> ClassicGroup:
         group = self._groups[group_id] = ClassicGroup(group_id, self._limits)

@@ -34,6 +34,7 @@ from drave.broker.coordinator.transaction import (
     Transaction,
     TransactionState,
 )
+from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.broker.patterns import Pattern
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -84,14 +85,16 @@ class TransactionShard:
     """The transactional ids of one partition. Every method that takes a token answers it through its outcome."""
 
     def __init__(self, limits: TransactionLimits, take_producer_id: Callable[[], int | None]) -> None:
+        self.undecided: Final = UndecidedRecords()
+        """Stays empty: a transaction's own state is part of no transaction."""
         self._limits = limits
         self._take_producer_id = take_producer_id
         """Gives an id that nobody has had; None when there is none at hand, and the producer asks again."""
         self._transactions: dict[str, Transaction] = {}
         self._waiting: dict[str, list[tuple[Token, Addition]]] = {}
         self._renewals: dict[str, tuple[int, int, int]] = {}
-        """By transactional id: producer id and epoch that a producer was given last, and the epoch that it had
-        before: asking for that once more is a repetition (KIP-360). Soft, as in Kafka."""
+        """By transactional id: producer id and epoch that a producer was given last, be it by the end of a transaction,
+        and the epoch that it had before: asking for that once more is a repetition (KIP-360). Soft, as in Kafka."""
         self._foreign: dict[bytes, bytes] = {}
 
     # -- a producer begins
@@ -238,7 +241,9 @@ class TransactionShard:
         next_id = self._take_producer_id() if was.is_exhausted else NO_ID
         if next_id is None:
             return ErrorCode.CONCURRENT_TRANSACTIONS
-        return was.prepared(commit=request.committed, version=version, next_id=next_id, now_ms=now_ms)
+        made = was.prepared(commit=request.committed, version=version, next_id=next_id, now_ms=now_ms)
+        self._remember(was, *made.identity)
+        return made
 
     def _decide(self, made: Transaction, out: Outcome) -> None:
         self._write(made, out)

@@ -38,6 +38,9 @@ class UndecidedRecords:
     def __contains__(self, key: bytes) -> bool:
         return key in self._by_key
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._by_key)
+
     def __len__(self) -> int:
         return len(self._by_key)
 

@@ -106,6 +106,11 @@ def offset_key(group_id: str, topic: str, partition: int) -> bytes:
     return b"".join((b"\0\1", *parts))
 
 
+def offset_key_prefix(group_id: str) -> bytes:
+    """How the keys of all offsets of a group begin, and no others."""
+    return b"\0\1" + group_key(group_id)[_TYPE.size :]
+
+
 def offset_value(committed: OffsetCommitValue) -> bytes:
     """The value of a committed offset, in the version that Kafka 4 writes for it."""
     version = OFFSET_VERSION if committed.expire_timestamp == _NEVER else OFFSET_VERSION_WITH_EXPIRY
