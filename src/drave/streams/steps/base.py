@@ -97,7 +97,7 @@ class Send(Protocol):
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        time: int,
+        timestamp_ms: int,
         headers: Headers = (),
         partition: int | None = None,
     ) -> None: ...
