@@ -11,7 +11,7 @@ help:
 	@echo "make demo          a ride-sharing service: a broker, a city, three stream apps, and a page to watch it"
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
-	@echo "make explore       the property tests with new examples"
+	@echo "make explore       the property tests with new examples; streams beside SQL (SEEDS)"
 	@echo "make torture       power cuts in a simulated disk, kill -9 of a real broker and of a stream app (SEEDS, KILLS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
@@ -39,6 +39,7 @@ test: $(READY)
 # The property tests with new examples each time; what fails is printed with the line that repeats it.
 explore: $(READY)
 	EXPLORE=1 WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m tests.streams.reference $(or $(SEEDS),100)
 
 check: $(READY)
 	$(BIN)/ruff check .

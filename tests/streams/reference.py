@@ -13,6 +13,7 @@ What is late is part of the answer: a record is late when its own source partiti
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 from collections import Counter
@@ -396,6 +397,7 @@ def read(driver: TestDriver, output: str, *, newest: bool) -> list[Row]:
 def main(arguments: list[str]) -> int:
     first, last = (0, int(arguments[0])) if len(arguments) < 2 else (int(arguments[0]), int(arguments[1]))
     failures = 0
+    logging.disable(logging.WARNING)
     for name in arguments[2:] or CASES:
         for seed in range(first, last):
             for exactly_once in (True, False):
