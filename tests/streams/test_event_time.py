@@ -166,3 +166,16 @@ def test_time_upstream_is_the_least_of_all_tasks_that_are_not_idle_once_all_have
 def test_a_header_of_others_says_nothing_of_time():
     assert seen_in([("other", b"1"), ("drave.seen", b"77")]) == 77
     assert seen_in([("other", b"1")]) == ALWAYS
+
+
+def test_an_input_from_tasks_of_ours_is_idle_when_they_say_so_and_not_because_they_are_slow():
+    with counting().test() as t:
+        put(t, 0, ride(1))
+        (task,) = (task for task in t.engine.tasks.values() if "repartition" in task.id.name)
+        (each,) = task.inputs.values()
+        task.tick(3600.0)
+        assert not each.progress.idle
+        t.advance("30s")
+        put(t, 0, ride(2, zone="camden"))
+        t.advance("1h")
+        assert each.progress.idle

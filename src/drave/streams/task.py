@@ -426,7 +426,9 @@ class Task:
         """The clock went on: who has been quiet for long is idle, and a task that is idle follows the clock."""
         for each in self.inputs.values():
             progress = each.progress
-            quiet = now_s - progress.quiet_since >= self._around.idle_s or progress.upstream_idle
+            quiet = progress.upstream_idle or (
+                not progress.upstream and now_s - progress.quiet_since >= self._around.idle_s
+            )  # who writes to a topic of ours says so itself
             progress.idle = quiet and not each.queue and self._around.at_end(each.place)
         watermark = self._least()
         if self.is_idle and watermark > ALWAYS:
