@@ -3,21 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO_READY := $(VENV)/.demo-ready
 
-.PHONY: help setup test explore check demo bench scale torture simulate simulate-faults differential conformance interop budget lock clean
+.PHONY: help setup test explore check demo bench bench-streams scale torture simulate simulate-faults differential \
+	conformance interop budget lock clean
 
 help:
-	@echo "make demo          a broker, a small city that publishes rides, and three groups that read them, live"
+	@echo "make demo          a ride-sharing service: a broker, a city, three stream apps, and a page to watch it"
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
-	@echo "make explore       the property tests with new examples"
-	@echo "make torture       power cuts in a simulated disk, simulated brokers, kill -9 of a real one (SEEDS, WORLDS, KILLS)"
+	@echo "make explore       the property tests with new examples; streams beside SQL (SEEDS)"
+	@echo "make torture       power cuts, simulated brokers, kill -9 of a real one and of a stream app (SEEDS, WORLDS, KILLS)"
 	@echo "make simulate      a whole broker on virtual time: SEED repeats one run, SEEDS looks through many (STEPS)"
 	@echo "make simulate-faults  plants faults in the broker and finds them in simulation (SEEDS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
+	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
@@ -39,6 +42,7 @@ test: $(READY)
 # The property tests with new examples each time; what fails is printed with the line that repeats it.
 explore: $(READY)
 	EXPLORE=1 WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m tests.streams.reference $(or $(SEEDS),100)
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -47,13 +51,22 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-# A city of its own for half a minute; TRIPS=file.csv replays recorded trips instead, SPEED=60 in their own time.
-demo: $(READY)
-	@$(BIN)/drave demo $(if $(TRIPS),--trips "$(TRIPS)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+# A ride-sharing service on streams, and its page (PORT). TRIPS=file.csv replays real trips; SECONDS=30 ends by itself;
+# VERIFY=1 kills every part, again and again (KILLS), and checks every result.
+demo: $(DEMO_READY)
+	@$(BIN)/python -m examples.rides $(if $(TRIPS),--trips "$(TRIPS)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT)) $(if $(VERIFY),--verify) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+$(DEMO_READY): $(READY) examples/rides/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r examples/rides/requirements.lock
+	@touch $@
 
 # Drave and Apache Kafka in turn; needs Java 17, and Maven or KAFKA_LIB, a folder with Kafka's jars.
 bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+# Stream engines in turn on one broker; those that are not here are installed apart, or skipped with the reason.
+bench-streams: $(READY)
+	$(BIN)/python -m bench.streams $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
 
 # Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
 scale: $(READY)
@@ -75,10 +88,12 @@ interop: $(READY)
 budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
-# Power cuts in the simulated disk (SEEDS), whole brokers in simulation (WORLDS), and kill -9 of a real broker under load
-# from real clients (KILLS).
+# Power cuts in the simulated disk (SEEDS), whole brokers in simulation (WORLDS), kill -9 of a real broker under load from
+# real clients (KILLS), and of a stream app with its broker. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS))
+	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --guarantee at_least_once
 
 # One seed's run, exactly as it was; SEEDS of them from SEED on, over all processors; ARGS=--trace prints what happens.
 simulate: $(READY)
@@ -91,6 +106,7 @@ simulate-faults: $(READY)
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock examples/rides/requirements.in -o examples/rides/requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -25,6 +25,7 @@ from drave.cli.demo import demo
 from drave.cli.group import group
 from drave.cli.produce import produce
 from drave.cli.serve import serve
+from drave.cli.streams import streams
 from drave.cli.topic import topic
 from drave.client.errors import BadProperty, NotFound, Unreachable
 from drave.model.config import InvalidConfig
@@ -115,5 +116,5 @@ def main() -> None:
     """
 
 
-for command in (serve, topic, produce, consume, group, demo):
+for command in (serve, topic, produce, consume, group, streams, demo):
     main.add_command(command)

@@ -14,6 +14,7 @@ from drave.client.times import parse_time_ms
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PORT_MAX: Final = 65535
 AS_FAST_AS_IT_CAN: Final = float("inf")
 """The speed that `max` means."""
 
@@ -75,7 +76,22 @@ class Speed(click.ParamType[float]):
         return speed
 
 
+class ListenAddress(click.ParamType[tuple[str, int]]):
+    """`PORT` on this machine only, or `HOST:PORT`."""
+
+    name = "[host:]port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = value.rpartition(":")
+        if not (port.isascii() and port.isdigit() and int(port) <= _PORT_MAX):
+            self.fail(f"{port!r} is no port; write PORT or HOST:PORT", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
 KEY_VALUE: Final = KeyValue()
+ADDRESS: Final = ListenAddress()
 TIME: Final = Time()
 TOPIC_PART: Final = TopicPart()
 SPEED: Final = Speed()

@@ -19,6 +19,7 @@ from confluent_kafka import (
     Producer,
     TopicCollection,
     TopicPartition,
+    libversion,
 )
 
 _admin: Any = importlib.import_module("confluent_kafka.admin")
@@ -29,6 +30,7 @@ ConfigEntry: Any = _admin.ConfigEntry
 ConfigResource: Any = _admin.ConfigResource
 NewPartitions: Any = _admin.NewPartitions
 NewTopic: Any = _admin.NewTopic
+IsolationLevel: Any = importlib.import_module("confluent_kafka").IsolationLevel
 OffsetSpec: Any = _admin.OffsetSpec
 ResourceType: Any = _admin.ResourceType
 
@@ -40,6 +42,7 @@ __all__ = [
     "ConfigEntry",
     "ConfigResource",
     "Consumer",
+    "IsolationLevel",
     "KafkaError",
     "KafkaException",
     "Message",
@@ -50,4 +53,5 @@ __all__ = [
     "ResourceType",
     "TopicCollection",
     "TopicPartition",
+    "libversion",
 ]

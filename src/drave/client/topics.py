@@ -184,14 +184,21 @@ class Topics:
         missing = [partition for partition, offset in found.items() if offset < 0]
         return found | self.offsets(dict.fromkeys(missing, OffsetSpec.latest()))
 
-    def offsets(self, specs: Mapping[TopicPartitionId, Any]) -> dict[TopicPartitionId, int]:
-        """ListOffsets: the offset that each partition's OffsetSpec asks for; -1 where there is none."""
-        from drave.client.librdkafka import TopicPartition
+    def offsets(
+        self, specs: Mapping[TopicPartitionId, Any], *, read_committed: bool = False
+    ) -> dict[TopicPartitionId, int]:
+        """ListOffsets: the offset that each partition's OffsetSpec asks for; -1 where there is none.
+
+        The latest one is the high watermark, or, when `read_committed`, the last stable offset.
+        """
+        from drave.client.librdkafka import IsolationLevel, TopicPartition
 
         if not specs:
             return {}
         futures = self.admin.list_offsets(
-            {TopicPartition(*partition): spec for partition, spec in specs.items()}, request_timeout=ANSWER_TIMEOUT_S
+            {TopicPartition(*partition): spec for partition, spec in specs.items()},
+            isolation_level=IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=ANSWER_TIMEOUT_S,
         )
         return {
             TopicPartitionId(asked.topic, asked.partition): result(

@@ -1,0 +1,14 @@
+"""Stream engines side by side: `python -m bench.streams`, or `make bench-streams`.
+
+    records.py   the input, and what every engine must make of it
+    peers.py     the engines: how each is installed and started
+    measure.py   one run: rate, processor time, latency, and whether the output is right
+    apps/        the same four jobs, as a user of each engine would write them
+
+    pass         every record goes on as it is
+    map          records above a fare, with another value
+    count        records of each zone in windows of ten seconds of event time
+    join         records with the row of a table for their zone
+
+One broker, the same records for all, one process for each engine. A run counts only if its output is the reference's.
+"""

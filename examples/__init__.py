@@ -1,0 +1,1 @@
+"""Whole programs on Drave, to run and to read."""
