@@ -4,8 +4,9 @@
     commit                          └─ journal, sync ─┘
     chores          sync a segment ─ … ─ write recovery points ─ remove files
 
-The commit thread sleeps until it is given work. A write that comes alone, while the disk is quick, is committed on the
-loop itself: waking a thread and being woken by it costs a third as much as the sync.
+While the disk is quick, small commits run on the loop itself (`pace`): waking a thread and being woken by it costs a
+third as much as the sync, and while the loop is busy several times as much, for the two share one interpreter. The
+commit thread has the rest, and sleeps until it is given work.
 
 Chores rest between two of them for as long as the last one took, unless the next journal file is half full already.
 """
@@ -20,6 +21,7 @@ from typing import Final
 
 from drave.log.commit import Commit
 from drave.log.flusher import Flusher, Work
+from drave.log.pace import BYTES_MAX, Pace
 from drave.model.clock import Clock, Scheduler
 
 REST_S_MAX: Final = 0.2
@@ -80,8 +82,9 @@ class ThreadDriver:
         self._on_failure = on_failure
         self._commits = Lane("drave-commit", self._committed, scheduler)
         self._chores: Lane | None = None
-        self._inline_s = flusher.settings.inline_sync_us_max / 1e6
+        self._pace = Pace(flusher.settings.inline_sync_us_max)
         self._woken = False
+        self._woken_at = 0.0
         self._chore_began = 0.0
         self._resting = False
         self._stopped = False
@@ -94,11 +97,17 @@ class ThreadDriver:
     def _wake(self) -> None:
         if not self._woken:
             self._woken = True
-            self._scheduler.call_soon(self._look_once_more)
+            self._woken_at = self._clock.monotonic()
+            self._scheduler.call_soon(self._gather, -1)
 
-    def _look_once_more(self) -> None:
-        """Whoever was ready when the first write came has written by the second turn of the loop."""
-        self._scheduler.call_soon(self._kick)
+    def _gather(self, before: int) -> None:
+        """Whoever was ready when the first write came has written by the second turn of the loop. Those who were
+        answered just now come a little later, one turn after the other."""
+        waiting = self._flusher.waiting
+        if before < 0 or (waiting > before and self._clock.monotonic() - self._woken_at < self._pace.patience_s):
+            self._scheduler.call_soon(self._gather, waiting)
+        else:
+            self._kick()
 
     def _kick(self) -> None:
         self._woken = False
@@ -111,26 +120,31 @@ class ThreadDriver:
 
     def _give_commit(self) -> None:
         work = self._flusher.next_commit()
-        if work is not None:
-            if isinstance(work, Commit) and work.is_alone and self._flusher.sync_seconds < self._inline_s:
-                self._run_here(work)
-            else:
-                self._commits.give(work)
+        if work is None:
+            return
+        if isinstance(work, Commit) and work.journal_only and work.bytes <= BYTES_MAX and self._pace.is_quick:
+            self._commit_here(work)
+        else:
+            self._commits.give(work)
 
-    def _run_here(self, work: Work) -> None:
-        error: BaseException | None = None
+    def _commit_here(self, commit: Commit) -> None:
         try:
-            work.run()
-        except Exception as caught:
-            error = caught
-        self._committed(work, error)
+            commit.run()
+        except Exception as error:
+            self._fail(error)
+            return
+        self._pace.note(commit.seconds, on_loop=True)
+        commit.finish()
+        self._wake()  # the replies that became due leave first, and those who get them may have more
 
     def _committed(self, work: Work, error: BaseException | None) -> None:
         if error is not None:
             self._fail(error)
             return
+        if isinstance(work, Commit) and work.seconds:
+            self._pace.note(work.seconds, on_loop=False)
         work.finish()
-        self._scheduler.call_soon(self._kick)  # the replies that became due leave first: the next sync may run here
+        self._scheduler.call_soon(self._kick)  # the replies that became due leave first
 
     def _give_chore(self) -> None:
         if self._resting and self._settled is None:

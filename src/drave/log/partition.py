@@ -229,6 +229,7 @@ class PartitionLog:
             if journaled:
                 self._pending.append(data)
             self._pending_bytes = pending_bytes
+            self._flusher.waiting += 1
             if not self._joined:
                 self.join()
         else:
