@@ -51,6 +51,7 @@ INIT_PRODUCER_ID: Final = 4
 RIDES: Final = "rides"
 GROUP: Final = "prices"
 SMALL: Final = b"x" * 100
+CROWD: Final = 64
 MANY: Final = 100
 """Partitions of one request, or of one session."""
 TOPICS: Final = 50
@@ -189,6 +190,26 @@ class WokenScene(Scene):
         self.client.take()
 
 
+class CrowdScene(Scene):
+    """Clients that each send one request in the same turn of the loop: the step is all of them."""
+
+    def __init__(self, clients: list[Client], key: ApiKey, version: int, frame: bytes) -> None:
+        super().__init__(clients[0], key, version, repeat(frame), steps=4)
+        self._clients = clients
+
+    def step(self) -> None:
+        frame = self._next()
+        for client in self._clients[1:]:
+            client.send_bytes(frame)
+        self.client.tell(frame)
+        for client in self._clients:
+            client.take()
+
+    def check(self) -> None:
+        for self.client in self._clients:
+            super().check()
+
+
 def frame_of(key: ApiKey, version: int, request: Any) -> bytes:
     """A request as it travels."""
     return b"".join(encode_request(key, version, 1, "rdkafka", request))
@@ -246,6 +267,14 @@ def produce_idempotent(durability: str) -> Scene:
         for number in range(FRAMES)
     ]
     return Scene(client, ApiKey.PRODUCE, PRODUCE, frames)
+
+
+def produce_crowd(durability: str) -> Scene:
+    """The same from many clients at once, which share a commit."""
+    machine = Machine(durability=durability)
+    machine.topic()
+    frame = frame_of(ApiKey.PRODUCE, PRODUCE, produce_request(RIDES, {0: batch_of(SMALL)}))
+    return CrowdScene([machine.client() for _ in range(CROWD)], ApiKey.PRODUCE, PRODUCE, frame)
 
 
 def produce_many(durability: str) -> Scene:
@@ -336,6 +365,8 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scene]]] = {
     "produce, os": partial(produce, "os"),
     "produce, idempotent, fsync": partial(produce_idempotent, "fsync"),
     "produce, idempotent, os": partial(produce_idempotent, "os"),
+    "produce, 64 clients, fsync": partial(produce_crowd, "fsync"),
+    "produce, 64 clients, os": partial(produce_crowd, "os"),
     "produce, 100 partitions, fsync": partial(produce_many, "fsync"),
     "produce, 100 partitions, os": partial(produce_many, "os"),
     "produce, bulk, fsync": partial(produce_bulk, "fsync"),

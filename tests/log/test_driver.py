@@ -153,7 +153,7 @@ async def test_a_large_commit_leaves_the_loop_to_others(run: Run) -> None:
 async def test_on_the_loop_a_commit_waits_as_long_as_each_turn_brings_more_writes(run: Run) -> None:
     """Those who were answered by the last one write again in the turns that follow, and share a sync."""
     broker = run(inline_sync_us_max=10_000_000)
-    await broker.append()
+    await asyncio.gather(broker.append(), broker.append())
     broker.driver._pace.sync_s = 1.0  # so the clock cannot end the patience
     waiting = []
     for _ in range(20):
@@ -161,6 +161,18 @@ async def test_on_the_loop_a_commit_waits_as_long_as_each_turn_brings_more_write
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
     assert broker.gate.syncs == 2
+
+
+async def test_who_is_alone_as_the_time_before_is_committed_in_the_next_turn(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    turns = []
+    for _ in range(3):
+        waiting = broker.append()
+        turns.append(0)
+        while not waiting.done():
+            turns[-1] += 1
+            await asyncio.sleep(0)
+    assert turns == [2, 1, 1]
 
 
 async def test_for_a_slow_disk_nobody_waits_for_more_writes(run: Run) -> None:

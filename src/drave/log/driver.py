@@ -85,6 +85,7 @@ class ThreadDriver:
         self._pace = Pace(flusher.settings.inline_sync_us_max)
         self._woken = False
         self._woken_at = 0.0
+        self._last_batches = 0
         self._chore_began = 0.0
         self._resting = False
         self._stopped = False
@@ -102,12 +103,17 @@ class ThreadDriver:
 
     def _gather(self, before: int) -> None:
         """Whoever was ready when the first write came has written by the second turn of the loop. Those who were
-        answered just now come a little later, one turn after the other."""
+        answered just now come a little later, one turn after the other. Who is alone, and was so the last time, is
+        not kept waiting."""
         waiting = self._flusher.waiting
-        if before < 0 or (waiting > before and self._clock.monotonic() - self._woken_at < self._pace.patience_s):
-            self._scheduler.call_soon(self._gather, waiting)
+        if before < 0:
+            is_over = waiting == self._last_batches == 1
         else:
+            is_over = waiting == before or self._clock.monotonic() - self._woken_at >= self._pace.patience_s
+        if is_over:
             self._kick()
+        else:
+            self._scheduler.call_soon(self._gather, waiting)
 
     def _kick(self) -> None:
         self._woken = False
@@ -120,11 +126,12 @@ class ThreadDriver:
 
     def _give_commit(self) -> None:
         work = self._flusher.next_commit()
-        if work is None:
-            return
-        if isinstance(work, Commit) and work.journal_only and work.bytes <= BYTES_MAX and self._pace.is_quick:
-            self._commit_here(work)
-        else:
+        if isinstance(work, Commit):
+            self._last_batches = work.batches
+            if work.journal_only and work.bytes <= BYTES_MAX and self._pace.is_quick:
+                self._commit_here(work)
+                return
+        if work is not None:
             self._commits.give(work)
 
     def _commit_here(self, commit: Commit) -> None:
@@ -135,7 +142,10 @@ class ThreadDriver:
             return
         self._pace.note(commit.seconds, on_loop=True)
         commit.finish()
-        self._wake()  # the replies that became due leave first, and those who get them may have more
+        if self._flusher.window:
+            self._wake()
+        else:
+            self._scheduler.call_soon(self._kick)  # the replies that became due leave first
 
     def _committed(self, work: Work, error: BaseException | None) -> None:
         if error is not None:
