@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -169,9 +169,13 @@ class Scene:
         self.client.tell(self._next())
         self.client.take()
 
+    def frames(self) -> Iterable[bytes]:
+        """All replies."""
+        return self.client.frames
+
     def check(self) -> None:
         """Whether every request was answered, by one reply without an error."""
-        for frame in self.client.frames:
+        for frame in self.frames():
             assert not list(errors_in(response_in(frame, self.key, self.version)))
 
 
@@ -205,9 +209,8 @@ class CrowdScene(Scene):
         for client in self._clients:
             client.take()
 
-    def check(self) -> None:
-        for self.client in self._clients:
-            super().check()
+    def frames(self) -> Iterable[bytes]:
+        return chain.from_iterable(client.frames for client in self._clients)
 
 
 def frame_of(key: ApiKey, version: int, request: Any) -> bytes:
