@@ -3,10 +3,10 @@
     file       | old | old | new | new | new | zeros |
     blocks     | 0         | 1         | 2           |      one write of whole blocks, durable when it returns
 
-What goes through the page cache is copied there, and then looked for and written back by the sync: for a small write
-that is a third of the processor time, and a fifth of the time that it takes. A file system wants whole blocks instead,
-from memory that begins where a block may. So the bytes before the new ones are written once more, as they were: they
-are kept from the last write, or read. Zeros follow the new ones.
+What goes through the page cache is copied there, and then looked for and written back by the sync: up to a fifth of
+the time that a small write takes, and nearly half of the processor's. A file system wants whole blocks instead, from
+memory that begins where a block may. So the bytes before the new ones are written once more, as they were: they are
+kept from the last write, or read. Zeros follow the new ones.
 
 Linux only; and not every file system takes it, which the first write tells.
 """
