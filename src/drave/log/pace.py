@@ -21,8 +21,8 @@ DOUBTFUL: Final = 0.02
 that a busy loop does not let go of. A low one cannot be wrong."""
 
 PATIENCE: Final = 16
-"""A commit on the loop waits for more up to so many times as long as a sync takes: the sync is a small part then, and 64
-clients, each with a request of 20 us, come together."""
+"""A commit on the loop waits for more up to so many times as long as a sync takes. The sync is a small part then, and
+64 clients, each of whom costs some 20 us, come together."""
 
 BYTES_MAX: Final = 512 * 1024
 """What takes longer to write than to sync is not for the loop."""
