@@ -163,6 +163,19 @@ async def test_on_the_loop_a_commit_waits_as_long_as_each_turn_brings_more_write
     assert broker.gate.syncs == 2
 
 
+async def test_whoever_writes_while_the_last_replies_leave_waits_for_those_who_get_them(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    waiting = [broker.append() for _ in range(5)]
+    while not waiting[0].done():
+        await asyncio.sleep(0)
+    broker.driver._pace.sync_s = 1.0
+    for _ in range(5):
+        waiting.append(broker.append())
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert broker.gate.syncs == 2
+
+
 async def test_who_is_alone_as_the_time_before_is_committed_in_the_next_turn(run: Run) -> None:
     broker = run(inline_sync_us_max=10_000_000)
     turns = []

@@ -84,7 +84,7 @@ class ThreadDriver:
         self._chores: Lane | None = None
         self._pace = Pace(flusher.settings.inline_sync_us_max)
         self._woken = False
-        self._woken_at = 0.0
+        self._woken_at = self._grew_at = 0.0
         self._last_batches = 0
         self._chore_began = 0.0
         self._resting = False
@@ -106,14 +106,19 @@ class ThreadDriver:
         answered just now come a little later, one turn after the other. Who is alone, and was so the last time, is
         not kept waiting."""
         waiting = self._flusher.waiting
-        if before < 0:
-            is_over = waiting == self._last_batches == 1
-        else:
-            is_over = waiting == before or self._clock.monotonic() - self._woken_at >= self._pace.patience_s
-        if is_over:
+        if waiting == self._last_batches == 1 or self._has_gathered(waiting, before):
             self._kick()
         else:
             self._scheduler.call_soon(self._gather, waiting)
+
+    def _has_gathered(self, waiting: int, before: int) -> bool:
+        now = self._clock.monotonic()
+        if waiting > before:
+            self._grew_at = now
+            return before >= 0 and now - self._woken_at >= self._pace.patience_s
+        if waiting * 2 >= self._last_batches or not self._pace.is_quick:
+            return True
+        return now - self._grew_at >= self._pace.sync_s  # to wait as long as the sync that it may save costs no more
 
     def _kick(self) -> None:
         self._woken = False
@@ -142,10 +147,12 @@ class ThreadDriver:
             return
         self._pace.note(commit.seconds, on_loop=True)
         commit.finish()
-        if self._flusher.window:
-            self._wake()
-        else:
-            self._scheduler.call_soon(self._kick)  # the replies that became due leave first
+        self._scheduler.call_soon(self._go_on)  # the replies that became due leave first
+
+    def _go_on(self) -> None:
+        """With a fill or a chore. Whoever has written meanwhile waits for others, and they for `_gather`."""
+        if not self._woken:
+            self._kick()
 
     def _committed(self, work: Work, error: BaseException | None) -> None:
         if error is not None:
