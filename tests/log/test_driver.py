@@ -12,7 +12,7 @@ import pytest
 
 from drave import records
 from drave.log import Logs, PartitionLog, StorageError
-from drave.log.driver import ThreadDriver
+from drave.log.driver import EMPTY_TURNS_MAX, ThreadDriver
 from drave.log.flusher import FILL_SLICE_BYTES
 from drave.log.pace import BYTES_MAX
 from drave.model.log_config import LogConfig
@@ -174,6 +174,26 @@ async def test_whoever_writes_while_the_last_replies_leave_waits_for_those_who_g
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
     assert broker.gate.syncs == 2
+
+
+async def test_a_straggler_waits_a_little_for_those_who_shared_the_last_commit(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    await asyncio.gather(*[broker.append() for _ in range(5)])
+    straggler = broker.append()
+    for _ in range(EMPTY_TURNS_MAX - 1):
+        await asyncio.sleep(0)
+    assert not straggler.done()
+    await asyncio.gather(straggler, *[broker.append() for _ in range(4)])
+    assert broker.gate.syncs == 2
+
+
+async def test_it_does_not_wait_for_ever(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    await asyncio.gather(*[broker.append() for _ in range(5)])
+    straggler = broker.append()
+    for _ in range(EMPTY_TURNS_MAX + 3):
+        await asyncio.sleep(0)
+    assert straggler.done()
 
 
 async def test_who_is_alone_as_the_time_before_is_committed_in_the_next_turn(run: Run) -> None:

@@ -26,6 +26,10 @@ from drave.model.clock import Clock, Scheduler
 
 REST_S_MAX: Final = 0.2
 
+EMPTY_TURNS_MAX: Final = 25
+"""So many turns of the loop that bring nothing take as long as a quick sync. To wait for those who shared the last
+one costs little more than not to, when they do not come."""
+
 
 def drain(flusher: Flusher) -> None:
     """Do all that is waiting, on this thread: for tests, tools and the last steps before a stop."""
@@ -84,7 +88,8 @@ class ThreadDriver:
         self._chores: Lane | None = None
         self._pace = Pace(flusher.settings.inline_sync_us_max)
         self._woken = False
-        self._woken_at = self._grew_at = 0.0
+        self._woken_at = 0.0
+        self._empty_turns = 0
         self._last_batches = 0
         self._chore_began = 0.0
         self._resting = False
@@ -112,13 +117,12 @@ class ThreadDriver:
             self._scheduler.call_soon(self._gather, waiting)
 
     def _has_gathered(self, waiting: int, before: int) -> bool:
-        now = self._clock.monotonic()
         if waiting > before:
-            self._grew_at = now
-            return before >= 0 and now - self._woken_at >= self._pace.patience_s
-        if waiting * 2 >= self._last_batches or not self._pace.is_quick:
-            return True
-        return now - self._grew_at >= self._pace.sync_s  # to wait as long as the sync that it may save costs no more
+            self._empty_turns = 0
+            return before >= 0 and self._clock.monotonic() - self._woken_at >= self._pace.patience_s
+        self._empty_turns += 1
+        is_crowd = not waiting or waiting * 2 >= self._last_batches
+        return is_crowd or self._empty_turns >= EMPTY_TURNS_MAX or not self._pace.is_quick
 
     def _kick(self) -> None:
         self._woken = False
