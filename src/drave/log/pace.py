@@ -16,7 +16,7 @@ from typing import Final
 RECENT: Final = 0.2
 """The weight of the newest sync in the average of recent ones."""
 
-DOUBTFUL: Final = 0.02
+DOUBTFUL: Final = 0.03
 """The weight of a high time that was taken on another thread: it is the sync's, and then the wait for an interpreter
 that a busy loop does not let go of. A low one cannot be wrong."""
 
