@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +49,7 @@ INIT_PRODUCER_ID: Final = 4
 RIDES: Final = "rides"
 GROUP: Final = "prices"
 SMALL: Final = b"x" * 100
+CROWD: Final = 64
 MANY: Final = 100
 """Partitions of one request, or of one session."""
 TOPICS: Final = 50
@@ -165,9 +166,13 @@ class Scene:
         self.client.tell(self._next())
         self.client.take()
 
+    def frames(self) -> Iterable[bytes]:
+        """All replies."""
+        return self.client.frames
+
     def check(self) -> None:
         """Whether every request was answered, by one reply without an error."""
-        for frame in self.client.frames:
+        for frame in self.frames():
             assert not list(errors_in(response_in(frame, self.key, self.version)))
 
 
@@ -184,6 +189,25 @@ class WokenScene(Scene):
         assert not self.client.received, "the fetch waits"
         self._producer.tell(self._record)
         self.client.take()
+
+
+class CrowdScene(Scene):
+    """Clients that each send one request in the same turn of the loop: the step is all of them."""
+
+    def __init__(self, clients: list[Client], key: ApiKey, version: int, frame: bytes) -> None:
+        super().__init__(clients[0], key, version, repeat(frame), steps=4)
+        self._clients = clients
+
+    def step(self) -> None:
+        frame = self._next()
+        for client in self._clients[1:]:
+            client.send_bytes(frame)
+        self.client.tell(frame)
+        for client in self._clients:
+            client.take()
+
+    def frames(self) -> Iterable[bytes]:
+        return chain.from_iterable(client.frames for client in self._clients)
 
 
 def frame_of(key: ApiKey, version: int, request: Any) -> bytes:
@@ -243,6 +267,14 @@ def produce_idempotent(durability: str) -> Scene:
         for number in range(FRAMES)
     ]
     return Scene(client, ApiKey.PRODUCE, PRODUCE, frames)
+
+
+def produce_crowd(durability: str) -> Scene:
+    """The same from many clients at once, which share a commit."""
+    machine = Machine(durability=durability)
+    machine.topic()
+    frame = frame_of(ApiKey.PRODUCE, PRODUCE, produce_request(RIDES, {0: batch_of(SMALL)}))
+    return CrowdScene([machine.client() for _ in range(CROWD)], ApiKey.PRODUCE, PRODUCE, frame)
 
 
 def produce_many(durability: str) -> Scene:
@@ -333,6 +365,8 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scene]]] = {
     "produce, os": partial(produce, "os"),
     "produce, idempotent, fsync": partial(produce_idempotent, "fsync"),
     "produce, idempotent, os": partial(produce_idempotent, "os"),
+    "produce, 64 clients, fsync": partial(produce_crowd, "fsync"),
+    "produce, 64 clients, os": partial(produce_crowd, "os"),
     "produce, 100 partitions, fsync": partial(produce_many, "fsync"),
     "produce, 100 partitions, os": partial(produce_many, "os"),
     "produce, bulk, fsync": partial(produce_bulk, "fsync"),

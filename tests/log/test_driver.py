@@ -12,16 +12,19 @@ import pytest
 
 from drave import records
 from drave.log import Logs, PartitionLog, StorageError
+from drave.log.driver import EMPTY_TURNS_MAX, ThreadDriver
+from drave.log.flusher import FILL_SLICE_BYTES
+from drave.log.pace import BYTES_MAX
 from drave.model.log_config import LogConfig
 from drave.model.storage_settings import StorageSettings
 from drave.model.system import SystemClock
-from drave.store.disk import File, RealDisk, SyncFailed
+from drave.store.disk import Buffer, File, RealDisk, SyncFailed
 from tests.log.still import RIDES, batch
 from tests.log.world import Topic
 
 
 class Gate:
-    """Stands in front of every sync of the journal: it counts them, and holds or fails them on demand."""
+    """Stands in front of every write to the journal: it counts them, and holds or fails them on demand."""
 
     def __init__(self) -> None:
         self.syncs = 0
@@ -46,9 +49,9 @@ class GatedFile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def sync(self) -> None:
+    def write_durably(self, data: Buffer, at: int) -> None:
         self._gate.wait()
-        self._file.sync()
+        self._file.write_durably(data, at)
 
 
 class GatedDisk(RealDisk):
@@ -82,9 +85,15 @@ class Broker:
         assert log is not None
         return log
 
-    def append(self) -> asyncio.Future[None]:
+    @property
+    def driver(self) -> ThreadDriver:
+        driver = self.logs._driver
+        assert driver is not None, "they have been started"
+        return driver
+
+    def append(self, value: bytes = b"v") -> asyncio.Future[None]:
         """Append one batch; the future is done when it is durable."""
-        data = batch()
+        data = batch(value)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         appended = self.log.append(data, records.parse_header(data), now_ms=0)
         self.log.when_durable(appended.end, lambda: done.set_result(None))
@@ -127,11 +136,103 @@ async def test_writes_of_one_turn_of_the_loop_share_a_commit(run: Run) -> None:
     assert broker.gate.syncs == 1
 
 
-async def test_a_write_that_comes_alone_is_committed_without_another_thread_while_the_disk_is_quick(run: Run) -> None:
+@pytest.mark.parametrize("together", [1, 50])
+async def test_small_commits_need_no_other_thread_while_the_disk_is_quick(run: Run, together: int) -> None:
     broker = run(inline_sync_us_max=10_000_000)
     for _ in range(5):
-        await broker.append()
+        await asyncio.gather(*[broker.append() for _ in range(together)])
     assert broker.gate.threads == {threading.current_thread().name}
+
+
+async def test_a_large_commit_leaves_the_loop_to_others(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000, direct_bytes_per_file=1 << 30)
+    await asyncio.gather(*[broker.append(bytes(BYTES_MAX // 4)) for _ in range(5)])
+    assert broker.gate.threads == {"drave-commit"}
+
+
+async def test_on_the_loop_a_commit_waits_as_long_as_each_turn_brings_more_writes(run: Run) -> None:
+    """Those who were answered by the last one write again in the turns that follow, and share a sync."""
+    broker = run(inline_sync_us_max=10_000_000)
+    await asyncio.gather(broker.append(), broker.append())
+    broker.driver._pace.sync_s = 1.0  # so the clock cannot end the patience
+    waiting = []
+    for _ in range(20):
+        waiting.append(broker.append())
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert broker.gate.syncs == 2
+
+
+async def test_whoever_writes_while_the_last_replies_leave_waits_for_those_who_get_them(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    waiting = [broker.append() for _ in range(5)]
+    while not waiting[0].done():
+        await asyncio.sleep(0)
+    broker.driver._pace.sync_s = 1.0
+    for _ in range(5):
+        waiting.append(broker.append())
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert broker.gate.syncs == 2
+
+
+async def test_a_straggler_waits_a_little_for_those_who_shared_the_last_commit(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    await asyncio.gather(*[broker.append() for _ in range(5)])
+    straggler = broker.append()
+    for _ in range(EMPTY_TURNS_MAX - 1):
+        await asyncio.sleep(0)
+    assert not straggler.done()
+    await asyncio.gather(straggler, *[broker.append() for _ in range(4)])
+    assert broker.gate.syncs == 2
+
+
+async def test_it_does_not_wait_for_ever(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    await asyncio.gather(*[broker.append() for _ in range(5)])
+    straggler = broker.append()
+    for _ in range(EMPTY_TURNS_MAX + 3):
+        await asyncio.sleep(0)
+    assert straggler.done()
+
+
+async def test_who_is_alone_as_the_time_before_is_committed_in_the_next_turn(run: Run) -> None:
+    broker = run(inline_sync_us_max=10_000_000)
+    turns = []
+    for _ in range(3):
+        waiting = broker.append()
+        turns.append(0)
+        while not waiting.done():
+            turns[-1] += 1
+            await asyncio.sleep(0)
+    assert turns == [2, 1, 1]
+
+
+async def test_for_a_slow_disk_nobody_waits_for_more_writes(run: Run) -> None:
+    """While it syncs, they gather by themselves."""
+    broker = run(inline_sync_us_max=0)
+    broker.gate.open.clear()
+    waiting = []
+    turns = 0
+    while not broker.logs.flusher._commit:
+        waiting.append(broker.append())
+        turns += 1
+        await asyncio.sleep(0)
+    broker.gate.open.set()
+    await asyncio.gather(*waiting)
+    assert turns <= 3
+
+
+async def test_patience_has_an_end(run: Run) -> None:
+    """However many writes each turn brings."""
+    broker = run(inline_sync_us_max=10_000_000)
+    broker.driver._pace.sync_s = 1e-9
+    first = broker.append()
+    waiting = []
+    while not first.done():
+        waiting.append(broker.append())
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
 
 
 async def test_a_slow_disk_never_keeps_the_loop_waiting(run: Run) -> None:
@@ -176,9 +277,20 @@ async def test_closing_twice_is_closing_once(run: Run) -> None:
 async def test_the_journal_is_filled_ahead_of_use_while_nothing_else_is_to_do(run: Run, tmp_path: Path) -> None:
     broker = run(journal_fill_bytes=1 << 20)
     await broker.append()
-    await broker.logs._driver.settle()  # type: ignore[union-attr]
+    await broker.driver.settle()
     (journal,) = tmp_path.glob("nodes/1/journal/*.journal")
     assert journal.stat().st_size >= 1 << 20
+
+
+async def test_writers_who_never_rest_do_not_run_ahead_of_the_filling(run: Run, tmp_path: Path) -> None:
+    broker = run(journal_fill_bytes=1 << 20)
+    for _ in range(3):
+        waiting = broker.append()
+        while not waiting.done():
+            broker.append()
+            await asyncio.sleep(0)
+    (journal,) = tmp_path.glob("nodes/1/journal/*.journal")
+    assert journal.stat().st_size >= FILL_SLICE_BYTES
 
 
 async def test_checkpoints_and_commits_go_on_side_by_side(run: Run, tmp_path: Path) -> None:

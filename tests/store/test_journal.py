@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drave import records
 from drave.model.ids import TopicId
-from drave.store.journal import BATCHES, HEADER_SIZE, LOG_START, NAMES, Item, Journal, encode, read_journal
+from drave.store.journal import BATCHES, HEADER_SIZE, LOG_START, NAMES, Item, Journal, Place, encode, read_journal
 from drave.testing.disk import SimulatedDisk
 
 FOLDER = Path("/journal")
@@ -38,7 +38,7 @@ class Pair:
         place = self.journal.reserve(items)
         if place is None:
             return False
-        self.journal.write(place, items)
+        self.journal.write(place, encode(items, place))
         return True
 
     def offsets(self, since: int = 0) -> list[int]:
@@ -65,7 +65,7 @@ def test_what_was_written_is_durable_with_the_names_of_its_files() -> None:
         journal = Journal(disk, FOLDER, generation=1, bytes_max=64 * 1024)
         place = journal.reserve([item(1)])
         assert place is not None
-        journal.write(place, [item(1)])
+        journal.write(place, encode([item(1)], place))
         disk.power_cut()
         assert [entry.offset for entry in read_journal(disk, FOLDER, since=0)[0]] == [1]
 
@@ -115,7 +115,7 @@ def test_files_that_no_generation_connects_are_of_different_lives() -> None:
     later = Journal(pair.disk, FOLDER, generation=9, bytes_max=64 * 1024)
     later.turn()
     file = pair.disk.open(FOLDER / NAMES[1], create=True)
-    file.pwrite(encode([item(2)], generation=9, number=1), 0)
+    file.pwrite(encode([item(2)], Place(1, 0, generation=9, number=1)), 0)
     assert pair.offsets() == [2]
 
 
@@ -155,7 +155,7 @@ def test_a_write_that_finds_no_room_leaves_nothing_that_could_be_believed() -> N
     assert place is not None
     pair.disk.room_bytes = 200
     with pytest.raises(OSError) as full:
-        pair.journal.write(place, items)
+        pair.journal.write(place, encode(items, place))
     assert full.value.errno == errno.ENOSPC
     pair.journal.take_back(place)
     pair.disk.room_bytes = None

@@ -109,6 +109,54 @@ def test_a_write_that_was_not_synced_may_be_kept_lost_or_torn_between_sectors() 
     assert {"....", "xxxx", "x.x."} <= seen
 
 
+def test_a_durable_write_survives_and_what_others_wrote_to_the_file_need_not() -> None:
+    others = set()
+    for seed in range(40):
+        disk = folder(seed)
+        file = disk.open(FILE, create=True)
+        disk.sync_folder(FILE.parent)
+        file.pwrite(b"o" * 4 * SECTOR, 0)
+        file.sync()
+        file.pwrite(b"n" * SECTOR, 0)
+        file.write_durably(b"durable", 2 * SECTOR)
+        disk.power_cut()
+        found = disk.files()[FILE]
+        assert found[2 * SECTOR : 2 * SECTOR + 7] == b"durable"
+        assert found[SECTOR : 2 * SECTOR] == b"o" * SECTOR
+        others.add(found[:1])
+    assert others == {b"o", b"n"}
+
+
+def test_a_durable_write_is_torn_between_sectors_and_leaves_alone_what_lies_before_it() -> None:
+    tails = set()
+    for seed in range(60):
+        disk = folder(seed)
+        file = disk.open(FILE, create=True)
+        disk.sync_folder(FILE.parent)
+        file.write_durably(b"before", 0)
+        disk.cut_at = 1
+        with pytest.raises(PowerCut):
+            file.write_durably(b"a" * 2 * SECTOR, 6)
+        disk.power_cut()
+        found = disk.files()[FILE]
+        assert found[:6] == b"before"
+        tails.add((found[6:7] == b"a", found[2 * SECTOR : 2 * SECTOR + 1] == b"a"))
+    assert len(tails) == 4, "either, both or none"
+
+
+def test_a_durable_write_that_fails_is_a_failed_sync_unless_there_is_no_room() -> None:
+    file = (disk := folder()).open(FILE, create=True)
+    disk.failing_syncs = 1
+    with pytest.raises(SyncFailed):
+        file.write_durably(b"abc", 0)
+    disk.failing_writes = 1
+    with pytest.raises(SyncFailed):
+        file.write_durably(b"abc", 0)
+    disk.room_bytes = 0
+    with pytest.raises(OSError, match="No space"):
+        file.write_durably(bytes(9000), 0)
+
+
 def test_a_rename_that_was_not_synced_leaves_the_old_name_or_the_new() -> None:
     seen = set()
     for seed in range(60):

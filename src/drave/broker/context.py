@@ -45,22 +45,19 @@ class Context(msgspec.Struct, gc=False):
     connection: Connection
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False):
     """A reply that comes later.
 
     The handler returns it; whoever finds the answer calls `complete` once; the session that asked has attached itself
     and sends it in its turn. When the client has gone, `cancelled` is true, `on_cancel` was called, and completing it
-    does nothing.
+    does nothing. A msgspec struct: one is made for every request that waits for the disk.
     """
 
-    __slots__ = ("_deliver", "_done", "_response", "cancelled", "on_cancel")
-
-    def __init__(self, on_cancel: Callable[[], None] | None = None) -> None:
-        self._deliver: Callable[[Any], None] | None = None
-        self._response: Any = None
-        self._done = False
-        self.cancelled = False
-        self.on_cancel = on_cancel
+    on_cancel: Callable[[], None] | None = None
+    cancelled: bool = False
+    _deliver: Callable[[Any], None] | None = None
+    _response: Any = None
+    _done: bool = False
 
     @property
     def done(self) -> bool:

@@ -39,14 +39,18 @@ class Commit:
         """For each partition: the end that will be durable, where it lies, and a new log start or -1."""
         self.direct_bytes = 0
         self.batches = 0
+        self.bytes = 0
+        """What goes to the journal."""
+        self.seconds = 0.0
+        """How long the journal took; 0 when nothing went there."""
         self._syncs: list[Sync] = []
-        self._seconds = 0.0
+        self._entries = b""
         self._no_room = False
 
     @property
-    def is_alone(self) -> bool:
-        """Whether it is one small write and nothing else."""
-        return self.batches == 1 and len(self.items) == 1 and not self._syncs
+    def journal_only(self) -> bool:
+        """Whether it is one write to the journal, and nothing else."""
+        return self.place is not None and not self._syncs
 
     def add(self, log: PartitionLog, window: list[PartitionLog]) -> None:
         """Take what `log` has for this window."""
@@ -70,6 +74,7 @@ class Commit:
         else:
             base = int.from_bytes(pending[0][:8], "big")
             self.items.append(Item(journals.BATCHES, log.topic_id, log.index, log.leader_epoch, base, pending, size))
+            self.bytes += size
 
     def go_direct(self) -> None:
         """The journal has no room: sync the files of all partitions instead. New log starts wait for room."""
@@ -95,6 +100,11 @@ class Commit:
             kept.append((log, end, segment, position, -1))
         self.ends = kept
 
+    def encode(self) -> None:
+        """Make the entries, now that their place is known: while another thread did it, the loop would not get far."""
+        if self.place is not None:
+            self._entries = journals.encode(self.items, self.place)
+
     def run(self) -> None:
         flusher = self._flusher
         for sync in self._syncs:
@@ -105,16 +115,16 @@ class Commit:
             return
         started = flusher.clock.monotonic()
         try:
-            flusher.journal.write(self.place, self.items)
+            flusher.journal.write(self.place, self._entries)
         except OSError as error:
             if error.errno not in FULL:
                 raise SyncFailed(flusher.folder / "journal", error) from error
             self._no_room = True
-        self._seconds = flusher.clock.monotonic() - started
+        self.seconds = flusher.clock.monotonic() - started
 
     def finish(self) -> None:
         flusher = self._flusher
-        flusher.committed(self._seconds)
+        flusher.committed()
         for sync in self._syncs:
             sync.done()
             sync.folder_is_named()

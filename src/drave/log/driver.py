@@ -4,8 +4,9 @@
     commit                          └─ journal, sync ─┘
     chores          sync a segment ─ … ─ write recovery points ─ remove files
 
-The commit thread sleeps until it is given work. A write that comes alone, while the disk is quick, is committed on the
-loop itself: waking a thread and being woken by it costs a third as much as the sync.
+While the disk is quick, small commits run on the loop itself (`pace`): waking a thread and being woken by it costs a
+third as much as the sync, and while the loop is busy several times as much, for the two share one interpreter. The
+commit thread has the rest, and sleeps until it is given work.
 
 Chores rest between two of them for as long as the last one took, unless the next journal file is half full already.
 """
@@ -20,9 +21,14 @@ from typing import Final, Protocol
 
 from drave.log.commit import Commit
 from drave.log.flusher import Flusher, Work
+from drave.log.pace import BYTES_MAX, Pace
 from drave.model.clock import Clock, Scheduler
 
 REST_S_MAX: Final = 0.2
+
+EMPTY_TURNS_MAX: Final = 25
+"""So many turns of the loop that bring nothing take as long as a quick sync. To wait for those who shared the last
+one costs little more than not to, when they do not come."""
 
 
 def drain(flusher: Flusher) -> None:
@@ -103,8 +109,11 @@ class Driver:
         self._open_lane = open_lane
         self._commits = open_lane("drave-commit", self._committed, scheduler)
         self._chores: Lane | None = None
-        self._inline_s = flusher.settings.inline_sync_us_max / 1e6
+        self._pace = Pace(flusher.settings.inline_sync_us_max)
         self._woken = False
+        self._woken_at = 0.0
+        self._empty_turns = 0
+        self._last_batches = 0
         self._chore_began = 0.0
         self._resting = False
         self._stopped = False
@@ -117,11 +126,26 @@ class Driver:
     def _wake(self) -> None:
         if not self._woken:
             self._woken = True
-            self._scheduler.call_soon(self._look_once_more)
+            self._woken_at = self._clock.monotonic()
+            self._scheduler.call_soon(self._gather, -1)
 
-    def _look_once_more(self) -> None:
-        """Whoever was ready when the first write came has written by the second turn of the loop."""
-        self._scheduler.call_soon(self._kick)
+    def _gather(self, before: int) -> None:
+        """Whoever was ready when the first write came has written by the second turn of the loop. Those who were
+        answered just now come a little later, one turn after the other. Who is alone, and was so the last time, is
+        not kept waiting."""
+        waiting = self._flusher.waiting
+        if waiting == self._last_batches == 1 or self._has_gathered(waiting, before):
+            self._kick()
+        else:
+            self._scheduler.call_soon(self._gather, waiting)
+
+    def _has_gathered(self, waiting: int, before: int) -> bool:
+        if waiting > before:
+            self._empty_turns = 0
+            return before >= 0 and self._clock.monotonic() - self._woken_at >= self._pace.patience_s
+        self._empty_turns += 1
+        is_crowd = not waiting or waiting * 2 >= self._last_batches
+        return is_crowd or self._empty_turns >= EMPTY_TURNS_MAX or not self._pace.is_quick
 
     def _kick(self) -> None:
         self._woken = False
@@ -134,26 +158,37 @@ class Driver:
 
     def _give_commit(self) -> None:
         work = self._flusher.next_commit()
+        if isinstance(work, Commit):
+            self._last_batches = work.batches
+            if work.journal_only and work.bytes <= BYTES_MAX and self._pace.is_quick:
+                self._commit_here(work)
+                return
         if work is not None:
-            if isinstance(work, Commit) and work.is_alone and self._flusher.sync_seconds < self._inline_s:
-                self._run_here(work)
-            else:
-                self._commits.give(work)
+            self._commits.give(work)
 
-    def _run_here(self, work: Work) -> None:
-        error: BaseException | None = None
+    def _commit_here(self, commit: Commit) -> None:
         try:
-            work.run()
-        except Exception as caught:
-            error = caught
-        self._committed(work, error)
+            commit.run()
+        except Exception as error:
+            self._fail(error)
+            return
+        self._pace.note(commit.seconds, on_loop=True)
+        commit.finish()
+        self._scheduler.call_soon(self._go_on)  # the replies that became due leave first
+
+    def _go_on(self) -> None:
+        """With a fill or a chore. Whoever has written meanwhile waits for others, and they for `_gather`."""
+        if not self._woken:
+            self._kick()
 
     def _committed(self, work: Work, error: BaseException | None) -> None:
         if error is not None:
             self._fail(error)
             return
+        if isinstance(work, Commit) and work.seconds:
+            self._pace.note(work.seconds, on_loop=False)
         work.finish()
-        self._scheduler.call_soon(self._kick)  # the replies that became due leave first: the next sync may run here
+        self._scheduler.call_soon(self._kick)  # the replies that became due leave first
 
     def _give_chore(self) -> None:
         if self._resting and self._settled is None:

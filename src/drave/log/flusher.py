@@ -37,9 +37,6 @@ FILL_SLICE_BYTES: Final = 256 * 1024
 CHORE_PAUSE_S: Final = 1.0
 """How long a chore waits that found the disk full."""
 
-RECENT: Final = 0.2
-"""The weight of the newest sync in the average of recent ones."""
-
 
 class Work(Protocol):
     """Something that may wait for the disk."""
@@ -89,8 +86,8 @@ class Flusher:
         """Why nothing more may be appended."""
         self.failed = False
         """Whether the disk has failed: then nothing is written any more."""
-        self.sync_seconds = 0.0
-        """How long recent syncs of the journal took."""
+        self.waiting = 0
+        """Batches that wait for the next commit."""
         self.on_forgotten: Callable[[TopicId], None] = _forgotten
         self._commit: Work | None = None
         self._again: Commit | None = None
@@ -169,7 +166,7 @@ class Flusher:
         self._begin_checkpoint_if_due()
         if self._again is not None:
             self._commit, self._again = self._again, None
-        elif self.window:
+        elif self.window and not self._fills_first:
             self._commit = self._take_window()
         elif self.journal.used_bytes:
             wanted = self.journal.fill_wanted(self.settings.journal_fill_bytes, FILL_SLICE_BYTES)
@@ -177,14 +174,21 @@ class Flusher:
                 self._commit = Fill(self, *wanted)
         return self._commit
 
+    @property
+    def _fills_first(self) -> bool:
+        """Writers who never rest have used up what was filled. A sync that makes a file longer takes twice as long."""
+        return self.journal.is_used_up and self.settings.journal_fill_bytes > 0 and not self._paused()
+
     def _take_window(self) -> Commit:
         window, self.window = self.window, []
+        self.waiting = 0
         commit = Commit(self)
         for log in window:
             self._dirty[log] = None
             commit.add(log, window)
         if commit.items and not self._find_place(commit):
             commit.go_direct()
+        commit.encode()
         self._bytes_left -= commit.direct_bytes
         self._batches_left -= commit.batches
         return commit
@@ -196,11 +200,9 @@ class Flusher:
             commit.place = self.journal.reserve(commit.items)
         return commit.place is not None
 
-    def committed(self, journal_seconds: float = 0.0) -> None:
-        """The commit that was in flight is entered; its write to the journal took so long."""
+    def committed(self) -> None:
+        """The commit that was in flight is entered."""
         self._commit = None
-        if journal_seconds:
-            self.sync_seconds += RECENT * (journal_seconds - self.sync_seconds)
 
     def recommit(self, commit: Commit) -> None:
         """The journal could not take it after all; it is to be run once more, before any other."""

@@ -50,6 +50,8 @@ logger = logging.getLogger("drave.log")
 COPY_BYTES_MAX: Final = 64 * 1024
 """Up to here a batch is copied to have its header written; above, header and body are written as two parts."""
 
+NOT_TOLD: Final = "%s: what waited for it failed"
+
 RECENT_BYTES: Final = 8 * 1024 * 1024
 """What was written so lately is in memory: reading it cannot wait for the disk."""
 
@@ -232,6 +234,7 @@ class PartitionLog:
             if journaled:
                 self._pending.append(data)
             self._pending_bytes = pending_bytes
+            self._flusher.waiting += 1
             if not self._joined:
                 self.join()
         else:
@@ -414,7 +417,11 @@ class PartitionLog:
         self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
         waiting = self._waiting.ends
         while waiting and waiting[0][0] <= end:
-            self._tell(waiting.popleft()[1])
+            callback = waiting.popleft()[1]
+            try:  # `_tell`, without the call: this is once for every request
+                callback()
+            except Exception:
+                logger.exception(NOT_TOLD, self)
         if self.on_advance is not None:
             self._tell(self.on_advance, self)
 
@@ -423,7 +430,7 @@ class PartitionLog:
         try:
             callback(*args)
         except Exception:
-            logger.exception("%s: what waited for it failed", self)
+            logger.exception(NOT_TOLD, self)
 
     def when_durable(self, end: Offset, callback: Callable[[], None]) -> None:
         """Call back once everything below `end` is durable: at once, before returning, when it is already."""

@@ -36,7 +36,7 @@ class StorageSettings:
     """A checkpoint begins after so many batches, however small: recovery looks at each."""
 
     inline_sync_us_max: int = setting(300, low=0)
-    """While syncs of the journal take less than this, a write that comes alone is synced without another thread."""
+    """While syncs of the journal take less than this, small writes are synced without another thread; 0: never."""
 
     open_segments_max: int = setting(4096, low=2)
     """Segment files that are open at one time; no more than half of what the process may open."""

@@ -18,6 +18,8 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
+
 from drave.broker.context import Context, Pending
 from drave.broker.dispatch import LARGE, Route, UnsupportedRequest, route, unsupported_api_versions
 from drave.model.errors import DraveError
@@ -48,17 +50,14 @@ _LENGTH: Final = struct.Struct(">i")
 _KEY_AND_VERSION: Final = struct.Struct(">hh")
 
 
-class Slot:
-    """The place of a reply that is not there yet, in the order of the requests."""
+class Slot(msgspec.Struct, eq=False):
+    """The place of a reply that is not there yet, in the order of the requests. One is made for each that waits."""
 
-    __slots__ = ("correlation_id", "parts", "pending", "route", "session")
-
-    def __init__(self, session: Session, route_: Route, correlation_id: int) -> None:
-        self.session = session
-        self.route = route_
-        self.correlation_id = correlation_id
-        self.pending: Pending | None = None
-        self.parts: list[bytes | bytearray | memoryview] | None = None
+    session: Session
+    route: Route
+    correlation_id: int
+    pending: Pending | None = None
+    parts: list[bytes | bytearray | memoryview] | None = None
 
     def deliver(self, response: Any) -> None:
         """The reply is here; it leaves when all before it have left."""
@@ -73,6 +72,16 @@ class Slot:
             return
         if session.slots and session.slots[0] is self:
             session.flush()
+
+
+class Asker(msgspec.Struct):
+    """What a request's header says besides its correlation id, and the bytes before and after that which say so."""
+
+    route: Route
+    client_id: str | None
+    size: int
+    begin: bytes
+    rest: bytes
 
 
 class Session(asyncio.BufferedProtocol):
@@ -90,6 +99,7 @@ class Session(asyncio.BufferedProtocol):
         self._end = 0
         self._out: list[bytes | bytearray | memoryview] = []
         self._in_outbox = False
+        self._asker: Asker | None = None
         self._processing = False
         self._awaiting = False
         self._writing_paused = False
@@ -235,7 +245,7 @@ class Session(asyncio.BufferedProtocol):
             self._start = self._end = 0
             if len(self._buffer) > BUFFER_SIZE:
                 self._tidy()
-        if self._out:
+        if self._out and not self._in_outbox:
             self._write_soon()
         if self._is_held() or self._end == len(self._buffer):
             self._pause_reading()
@@ -345,9 +355,12 @@ class Session(asyncio.BufferedProtocol):
 
     def _begin(self, frame: memoryview) -> None:
         try:
-            header, at = parse_request_header(frame)
-            way = route(header.api_key, header.api_version)
-            request, _ = way.decode(frame, at)
+            asker = self._asker
+            if asker is None or frame[:4] != asker.begin or frame[8 : asker.size] != asker.rest:
+                asker = self._meet(frame)
+            way = asker.route
+            (correlation_id,) = _LENGTH.unpack_from(frame, 4)
+            request, _ = way.decode(frame, asker.size)
         except UnsupportedRequest as error:
             self._answer_unsupported(error, frame)
             return
@@ -355,19 +368,19 @@ class Session(asyncio.BufferedProtocol):
             self._turn_away("a request that cannot be read: %s", error)
             return
         try:
-            result = way.handler(self._broker, Context(header.api_version, header.client_id, self), request)
+            result = way.handler(self._broker, Context(way.version, asker.client_id, self), request)
             if result is None:
                 return
             kind = type(result)
             if kind is not Pending and kind is not CoroutineType and not self.slots:
-                self._out += way.encode(header.correlation_id, result)
+                self._out += way.encode(correlation_id, result)
                 if way.alone or len(self._out) > PARTS_HELD_MAX:
                     self.write_out()  # now, so that a client which does not read is noticed before the next one
                 return
         except Exception:
             self.fail(f"{ApiKey(way.key).name} v{way.version} failed")
             return
-        slot = Slot(self, way, header.correlation_id)
+        slot = Slot(self, way, correlation_id)
         self.slots.append(slot)
         if kind is Pending:
             slot.pending = result
@@ -377,6 +390,13 @@ class Session(asyncio.BufferedProtocol):
             self._broker.spawn(self._await(slot, result), name=f"{ApiKey(way.key).name} of {self.peer}")
         else:
             slot.deliver(result)
+
+    def _meet(self, frame: memoryview) -> Asker:
+        """Read a header. The next one is probably made of the same bytes, but for its correlation id."""
+        header, size = parse_request_header(frame)
+        way = route(header.api_key, header.api_version)
+        self._asker = Asker(way, header.client_id, size, bytes(frame[:4]), bytes(frame[8:size]))
+        return self._asker
 
     async def _await(self, slot: Slot, result: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -425,14 +445,15 @@ class Session(asyncio.BufferedProtocol):
             if slots.popleft().route.alone:
                 self.write_out()  # now: the next one may start, and be as large
         if not self._processing:
-            self._write_soon()
-            self._go_on()
+            if not self._in_outbox:
+                self._write_soon()
+            if self._end > self._start or self._reading_paused:
+                self._go_on()
 
     def _write_soon(self) -> None:
+        self._in_outbox = self._sessions.outbox.add(self)
         if not self._in_outbox:
-            self._in_outbox = self._sessions.outbox.add(self)
-            if not self._in_outbox:
-                self.write_out()
+            self.write_out()
 
     def write_out(self) -> None:
         """Hand what was answered to the operating system."""

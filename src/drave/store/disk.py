@@ -3,8 +3,9 @@
     store, log  →  Disk, File  →  RealDisk         this machine's
                                →  SimulatedDisk    drave.testing.disk: remembers what was synced, and crashes
 
-A write is in the operating system's hands when `pwrite` returns, and on the disk when `sync` does. A new, renamed or
-removed name is on the disk when `sync_folder` of its folder returns: syncing the file does not do that.
+A write is in the operating system's hands when `pwrite` returns, and on the disk when `sync` does; `write_durably` is
+both, for its own bytes. A new, renamed or removed name is on the disk when `sync_folder` of its folder returns: syncing
+the file does not do that.
 
 A File stays open as long as somebody holds it, so a reader on another thread can never meet a descriptor that was
 closed and given to another file.
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from drave.model.errors import DraveError
+from drave.store.direct import BYTES_MAX as DIRECT_BYTES_MAX
+from drave.store.direct import DirectWriter, NotOffered
 
 T = TypeVar("T")
 
@@ -116,6 +119,14 @@ class File(Protocol):
         """Make the content durable. Raises SyncFailed."""
         ...
 
+    def write_durably(self, data: Buffer, at: int) -> None:
+        """Write all of `data` at or before the file's end, and make that durable, but not what others wrote.
+
+        Up to a block's length behind it may read as zeros afterwards. Raises SyncFailed, or OSError when there is no
+        room: then some of it may have been written.
+        """
+        ...
+
     def close(self) -> None:
         """Give the descriptor back now; otherwise that happens when the last holder lets go."""
         ...
@@ -192,11 +203,13 @@ class Disk(Protocol):
 class RealFile:
     """A file of this machine."""
 
-    __slots__ = ("_fd", "path")
+    __slots__ = ("_direct", "_fd", "path")
 
     def __init__(self, fd: int, path: Path) -> None:
         self._fd = fd
         self.path = path
+        self._direct: DirectWriter | bool = True
+        """What writes past the page cache; True before the first use, False where the file system does not."""
 
     def pwrite(self, data: Buffer, at: int) -> int:
         return os.pwrite(self._fd, data, at)
@@ -237,10 +250,36 @@ class RealFile:
         except OSError as error:
             raise SyncFailed(self.path, error) from error
 
+    def write_durably(self, data: Buffer, at: int) -> None:
+        try:
+            if not self._write_directly(data, at):
+                write_all(self, data, at)
+                _sync(self._fd)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise SyncFailed(self.path, error) from error
+
+    def _write_directly(self, data: Buffer, at: int) -> bool:
+        """Whether that was possible; then it is done."""
+        if self._direct is False or len(data) > DIRECT_BYTES_MAX:
+            if isinstance(self._direct, DirectWriter):
+                self._direct.forget()
+            return False
+        try:
+            if self._direct is True:
+                self._direct = DirectWriter(self.path)
+            self._direct.write(data, at, self.pread)
+        except NotOffered:
+            self._direct = False
+        return self._direct is not False
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+        if isinstance(self._direct, DirectWriter):
+            self._direct.close()
 
     def __del__(self) -> None:
         self.close()

@@ -144,6 +144,11 @@ class Journal:
         """Everything in the other file is durable elsewhere, and recovery knows it."""
         self._other_needed = False
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the next entry makes the current file longer, and is not its first."""
+        return 0 < self._at < self._bytes_max and self._at >= self.filled[self._index]
+
     def fill_wanted(self, ahead_bytes: int, slice_bytes: int) -> tuple[int, int, int] | None:
         """Which file to fill next, from where, how much; None while enough is filled ahead."""
         filled = self.filled[self._index]
@@ -153,18 +158,16 @@ class Journal:
 
     # -- wherever it may wait for the disk, one call at a time
 
-    def write(self, place: Place, items: Sequence[Item]) -> None:
-        """Make entries durable. OSError when there is no room: then nothing was written. SyncFailed."""
+    def write(self, place: Place, data: bytes) -> None:
+        """Make encoded entries durable. OSError when there is no room: then nothing was written. SyncFailed."""
         file = self._file(place.index)
-        data = encode(items, generation=place.generation, number=place.number)
         try:
-            write_all(file, data, place.at)
+            file.write_durably(data, place.at)
         except OSError:
             file.truncate(place.at)  # some of the entries may be whole, and recovery would believe them
             file.sync()
             self.filled[place.index] = min(self.filled[place.index], place.at)
             raise
-        file.sync()
         end = place.at + len(data)
         if end > self.filled[place.index]:
             self.filled[place.index] = end
@@ -187,8 +190,9 @@ class Journal:
         return file
 
 
-def encode(items: Sequence[Item], *, generation: int, number: int) -> bytes:
-    """The bytes of entries with consecutive numbers."""
+def encode(items: Sequence[Item], place: Place) -> bytes:
+    """The bytes of entries, as they are written there."""
+    generation, number = place.generation, place.number
     parts: list[Buffer] = []
     for kind, topic_id, partition, leader_epoch, offset, payload, size in items:
         covered = _COVERED.pack(size, generation, number, kind, leader_epoch, topic_id, partition, offset)

@@ -21,7 +21,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from drave.store.disk import Buffer, DataFolderInUse, Stat, SyncFailed, WouldBlock
+from drave.store.direct import BLOCK
+from drave.store.disk import FULL, Buffer, DataFolderInUse, Stat, SyncFailed, WouldBlock
 
 T = TypeVar("T")
 
@@ -74,6 +75,12 @@ class _Node:
             if end > len(self.durable):
                 self.durable.extend(bytes(end - len(self.durable)))
             self.durable[sector * SECTOR : end] = part
+
+    def persist_up_to(self, end: int, sectors: range) -> None:
+        """A write that is durable by itself: its sectors are, and the file is at least so long."""
+        self.persist(sectors)
+        self.dirty.difference_update(sectors)
+        self.sizes = [size for size in self.sizes if size >= end]
 
     def sync(self) -> None:
         self.persist(sorted(self.dirty))
@@ -203,6 +210,34 @@ class SimulatedFile:
             self._node.dirty.clear()  # as the kernel does: the pages are clean now, and lost
             raise SyncFailed(self.path, OSError(errno.EIO, "Input/output error"))
         self._node.sync()
+
+    def write_durably(self, data: Buffer, at: int) -> None:
+        """Past the page cache, so in whole blocks, whose last may be filled up with zeros."""
+        self._alive()
+        disk, node = self._disk, self._node
+        assert at <= len(node.written), "there is no hole before it"
+        data = bytes(data)
+        if disk.chance.random() < 0.5:
+            data += bytes(-(at + len(data)) % BLOCK)
+        end = at + len(data)
+        sectors = range(at // SECTOR, -(-end // SECTOR))
+        if disk.is_cut():
+            node.write(data[: disk.chance.randrange(len(data) + 1)], at)
+            node.persist([sector for sector in sectors if disk.chance.random() < 0.5])
+            raise PowerCut
+        try:
+            taken = disk.take_room(node, data, at)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise SyncFailed(self.path, error) from error
+        node.write(data[:taken], at)
+        if disk.sync_fails(self.path):
+            node.dirty.difference_update(sectors)
+            raise SyncFailed(self.path, OSError(errno.EIO, "Input/output error"))
+        if taken < len(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        node.persist_up_to(end, sectors)
 
     def close(self) -> None:
         pass
