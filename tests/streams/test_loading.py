@@ -52,7 +52,7 @@ def test_a_module_is_found_from_where_one_is(tmp_path):
     [
         ("missing.py", "there is no file missing.py"),
         ("no.such.module", "there is no module no.such.module; a file is named with its .py"),
-        ("empty.py", 'empty.py has no app; make one with app = App'),
+        ("empty.py", "empty.py has no app; make one with app = App"),
         ("first.py:other", "first.py has no app named 'other'; name one: first:app"),
     ],
 )

@@ -8,7 +8,6 @@ A record is Avro's binary encoding and nothing before it: no registry's prefix, 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
@@ -30,7 +29,7 @@ class Avro(Generic[V]):
 
     name: Final = "avro"
 
-    def __init__(self, kind: type[V] | Any, schema: Mapping[str, Any] | Sequence[Any] | str) -> None:
+    def __init__(self, kind: type[V] | Any, schema: dict[str, Any] | list[Any] | str) -> None:
         try:
             import fastavro
         except ImportError:
