@@ -31,8 +31,8 @@ FAULTS: Final[dict[str, Fault]] = {
     # -- durable
     "the journal is not synced": Fault(
         "drave.store.journal",
-        "            raise\n        file.sync()\n",
-        "            raise\n",
+        "            file.write_durably(data, place.at)\n",
+        "            write_all(file, data, place.at)\n",
     ),
     "segments are not synced when they skip the journal": Fault(
         "drave.log.files",

@@ -36,8 +36,6 @@ _CARS_AT_FIRST: Final = 110
 _WISHES_A_MINUTE: Final = 9.0
 _WAIT_S: Final = 0.1
 _DAYS_AGO: Final = 7
-_PARTITIONER: Final = "murmur2_random"
-"""Java's, and that of stream apps: what is joined by its key must lie where they put it."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,7 +46,7 @@ class Phones:
     def __init__(self, connection: Connection) -> None:
         with contextlib.ExitStack() as stack:
             self._publishers = {
-                topic: stack.enter_context(Publisher(connection, topic, partitioner=_PARTITIONER)) for topic in INPUTS
+                topic: stack.enter_context(Publisher(connection, topic)) for topic in INPUTS
             }
             self._stack = stack.pop_all()
         self._stop = threading.Event()

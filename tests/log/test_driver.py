@@ -12,7 +12,7 @@ import pytest
 
 from drave import records
 from drave.log import Logs, PartitionLog, StorageError
-from drave.log.driver import EMPTY_TURNS_MAX, ThreadDriver
+from drave.log.driver import EMPTY_TURNS_MAX, Driver
 from drave.log.flusher import FILL_SLICE_BYTES
 from drave.log.pace import BYTES_MAX
 from drave.model.log_config import LogConfig
@@ -86,7 +86,7 @@ class Broker:
         return log
 
     @property
-    def driver(self) -> ThreadDriver:
+    def driver(self) -> Driver:
         driver = self.logs._driver
         assert driver is not None, "they have been started"
         return driver

@@ -91,10 +91,13 @@ class Connection:
         return self._make(AdminClient, {})
 
     def producer(self, **more: Any) -> Producer:
-        """Idempotent unless the properties speak of acknowledgements: nothing twice, nothing out of order."""
+        """Idempotent unless the properties speak of acknowledgements: nothing twice, nothing out of order.
+
+        Keys go where Java's clients put them, and so does what is joined with them; librdkafka alone takes CRC-32.
+        """
         from drave.client.librdkafka import Producer
 
-        defaults: dict[str, Any] = {"message.timeout.ms": DELIVERY_TIMEOUT_MS, **more}
+        defaults: dict[str, Any] = {"message.timeout.ms": DELIVERY_TIMEOUT_MS, "partitioner": "murmur2_random", **more}
         if not _IDEMPOTENCE_SPEAKS & self.properties.keys():
             defaults["enable.idempotence"] = True
         if "delivery.timeout.ms" in self.properties:  # librdkafka's other name for the same

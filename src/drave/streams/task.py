@@ -36,7 +36,7 @@ from drave.streams.steps.base import (
 from drave.streams.steps.sources import Repartition, Source, TableSource
 from drave.streams.topology import SubTopology
 from drave.streams.transport import Committed, Message, Place
-from drave.streams.watermarks import Mark, Progress, decode_mark, encode_mark, seen_in
+from drave.streams.watermarks import Mark, Progress, decode_mark, encode_mark, reached, seen_in
 
 logger = logging.getLogger("drave.streams")
 
@@ -415,11 +415,8 @@ class Task:
         self.clock.deadline = min((timed.deadline for timed, _ in self._timed), default=NEVER)
 
     def _least(self) -> int:
-        """The watermark by what was read. When all is idle, as far as it came before."""
-        busy = [progress.time for progress in self._measures if not progress.idle]
-        if not busy:
-            busy = [progress.time for progress in self._measures if progress.time > ALWAYS]
-        self._reached = max(self._reached, min(busy, default=ALWAYS))
+        """The watermark by what was read; it never goes back."""
+        self._reached = max(self._reached, reached((each.time, each.idle) for each in self._measures))
         return self._reached
 
     def tick(self, now_s: float) -> None:
@@ -437,7 +434,7 @@ class Task:
         self._advance(watermark)
         self._moved |= self.clock.watermark != before
 
-    def _followed(self, reached: int, now_s: float) -> int:
+    def _followed(self, since: int, now_s: float) -> int:
         """How far the clock has carried event time since everything became quiet, where somebody waits for that.
 
         What comes from tasks of ours is carried on there, and told by marks: ever more rarely, so that a quiet app
@@ -445,12 +442,12 @@ class Task:
         """
         quiet = [now_s - progress.quiet_since for progress in self._measures if not progress.upstream]
         if not quiet:
-            return reached
+            return since
         quiet_ms = round(min(quiet) * 1000)
-        watermark = reached + quiet_ms
+        watermark = since + quiet_ms
         step_ms = max(_TELL_MS, quiet_ms // 16)
         is_due = watermark >= self.clock.deadline
-        return watermark if is_due or (self._repartitions and watermark >= self.clock.watermark + step_ms) else reached
+        return watermark if is_due or (self._repartitions and watermark >= self.clock.watermark + step_ms) else since
 
     @property
     def is_idle(self) -> bool:

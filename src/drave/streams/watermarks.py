@@ -16,12 +16,14 @@ downstream decide the same. A watermark is never ahead of it, so whatever a reco
 results are a function of the topics, whatever the order in which partitions are read, and whoever crashes.
 
 An input is idle when it has been read to its end and nothing came for some time. Idle inputs hold nobody up. When
-all of a task's inputs are idle, its watermark follows the clock, so that windows end though nobody sends. A task with
-results to come tells nobody that it is idle: whoever waits for them would find them late.
+all of a task's inputs are idle, its watermark goes on from the newest of them with the clock, so that windows end
+though nobody sends. A task with results to come tells nobody that it is idle: whoever waits for them would find them
+late.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,9 +73,7 @@ class Progress:
         self.marks[mark.task] = (mark.time, mark.idle)
         if len(self.marks) < self.upstream:
             return
-        busy = [time for time, idle in self.marks.values() if not idle]
-        known = [time for time, _ in self.marks.values() if time > ALWAYS]
-        self.time = max(self.time, min(busy or known, default=ALWAYS))
+        self.time = max(self.time, reached(self.marks.values()))
 
     @property
     def upstream_idle(self) -> bool:
@@ -95,6 +95,16 @@ class Progress:
         base = 0 if self.time == ALWAYS else self.time
         self.marks = {task: _unpacked(base, mark) for task, mark in enumerate(place.marks) if mark is not None}
         return place.watermark
+
+
+def reached(inputs: Iterable[tuple[int, bool]]) -> int:
+    """How far event time has come, given the times of inputs and whether they are idle.
+
+    The least of those that are not idle. When all are, nobody is left who could be behind: the greatest.
+    """
+    inputs = tuple(inputs)
+    busy = [time for time, idle in inputs if not idle]
+    return min(busy) if busy else max(time for time, _ in inputs)
 
 
 def _packed(base: int, time: int, idle: bool) -> int | bool:

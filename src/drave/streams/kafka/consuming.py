@@ -38,7 +38,7 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "earliest",
     "enable.partition.eof": True,
-    "fetch.wait.max.ms": 100,  # a place that is resumed or sought waits for the long poll before
+    "fetch.wait.max.ms": 20,  # one fetch for all places of a broker: the busy ones wait for the quiet ones
     "fetch.queue.backoff.ms": 10,  # how long fetching rests when the queue is full; librdkafka's own is a second
     "reconnect.backoff.max.ms": 500,
     "socket.nagle.disable": True,

@@ -33,7 +33,6 @@ Ends = Callable[[Set[Place]], dict[Place, int]]
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 PROPERTIES: Final[Mapping[str, Any]] = {
-    "partitioner": "murmur2_random",  # Java's: keys land where other clients put them, and co-partition
     "linger.ms": 10,
     "batch.num.messages": 100_000,
     "queue.buffering.max.messages": 500_000,
