@@ -45,9 +45,7 @@ class Phones:
 
     def __init__(self, connection: Connection) -> None:
         with contextlib.ExitStack() as stack:
-            self._publishers = {
-                topic: stack.enter_context(Publisher(connection, topic)) for topic in INPUTS
-            }
+            self._publishers = {topic: stack.enter_context(Publisher(connection, topic)) for topic in INPUTS}
             self._stack = stack.pop_all()
         self._stop = threading.Event()
 
