@@ -9,7 +9,8 @@ import pytest
 
 from drave.streams import App, tumbling
 from drave.streams.metrics import SAMPLE, Metrics, serve
-from drave.streams.steps.base import Receiver, Step
+from drave.streams.steps.base import Receiver
+from drave.streams.steps.mapping import Merge
 
 prometheus = pytest.importorskip("prometheus_client")
 
@@ -82,7 +83,7 @@ def test_one_record_in_so_many_is_timed():
     def receive(key: object, value: object, time: int) -> None:
         seen.append(value)
 
-    observed: Receiver = metrics.observe(Step(name="step"), receive)
+    observed: Receiver = metrics.observe(Merge(name="step"), receive)
     for number in range(2 * SAMPLE):
         observed(None, number, 0)
     assert seen == list(range(2 * SAMPLE))

@@ -9,6 +9,7 @@ Steps are shared by all tasks; what they keep for one task lives in the closures
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -153,7 +154,7 @@ class Output:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
+class Step(ABC):
     """One box of the topology."""
 
     kind: ClassVar[str] = "step"
@@ -180,12 +181,12 @@ class Step:
         """For people: what a picture writes below the name."""
         return {}
 
-    def prepare(self, task: TaskView) -> Any:
+    def prepare(self, task: TaskView) -> Any:  # noqa: B027 - most steps keep nothing
         """What the step keeps in a task, its stores above all. All steps are prepared before the first is connected."""
 
+    @abstractmethod
     def receivers(self, task: TaskView, outputs: Outputs) -> tuple[Receiver, ...]:
         """One function for each parent, that hands its results to `outputs`."""
-        raise NotImplementedError
 
     def with_policy(self, on_error: OnError | str | None) -> Self:
         return self if on_error is None else replace(self, on_error=OnError(on_error))

@@ -10,16 +10,15 @@ gap and grace. So sessions are the same in whatever order the partitions were re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drave.streams.agg import Bound, made_of
+from drave.streams.agg import made_of
 from drave.streams.formats import Packed, key_format_for
-from drave.streams.state import StoreSpec
 from drave.streams.state.keyed import KeyedStore
-from drave.streams.steps.base import Outputs, Receiver, Step, TaskView, nowhere
+from drave.streams.steps.base import Outputs, Receiver, TaskView, nowhere
 from drave.streams.steps.deadlines import Deadlines
+from drave.streams.steps.windowed import OverWindows
 from drave.streams.windows import SessionWindows, Windowed
 
 Session = tuple[int, int, Any]
@@ -27,20 +26,11 @@ Session = tuple[int, int, Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SessionAggregate(Step):
+class SessionAggregate(OverWindows):
     """One state for each key and session."""
 
     kind: ClassVar[str] = "sessions"
     windows: SessionWindows
-    bound: Bound
-
-    @property
-    def stores(self) -> tuple[StoreSpec, ...]:
-        return (StoreSpec(self.name),)
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {"windows": str(self.windows)}
 
     def delay_ms(self, port: str) -> int:
         return self.windows.gap_ms + self.windows.grace_ms if port == "final" else 0

@@ -11,38 +11,24 @@ still count for the later ones. A result is computed from its entries when it is
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drave.streams.agg import Bound
 from drave.streams.formats import key_format_for
-from drave.streams.state import StoreSpec
 from drave.streams.state.entries import EntryStore
-from drave.streams.steps.base import NEVER, Outputs, Receiver, Step, TaskView, nowhere
+from drave.streams.steps.base import NEVER, Outputs, Receiver, TaskView, nowhere
+from drave.streams.steps.windowed import OverWindows
 from drave.streams.windows import SlidingWindows, Windowed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SlidingAggregate(Step):
+class SlidingAggregate(OverWindows):
     """One result for each key and time of a record."""
 
     kind: ClassVar[str] = "sliding windows"
     windows: SlidingWindows
-    bound: Bound
     kept_type: Any
     """Of the values that are kept for a while."""
-
-    @property
-    def stores(self) -> tuple[StoreSpec, ...]:
-        return (StoreSpec(self.name),)
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {"windows": str(self.windows)}
-
-    def delay_ms(self, port: str) -> int:
-        return self.windows.grace_ms if port == "final" else 0
 
     def prepare(self, task: TaskView) -> EntryStore:
         keys = key_format_for(self.key_type)

@@ -11,36 +11,22 @@ and then of the keys' bytes; their time is the last millisecond of the window.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drave.streams.agg import Bound
 from drave.streams.formats import Packed, key_format_for
-from drave.streams.state import StoreSpec
 from drave.streams.state.buckets import Window, WindowStore
-from drave.streams.steps.base import NEVER, Outputs, Receiver, Step, TaskView, nowhere
+from drave.streams.steps.base import NEVER, Outputs, Receiver, TaskView, nowhere
+from drave.streams.steps.windowed import OverWindows
 from drave.streams.windows import TimeWindows, Windowed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WindowedAggregate(Step):
+class WindowedAggregate(OverWindows):
     """One state for each key and window."""
 
     kind: ClassVar[str] = "windows"
     windows: TimeWindows
-    bound: Bound
-
-    @property
-    def stores(self) -> tuple[StoreSpec, ...]:
-        return (StoreSpec(self.name),)
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {"windows": str(self.windows)}
-
-    def delay_ms(self, port: str) -> int:
-        return self.windows.grace_ms if port == "final" else 0
 
     def prepare(self, task: TaskView) -> WindowStore:
         keys, states = key_format_for(self.key_type), Packed(self.bound.state_type)
