@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -58,10 +57,10 @@ class Fleet:
         return car
 
 
-def invented_rides(chance: random.Random) -> Iterator[Ride]:
-    """A city without end, from now on. Demand wanders through its zones in waves."""
+def invented_rides(chance: random.Random, begins_ms: int) -> Iterator[Ride]:
+    """A city without end, from that time on. Demand wanders through its zones in waves of the day."""
     fleet = Fleet()
-    now_ms = float(time.time_ns() // 1_000_000)
+    now_ms = float(begins_ms)
     number = 0
     while True:
         number += 1

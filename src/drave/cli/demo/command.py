@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def demo(
     It ends by itself, or with Ctrl-C, and says how many rides each group saw: all of them, each once.
     """
     if trips is None:
-        rides, speed = invented_rides(random.Random()), speed or _CITY_SPEED
+        rides, speed = invented_rides(random.Random(), time.time_ns() // 1_000_000), speed or _CITY_SPEED
         seconds = seconds or _CITY_SECONDS
     else:
         rides, speed = iter(list(recorded_rides(trips))), speed or AS_FAST_AS_IT_CAN
