@@ -125,6 +125,8 @@ class SqliteCatalog(CatalogBase):
         run("PRAGMA journal_mode = WAL")
         if not tables:
             self._create(entropy)
+        elif version < statements.SCHEMA_VERSION:
+            self._upgrade(version)
         self._load()
 
     def _create(self, entropy: Entropy) -> None:
@@ -134,6 +136,14 @@ class SqliteCatalog(CatalogBase):
                 self._connection.execute(statement)
             _execute(self._connection, statements.name_cluster(topic_id_text(entropy.topic_id())))
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {statements.SCHEMA_VERSION}")
+
+    def _upgrade(self, version: int) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for older in range(version, statements.SCHEMA_VERSION):
+                for statement in statements.UPGRADES[older]:
+                    self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {statements.SCHEMA_VERSION}")
 
     def _load(self) -> None:
@@ -149,6 +159,10 @@ class SqliteCatalog(CatalogBase):
             self._tombstones = frozenset(topic_id_from_text(text) for (text,) in run(statements.LOAD_TOMBSTONES))
             self._broker_configs = {
                 broker: MappingProxyType(json.loads(configs)) for broker, configs in run(statements.LOAD_BROKER_CONFIGS)
+            }
+            self._group_configs = {
+                group_id: MappingProxyType(json.loads(configs))
+                for group_id, configs in run(statements.LOAD_GROUP_CONFIGS)
             }
         except (KeyError, TypeError, ValueError, DraveError) as error:
             raise CatalogUnusable(str(self._path), f"holds what this Drave cannot read: {error}") from error

@@ -5,6 +5,7 @@
     topics          what there is
     tombstones      what was deleted, until its files are gone
     broker_configs  by broker, '' for all of them
+    group_configs   by group
 
 Parameters are $1, $2, … in both. Ids are in Kafka's text form and configs are JSON, so a shell shows them readably. A
 row's `version` is the catalog's at its last change: `WHERE version > $1` is all that a follower has to ask.
@@ -16,7 +17,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 Value: TypeAlias = str | int
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+_GROUP_CONFIGS: Final = "CREATE TABLE group_configs (group_id TEXT PRIMARY KEY, configs TEXT NOT NULL)"
 
 SCHEMA: Final = (
     "CREATE TABLE cluster (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -26,13 +29,20 @@ SCHEMA: Final = (
     """CREATE TABLE tombstones (topic_id TEXT PRIMARY KEY, name TEXT NOT NULL, partitions BIGINT NOT NULL,
                                 version BIGINT NOT NULL)""",
     "CREATE TABLE broker_configs (broker TEXT PRIMARY KEY, configs TEXT NOT NULL)",
+    _GROUP_CONFIGS,
 )
+
+UPGRADES: Final[dict[int, tuple[str, ...]]] = {
+    1: (_GROUP_CONFIGS,),
+}
+"""What makes of each version's schema the next one."""
 
 LOAD_CLUSTER: Final = "SELECT name, value FROM cluster"
 LOAD_COUNTERS: Final = "SELECT name, value FROM counters"
 LOAD_TOPICS: Final = "SELECT topic_id, name, partitions, configs, version FROM topics ORDER BY version"
 LOAD_TOMBSTONES: Final = "SELECT topic_id FROM tombstones"
 LOAD_BROKER_CONFIGS: Final = "SELECT broker, configs FROM broker_configs"
+LOAD_GROUP_CONFIGS: Final = "SELECT group_id, configs FROM group_configs"
 
 _SET_COUNTER: Final = (
     "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -93,3 +103,15 @@ def set_broker_configs(broker: str, configs: str) -> Write:
         " ON CONFLICT (broker) DO UPDATE SET configs = excluded.configs",
         (broker, configs),
     )
+
+
+def set_group_configs(group_id: str, configs: str) -> Write:
+    return Write(
+        "INSERT INTO group_configs (group_id, configs) VALUES ($1, $2)"
+        " ON CONFLICT (group_id) DO UPDATE SET configs = excluded.configs",
+        (group_id, configs),
+    )
+
+
+def delete_group_configs(group_id: str) -> Write:
+    return Write("DELETE FROM group_configs WHERE group_id = $1", (group_id,))

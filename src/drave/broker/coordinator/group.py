@@ -18,6 +18,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
 from drave.model.ids import TopicId
 
 
@@ -86,6 +87,8 @@ class Surroundings:
 
     limits: GroupLimits
     topics: TopicsImage
+    config: Callable[[str], GroupConfig]
+    """What a group is set to."""
 
 
 class Commit(NamedTuple):
