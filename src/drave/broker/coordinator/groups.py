@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from drave.broker.coordinator.kinds import GroupLimits
+from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.runtime import Coordinator
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
@@ -34,7 +34,7 @@ class Groups(Coordinator[GroupShard]):
 
     def __init__(self, broker: Broker) -> None:
         settings = broker.settings
-        self._limits = group_limits(settings)
+        self._surroundings = Surroundings(group_limits(settings), broker.catalog)
         super().__init__(
             broker,
             partitions=settings.offsets_topic_partitions,
@@ -42,7 +42,7 @@ class Groups(Coordinator[GroupShard]):
         )
 
     def _machine(self) -> GroupShard:
-        return GroupShard(self._limits)
+        return GroupShard(self._surroundings)
 
     def _topic_configs(self) -> Mapping[str, str]:
         return offsets_topic_configs(self._broker.settings)
@@ -67,7 +67,7 @@ class Groups(Coordinator[GroupShard]):
         if change.kind == "deleted" and change.topic.name != CONSUMER_OFFSETS:
             for partition in self._partitions.values():
                 if partition.unavailable is None:
-                    partition.event(partition.machine.topic_deleted(change.topic.name, change.topic.topic_id))
+                    partition.event(partition.machine.offsets.topic_deleted(change.topic.name, change.topic.topic_id))
 
 
 def group_limits(settings: BrokerSettings) -> GroupLimits:
