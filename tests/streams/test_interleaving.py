@@ -61,7 +61,7 @@ def test_records_run_as_the_inputs_least_time_says_and_each_inputs_own_in_its_or
 
 
 def test_a_task_that_has_read_its_table_keeps_its_stream_flowing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client drops what it has fetched of a place that is paused, so a pause in each turn costs more than all else."""
+    """A client drops what it has fetched of a place that is paused: in each turn that costs more than all else."""
     app = App("app")
     rides = app.topic("rides", Ride, key="zone", time="time")
     rides.join(app.table("zones", Zone, key="id")).map(lambda ride, zone: ride.id, name="id").to("out")
