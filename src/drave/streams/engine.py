@@ -21,13 +21,14 @@ from typing import Any, Final
 
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
+from drave.streams.inputs import Input
 from drave.streams.instances import Announcer
 from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
 from drave.streams.standby import Standbys
 from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
-from drave.streams.task import QUEUE_MAX, Input, Observe, Surroundings, Task, unobserved
+from drave.streams.task import Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
 from drave.streams.transport import Message, Place, Transport
 
@@ -44,6 +45,8 @@ class EngineSettings:
     """What can be set of a run."""
 
     commit_interval_s: float = 0.1
+    held_bytes_max: int = 64 << 20
+    """How much may wait for records of other places, in all places together."""
     idle_s: float = 10.0
     """After so long without records an input is idle."""
     on_error: OnError = OnError.FAIL
@@ -86,6 +89,9 @@ class Engine:
         self._next: dict[Place, int] = {}
         """The offset behind what each task has taken."""
         self._sub_of = {topic: sub for sub in topology.subs for topic in sub.topics}
+        self._waiting: dict[Task, None] = {}
+        """Tasks with records that have not been run, in the order in which they came."""
+        self._asynchronous: list[Task] = []
         self._held: set[Place] = set()
         self._paused: set[Place] = set()
         self._counts: dict[SubTopology, int] = {}
@@ -147,6 +153,7 @@ class Engine:
             now = self._clock.monotonic()
             transport.begin()
             self._run(messages, now)
+            self._drain()
             self._tick(now)
             if now >= self._commit_at:
                 self.commit()
@@ -237,6 +244,8 @@ class Engine:
         )
         task.start_from(restored.committed)
         self.tasks[task.id] = task
+        if task.is_asynchronous:
+            self._asynchronous.append(task)
         for place in restored.places:
             self._by_place[place] = task
             committed = restored.committed.get(place)
@@ -247,6 +256,9 @@ class Engine:
 
     def _drop(self, task: Task) -> None:
         del self.tasks[task.id]
+        self._waiting.pop(task, None)
+        if task.is_asynchronous:
+            self._asynchronous.remove(task)
         for place in task.inputs:
             del self._by_place[place]
             del self._next[place]
@@ -271,12 +283,10 @@ class Engine:
             if task is None:
                 continue  # it is being restored, and seeks to where it was
             records = self._new_ones(place, list(run))
-            if len(task.inputs) == 1:
-                task.take(place, records, now)
-                continue
-            self._look_at_keys(place, records)
+            if len(task.inputs) > 1:
+                self._look_at_keys(place, records)
             task.take(place, records, now)
-            self._hold_back(task)
+            self._waiting[task] = None
 
     def _new_ones(self, place: Place, records: list[Message]) -> list[Message]:
         """Those that were not taken before: librdkafka may begin a place anew that it should only go on with."""
@@ -295,23 +305,30 @@ class Engine:
             for message in records[:LOOKED_AT]:
                 self._keys.look(message, self._counts[self._sub_of[topic]])
 
+    def _drain(self) -> None:
+        """Tasks run what came; but records stay where a neighbour of theirs may still have earlier ones."""
+        for task in list(self._waiting):
+            task.drain()
+            if not task.is_waiting:
+                del self._waiting[task]
+            if len(task.inputs) > 1:
+                self._hold_back(task)
+
     def _hold_back(self, task: Task) -> None:
-        """Places of which too much is queued wait for their neighbours."""
+        """Pause the places of which too much waits. Not lightly: librdkafka drops what it has fetched of them."""
+        bound = self._settings.held_bytes_max // len(self._by_place)
         for place, each in task.inputs.items():
-            if len(each.queue) > QUEUE_MAX:
-                if place not in self._paused:
-                    self._paused.add(place)
-                    self._transport.pause([place])
-            elif place in self._paused and len(each.queue) <= QUEUE_MAX // 2:
-                self._paused.discard(place)
-                self._transport.resume([place])
+            if place in self._paused:
+                if each.held_bytes <= bound // 2:
+                    self._paused.discard(place)
+                    self._transport.resume([place])
+            elif each.queue and each.held_bytes > bound:
+                self._paused.add(place)
+                self._transport.pause([place])
 
     def _tick(self, now: float) -> None:
-        for task in list(self.tasks.values()):
+        for task in self._asynchronous:
             task.poll()
-            if len(task.inputs) > 1:
-                task.drain()
-                self._hold_back(task)
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
             for task in list(self.tasks.values()):

@@ -60,6 +60,9 @@ class StoredRecord:
     def headers(self) -> Headers | None:
         return self._headers or None
 
+    def __len__(self) -> int:
+        return len(self._value or b"")
+
     def timestamp(self) -> tuple[int, int]:
         return _CREATE_TIME, self._timestamp_ms
 
