@@ -38,6 +38,14 @@ class Reason:
 
 
 ON_PURPOSE: Final = (
+    # -- consumer groups
+    Reason(
+        cases="consumer_groups/fetches_of_a_member*",
+        place="8.OffsetFetch.groups.group.error_code",
+        kafka="UNKNOWN_SERVER_ERROR",
+        drave="UNKNOWN_MEMBER_ID",
+        why="an epoch without a member's id is nobody's",
+    ),
     # -- Produce
     Reason(
         cases="k00_produce/*",
