@@ -193,3 +193,16 @@ async def test_a_closed_catalog_says_so_and_may_be_closed_again(path, entropy):
     catalog.close()
     with pytest.raises(CatalogUnusable, match="closed"):
         await catalog.next_producer_ids()
+
+
+async def test_a_catalog_of_an_older_schema_is_made_into_one_of_today(path, entropy):
+    catalog = SqliteCatalog(path, entropy)
+    await catalog.create_topic("rides", entropy.topic_id(), 1, {})
+    catalog._connection.execute("DROP TABLE group_configs")
+    catalog._connection.execute("PRAGMA user_version = 2")
+    catalog.close()
+    for configs in ({}, {"readers": {"consumer.session.timeout.ms": "50000"}}):
+        catalog = SqliteCatalog(path, entropy)
+        assert (set(catalog.topics()), catalog.group_configs()) == ({"rides"}, configs)
+        await catalog.alter_group_configs("readers", lambda _: {"consumer.session.timeout.ms": "50000"})
+        catalog.close()

@@ -77,6 +77,10 @@ class Catalog(Protocol):
         """What was set on one broker while it ran, or on all of them (None)."""
         ...
 
+    def group_configs(self) -> Mapping[str, Mapping[str, str]]:
+        """What was set on groups, by group: those that have configs, whether there is such a group or not."""
+        ...
+
     def client_quotas(self) -> Mapping[Entity, Quotas]:
         """The quotas of everybody who has any; the mapping never changes."""
         ...
@@ -110,6 +114,10 @@ class Catalog(Protocol):
         """The same for what was set on one broker while it ran, or on all (None)."""
         ...
 
+    async def alter_group_configs(self, group_id: str, alter: Alter) -> None:
+        """The same for what was set on a group. One that has none left is forgotten."""
+        ...
+
     async def alter_client_quotas(self, changes: Mapping[Entity, Mapping[str, float | None]]) -> None:
         """Gives each entity these quotas, and takes those that are None; all others stay. All at once, or not at all.
 
@@ -134,6 +142,10 @@ class Catalog(Protocol):
 
     def on_broker_configs(self, listener: Callable[[], None]) -> None:
         """The same for changes of broker configs."""
+        ...
+
+    def on_group_configs(self, listener: Callable[[str], None]) -> None:
+        """The same for changes of a group's configs; the listener is told its id."""
         ...
 
     def on_client_quotas(self, listener: Callable[[], None]) -> None:
@@ -167,9 +179,11 @@ class CatalogBase(abc.ABC):
         """Every topic by its `collision_key`."""
         self._tombstones: frozenset[TopicId] = frozenset()
         self._broker_configs: dict[str, Mapping[str, str]] = {}
+        self._group_configs: dict[str, Mapping[str, str]] = {}
         self._client_quotas: dict[Entity, Quotas] = {}
         self._listeners: list[Listener] = []
         self._broker_listeners: list[Callable[[], None]] = []
+        self._group_listeners: list[Callable[[str], None]] = []
         self._quota_listeners: list[Callable[[], None]] = []
 
     # -- what there is
@@ -197,6 +211,9 @@ class CatalogBase(abc.ABC):
     def broker_configs(self, broker: int | None = None) -> Mapping[str, str]:
         return self._broker_configs.get(_broker_key(broker), {})
 
+    def group_configs(self) -> Mapping[str, Mapping[str, str]]:
+        return MappingProxyType(self._group_configs)
+
     def client_quotas(self) -> Mapping[Entity, Quotas]:
         return MappingProxyType(self._client_quotas)
 
@@ -205,6 +222,9 @@ class CatalogBase(abc.ABC):
 
     def on_broker_configs(self, listener: Callable[[], None]) -> None:
         self._broker_listeners.append(listener)
+
+    def on_group_configs(self, listener: Callable[[str], None]) -> None:
+        self._group_listeners.append(listener)
 
     def on_client_quotas(self, listener: Callable[[], None]) -> None:
         self._quota_listeners.append(listener)
@@ -296,6 +316,25 @@ class CatalogBase(abc.ABC):
             if configs == before:
                 return Plan((), lambda: None)
             return Plan((statements.set_broker_configs(_broker_key(broker), json_text(configs)),), apply)
+
+        await self._carry_out(plan)
+
+    async def alter_group_configs(self, group_id: str, alter: Alter) -> None:
+        def plan() -> Plan[None]:
+            before = self._group_configs.get(group_id, {})
+            configs = MappingProxyType(dict(alter(before)))
+
+            def apply() -> None:
+                others = {name: each for name, each in self._group_configs.items() if name != group_id}
+                self._group_configs = {**others, group_id: configs} if configs else others
+                for listener in self._group_listeners:
+                    _tell(listener, group_id)
+
+            if configs == before:
+                return Plan((), lambda: None)
+            if not configs:
+                return Plan((statements.delete_group_configs(group_id),), apply)
+            return Plan((statements.set_group_configs(group_id, json_text(configs)),), apply)
 
         await self._carry_out(plan)
 
@@ -401,7 +440,7 @@ class CatalogBase(abc.ABC):
         self._tombstones |= {topic.topic_id}
 
 
-def _tell(listener: Callable[..., None], *what: Change) -> None:
+def _tell(listener: Callable[..., None], *what: Change | str) -> None:
     """The change is durable, and has happened: one listener that fails keeps neither the others nor whoever asked for
     it from hearing so."""
     try:

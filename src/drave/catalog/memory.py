@@ -23,7 +23,8 @@ class MemoryCatalog(CatalogBase):
         """A catalog with everything in this one but those who listened to it. This one is not to be used again."""
         twin = object.__new__(MemoryCatalog)
         twin.__dict__.update(self.__dict__)
-        twin._listeners, twin._broker_listeners, twin._quota_listeners = [], [], []
+        twin._listeners, twin._broker_listeners = [], []
+        twin._group_listeners, twin._quota_listeners = [], []
         return twin
 
     async def _carry_out(self, plan: Callable[[], Plan[T]]) -> T:

@@ -154,6 +154,10 @@ class SqliteCatalog(CatalogBase):
             self._broker_configs = {
                 broker: MappingProxyType(json.loads(configs)) for broker, configs in run(statements.LOAD_BROKER_CONFIGS)
             }
+            self._group_configs = {
+                group_id: MappingProxyType(json.loads(configs))
+                for group_id, configs in run(statements.LOAD_GROUP_CONFIGS)
+            }
             self._client_quotas = {
                 entity_of(json.loads(entity).items()): MappingProxyType(json.loads(quotas))
                 for entity, quotas in run(statements.LOAD_CLIENT_QUOTAS)

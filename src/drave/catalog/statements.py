@@ -5,6 +5,7 @@
     topics          what there is
     tombstones      what was deleted, until its files are gone
     broker_configs  by broker, '' for all of them
+    group_configs   by group
     client_quotas   by entity, which is a JSON object: {"client-id": "app", "user": null}
 
 Parameters are $1, $2, … in both. Ids are in Kafka's text form and configs are JSON, so a shell shows them readably. A
@@ -30,6 +31,7 @@ SCHEMAS: Final = (
         "CREATE TABLE broker_configs (broker TEXT PRIMARY KEY, configs TEXT NOT NULL)",
     ),
     ("CREATE TABLE client_quotas (entity TEXT PRIMARY KEY, quotas TEXT NOT NULL)",),
+    ("CREATE TABLE group_configs (group_id TEXT PRIMARY KEY, configs TEXT NOT NULL)",),
 )
 """What each version of the schema adds, from the first."""
 
@@ -40,6 +42,7 @@ LOAD_COUNTERS: Final = "SELECT name, value FROM counters"
 LOAD_TOPICS: Final = "SELECT topic_id, name, partitions, configs, version FROM topics ORDER BY version"
 LOAD_TOMBSTONES: Final = "SELECT topic_id FROM tombstones"
 LOAD_BROKER_CONFIGS: Final = "SELECT broker, configs FROM broker_configs"
+LOAD_GROUP_CONFIGS: Final = "SELECT group_id, configs FROM group_configs"
 LOAD_CLIENT_QUOTAS: Final = "SELECT entity, quotas FROM client_quotas"
 
 _SET_COUNTER: Final = (
@@ -101,6 +104,18 @@ def set_broker_configs(broker: str, configs: str) -> Write:
         " ON CONFLICT (broker) DO UPDATE SET configs = excluded.configs",
         (broker, configs),
     )
+
+
+def set_group_configs(group_id: str, configs: str) -> Write:
+    return Write(
+        "INSERT INTO group_configs (group_id, configs) VALUES ($1, $2)"
+        " ON CONFLICT (group_id) DO UPDATE SET configs = excluded.configs",
+        (group_id, configs),
+    )
+
+
+def delete_group_configs(group_id: str) -> Write:
+    return Write("DELETE FROM group_configs WHERE group_id = $1", (group_id,))
 
 
 def set_client_quotas(entity: str, quotas: str) -> Write:

@@ -18,6 +18,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
 from drave.model.ids import TopicId
 
 
@@ -76,6 +77,9 @@ class GroupLimits:
     initial_rebalance_delay_ms: int = 0
     new_member_join_timeout_ms: int = 300_000
     """How long the first join of a member may wait: nobody knows whether its client is still there. As in Kafka."""
+    consumer_size_max: int = (1 << 31) - 1
+    migration_policy: str = "bidirectional"
+    """Which way groups with members may change between the classic and the consumer protocol."""
     offset_metadata_max: int = 4096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
 
@@ -86,6 +90,8 @@ class Surroundings:
 
     limits: GroupLimits
     topics: TopicsImage
+    config: Callable[[str], GroupConfig]
+    """What a group is set to."""
 
 
 class Commit(NamedTuple):
@@ -141,6 +147,11 @@ class Group(ABC):
     def expires(self) -> bool:
         """Whether it goes by itself when it has neither members nor offsets."""
         return self.is_empty
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether, once it is empty, a member of the classic protocol may make a classic group in its place."""
+        return False
 
     @property
     def is_forgettable(self) -> bool:
