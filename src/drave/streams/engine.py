@@ -22,8 +22,10 @@ from typing import Any, Final
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
 from drave.streams.inputs import Input
+from drave.streams.instances import Announcer
 from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
+from drave.streams.standby import Standbys
 from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
 from drave.streams.task import Observe, Surroundings, Task, unobserved
@@ -34,6 +36,8 @@ logger = logging.getLogger("drave.streams")
 
 POLL_RECORDS_MAX: Final = 5_000
 TICK_S: Final = 0.1
+PURGE_S: Final = 30.0
+"""How often repartition topics are rid of what was processed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,10 @@ class EngineSettings:
     idle_s: float = 10.0
     """After so long without records an input is idle."""
     on_error: OnError = OnError.FAIL
+    standby: int = 0
+    """How many standby copies of each task the processes keep."""
+    address: str = ""
+    """HOST:PORT where queries are answered; empty when they are not."""
 
 
 class Engine:
@@ -72,6 +80,10 @@ class Engine:
         self._async_loop = async_loop
         self._observe = observe
         self.commits = 0
+        self.standbys = Standbys(transport, topology, states, per_task=settings.standby)
+        self._announcer = (
+            Announcer(topology.app, transport.name, settings.address) if settings.standby or settings.address else None
+        )
         self._keys = PlacementWatch()
         self._by_place: dict[Place, Task] = {}
         self._next: dict[Place, int] = {}
@@ -86,6 +98,9 @@ class Engine:
         self._around: Surroundings | None = None
         self._commit_at = 0.0
         self._tick_at = 0.0
+        self._purge_at = 0.0
+        self._processed: dict[Place, int] = {}
+        """Of repartition topics, since the last purge."""
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -108,7 +123,9 @@ class Engine:
         transport, topology = self._transport, self.topology
         names = [*topology.inputs, *(topic.name for topic in topology.outputs), *topology.own_topics]
         existing = transport.partition_counts(names)
-        transport.create_topics(topology.new_topics(existing, self._settings.on_error))
+        transport.create_topics(
+            topology.new_topics(existing, self._settings.on_error, instances=self._announcer is not None)
+        )
         existing = transport.partition_counts(names)
         self._counts = topology.partitions(existing)
         self._around = Surroundings(
@@ -121,7 +138,8 @@ class Engine:
             async_loop=self._async_loop,
             observe=self._observe,
         )
-        self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
+        now = self._clock.monotonic()
+        self._commit_at, self._purge_at = now + self._settings.commit_interval_s, now + PURGE_S
         transport.subscribe(topology.inputs, self)
 
     def turn(self, timeout_s: float) -> int:
@@ -130,7 +148,8 @@ class Engine:
         try:
             self._make_tasks()
             self._restore()
-            messages = transport.poll(POLL_RECORDS_MAX, 0.0 if self.restoring else timeout_s)
+            busy = bool(self.restoring) or self._follow()
+            messages = transport.poll(POLL_RECORDS_MAX, 0.0 if busy else timeout_s)
             now = self._clock.monotonic()
             transport.begin()
             self._run(messages, now)
@@ -138,6 +157,8 @@ class Engine:
             self._tick(now)
             if now >= self._commit_at:
                 self.commit()
+            if now >= self._purge_at:
+                self._purge(now)
         except Aborted as error:
             logger.warning("the transaction was aborted, and is done again: %s", error)
             self._rewind()
@@ -148,7 +169,7 @@ class Engine:
         """Commit, and leave the group. Raises what the commit raises."""
         try:
             with suppress(Aborted):  # the same records come again, to whoever is next
-                self.commit()
+                self.commit(leaving=True)
         finally:
             self.abandon()
 
@@ -159,6 +180,7 @@ class Engine:
         for restoring in list(self.restoring.values()):
             restoring.state.close()
         self.restoring.clear()
+        self.standbys.close()
         self._transport.close()
 
     # -- places come and go
@@ -166,6 +188,7 @@ class Engine:
     def assigned(self, places: Sequence[Place]) -> None:
         self._transport.pause(places)
         self._held.update(places)
+        self.standbys.group_changed()
 
     def revoked(self, places: Sequence[Place]) -> None:
         try:
@@ -196,7 +219,7 @@ class Engine:
             task_id = TaskId(sub.name, partition)
             places = [(name, partition) for name in sub.topics]
             if task_id not in self.restoring and self._held.issuperset(places):
-                state = self._states.open(task_id)
+                state = self.standbys.hand_over(task_id) or self._states.open(task_id)
                 self.restoring[task_id] = Restoring(self._transport, self.topology, task_id, sub, places, state)
 
     def _restore(self) -> None:
@@ -204,6 +227,11 @@ class Engine:
             if restoring.step():
                 del self.restoring[restoring.task_id]
                 self._begin_task(restoring)
+
+    def _follow(self) -> bool:
+        """Keep standby copies up to date; whether there was anything to do."""
+        mine = self.tasks.keys() | self.restoring.keys()
+        return self.standbys.turn(self._counts, mine, self._clock.monotonic())
 
     def _begin_task(self, restored: Restoring) -> None:
         assert self._around is not None
@@ -308,15 +336,16 @@ class Engine:
 
     # -- commits
 
-    def commit(self) -> None:
+    def commit(self, *, leaving: bool = False) -> None:
         """Make everything up to now true, or raise Aborted or Fenced."""
         self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
         for task in self.tasks.values():
             task.settle()
         moved = [task for task in self.tasks.values() if task.moved]
-        if not moved:
-            return
         transport = self._transport
+        announces = self._announce(leaving=leaving)
+        if not moved and not announces:
+            return
         changes = {task: task.flush() for task in moved}
         transport.flush()  # at least once: a result goes out before its window's end does, or a crash could lose it
         for task, changed in changes.items():
@@ -327,10 +356,33 @@ class Engine:
         offsets = {place: committed for task in moved for place, committed in task.offsets().items()}
         ends = transport.commit(offsets)
         self.commits += 1
+        if self._announcer is not None:
+            self._announcer.committed()
+        self._processed |= {place: done.offset for place, done in offsets.items() if place[0] in self.topology.upstream}
         for task, changed in changes.items():
             if changed:
                 task.state.commit(changed, self._state_offsets(task, ends))
         self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
+
+    def _announce(self, *, leaving: bool) -> bool:
+        """Tell the other processes what is here; whether there is anything new."""
+        if self._announcer is None:
+            return False
+        if leaving:
+            news = self._announcer.farewell()
+        else:
+            tables = {task.id: task.tables_read() for task in self.tasks.values()}
+            news = self._announcer.news(tables, self.standbys.copies, self._clock.monotonic())
+        for announcement in news:
+            self._transport.produce(*announcement, self._clock.wall_ms())
+        return bool(news)
+
+    def _purge(self, now: float) -> None:
+        """Whose records nobody will ask for again, for their offsets are committed."""
+        self._purge_at = now + PURGE_S
+        if self._processed:
+            processed, self._processed = self._processed, {}
+            self._transport.purge(processed)
 
     def _logged(self, task: Task, changed: dict[str, list[Change]]) -> Iterator[tuple[str, list[Change]]]:
         for store in task.stores:

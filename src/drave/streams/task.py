@@ -443,6 +443,14 @@ class Task:
         self._moved = False
         return found
 
+    def tables_read(self) -> dict[str, int]:
+        """Of each input that is a table's changelog too, how far it was processed."""
+        found: dict[str, int] = {}
+        for spec in self.sub.stores:
+            if spec.source is not None and (position := self.inputs[spec.source, self.partition].position) is not None:
+                found[spec.source] = position
+        return found
+
     def start_from(self, committed: Mapping[Place, Committed]) -> None:
         """Take up what an earlier run has committed, and put the steps together. Once, and before all else."""
         for place, each in self.inputs.items():
