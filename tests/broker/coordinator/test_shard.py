@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.classic.kinds import GroupState
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import VirtualGroups, subscription
 
@@ -48,10 +48,10 @@ def test_an_empty_group_is_deleted_with_its_offsets() -> None:
     groups.commit({("t", 0): 5}, leader.member_id, 1)
     groups.leave(leader.member_id)
     assert groups.delete() == ErrorCode.NONE
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
     assert groups.committed() == {}
     groups.restart()
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_a_group_with_members_cannot_be_deleted() -> None:

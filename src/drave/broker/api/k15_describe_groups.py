@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drave.broker.context import Context
-from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.classic.kinds import GroupState
 from drave.broker.core import Broker
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k15_describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
@@ -32,7 +32,7 @@ def _describe(broker: Broker, group_id: str, version: int) -> DescribedGroup:
     shard = broker.groups.shard(group_id)
     if isinstance(shard, ErrorCode):
         return _undescribed(group_id, "", shard)
-    found = shard.describe(group_id)
+    found = shard.classic.describe(group_id)
     if found is not None:
         return found
     if version < _NOT_FOUND_SINCE:

@@ -4,5 +4,5 @@
                   │
                   └─ initialize, summarize, delete ──→ state    how far each share-partition is (`__share_group_state`)
 
-The group knows its members and which partitions they are to read. What becomes of each record there is not its business.
+The group knows its members and which partitions they are to read. What becomes of each record is not its business.
 """

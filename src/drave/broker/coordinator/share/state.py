@@ -5,7 +5,7 @@
     delete       the group, or the administrator, has no use for it any more
 
 A share-partition is one partition of one topic as one group reads it. Its start offset is the first that may still be
-delivered; -1 stands for a group that has begun nowhere yet, so that the first fetch decides (`share.auto.offset.reset`).
+delivered; -1 stands for one that has begun nowhere yet, so that the first fetch decides (`share.auto.offset.reset`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SharePartition(NamedTuple):
     """Which partition; the group is always named beside it."""
 
     topic_id: TopicId
-    index: int
+    partition: int
 
 
 class Summary(NamedTuple):
@@ -34,7 +34,7 @@ class Summary(NamedTuple):
     start_offset: Offset = UNDECIDED_START
     leader_epoch: int = 0
     delivery_complete_count: int = UNKNOWN_COUNT
-    """Records from the start offset on that are accepted, rejected or given up, so that they are no lag; -1: unknown."""
+    """Records from the start offset on that are accepted, rejected or given up, so no lag; -1: unknown."""
 
 
 class ShareState(Protocol):
