@@ -203,6 +203,11 @@ class InFlight:
         """When the next lock ends, or something that is kept back becomes available."""
         return min((run.until for run in self._runs if run.until != ANY_TIME), default=None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody holds anything, and nothing waits for its dead letter: all of it is written down."""
+        return not any(run.state in (RecordState.ACQUIRED, RecordState.LEAVING) for run in self._runs)
+
     # -- giving
 
     def acquire(
