@@ -136,5 +136,3 @@ class Member:
 
 def types(said: int | Sequence[int]) -> list[int]:
     return [said] if isinstance(said, int) else list(said)
-
-

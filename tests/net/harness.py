@@ -57,6 +57,9 @@ class FakeBroker:
         self.tasks: list[Coroutine[Any, Any, None]] = []
         self._soon: deque[Callable[[], None]] = deque()
 
+    def connection_lost(self, connection: object) -> None:
+        """Nothing was kept for it."""
+
     def call_soon(self, callback: Callable[[], None]) -> None:
         self._soon.append(callback)
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from drave.broker.context import Context
+from drave.broker.context import Connection, Context
 from drave.broker.coordinator.groups import Groups
 from drave.broker.coordinator.share.states import ShareStates
 from drave.broker.coordinator.transactions import Transactions
@@ -188,6 +188,10 @@ class Broker:
             return dialled
         connection.asks_the_way(context.client_id)
         return advertised
+
+    def connection_lost(self, connection: Connection) -> None:
+        """What was kept for this connection goes with it."""
+        self.sharing.gone(connection)
 
     # -- duties
 
