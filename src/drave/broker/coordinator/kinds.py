@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from drave.broker.coordinator.classic.group import ClassicGroup
+from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.group import Group
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord
 
-KINDS: Final[tuple[type[Group], ...]] = (ClassicGroup,)
+KINDS: Final[tuple[type[Group], ...]] = (ClassicGroup, ConsumerGroup)
 
 KIND_OF_RECORD: Final[Mapping[GroupRecord, type[Group]]] = {record: kind for kind in KINDS for record in kind.records}
