@@ -412,6 +412,20 @@ ON_PURPOSE: Final = (
     # -- topics
     Reason(
         cases="topics/*",
+        place="*.CreateTopics.topics.*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
+    Reason(
+        cases="configs/*",
+        place="*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
+    Reason(
+        cases="topics/*",
         place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",
         kafka=3,
         drave=5,
