@@ -191,7 +191,7 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     # -- groups
     "a commit's generation is not looked at": Fault(
-        "drave.broker.coordinator.classic",
+        "drave.broker.coordinator.classic.group",
         "        if generation != self.generation:\n            return ErrorCode.ILLEGAL_GENERATION\n"
         "        if self.state is GroupState.COMPLETING_REBALANCE and",
         "        if self.state is GroupState.COMPLETING_REBALANCE and",
@@ -202,17 +202,17 @@ FAULTS: Final[dict[str, Fault]] = {
         "        if True:\n            return response\n",
     ),
     "a static member is not fenced": Fault(
-        "drave.broker.coordinator.members",
+        "drave.broker.coordinator.classic.members",
         "                return ErrorCode.FENCED_INSTANCE_ID\n",
         "                return self._members[owner]\n",
     ),
     "a session never times out": Fault(
-        "drave.broker.coordinator.classic",
+        "drave.broker.coordinator.classic.group",
         "        if member is not None and (member.is_new or not member.is_waiting):\n",
         "        if member is not None and member.is_new:\n",
     ),
     "a rebalance does not raise the generation": Fault(
-        "drave.broker.coordinator.classic",
+        "drave.broker.coordinator.classic.group",
         "        self.generation += 1\n        self.protocol = self.members.choose_protocol()\n",
         "        self.protocol = self.members.choose_protocol()\n",
     ),

@@ -19,12 +19,13 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from drave.model.config import INT_MAX, LONG_MAX, InvalidConfig
 from drave.model.log_config import TOPIC_CONFIGS, LogConfig, check_topic_configs
 from drave.model.setting import (
     Address,
+    AddressLimit,
     MiB,
     check_bounds,
     nearest,
@@ -63,6 +64,9 @@ ONLY_ONE_COPY: Final = (
 """Kafka's settings that people give a single broker with the value 1, which is all that they can be here."""
 
 
+MigrationPolicy: TypeAlias = Literal["bidirectional", "upgrade", "downgrade", "disabled"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
     """The settings of one broker. Building one checks it: InvalidConfig."""
@@ -98,6 +102,20 @@ class BrokerSettings:
     connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX, dynamic=True)
     """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
 
+    connections_per_ip_max: int = setting(INT_MAX, kafka="max.connections.per.ip", low=0, high=INT_MAX, dynamic=True)
+    """Connections open at one time from one address; one more is closed at once. Kafka: `max.connections.per.ip`."""
+
+    connections_per_ip_overrides: tuple[AddressLimit, ...] = setting(
+        (), kafka="max.connections.per.ip.overrides", dynamic=True
+    )
+    """Addresses for which another number counts: `192.0.2.7:100,::1:5`. Kafka: `max.connections.per.ip.overrides`
+    (which takes names of hosts, too)."""
+
+    connection_creation_rate_max: int = setting(
+        INT_MAX, kafka="max.connection.creation.rate", low=1, high=INT_MAX, dynamic=True
+    )
+    """New connections in a second; what comes faster waits for its turn. Kafka: `max.connection.creation.rate`."""
+
     connections_idle_ms_max: int = setting(600_000, kafka="connections.max.idle.ms", low=1000)
     """A connection on which nothing has been asked for so long is closed. Kafka: `connections.max.idle.ms`."""
 
@@ -110,6 +128,20 @@ class BrokerSettings:
 
     shutdown_ms_max: int = setting(5_000, low=0)
     """How long a clean stop waits for requests that are being answered."""
+
+    # -- quotas
+
+    quota_windows: int = setting(11, kafka="quota.window.num", low=1, high=INT_MAX)
+    """So many windows of the past count for quotas, the one that is not over among them. Kafka: `quota.window.num`."""
+
+    quota_window_seconds: int = setting(1, kafka="quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of them is. Kafka: `quota.window.size.seconds`."""
+
+    mutation_quota_windows: int = setting(11, kafka="controller.quota.window.num", low=1, high=INT_MAX)
+    """So many windows' worth of partitions may be made or deleted at once. Kafka: `controller.quota.window.num`."""
+
+    mutation_quota_window_seconds: int = setting(1, kafka="controller.quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of those is. Kafka: `controller.quota.window.size.seconds`."""
 
     # -- topics
 
@@ -148,6 +180,68 @@ class BrokerSettings:
     group_initial_rebalance_delay_ms: int = setting(0, kafka="group.initial.rebalance.delay.ms", low=0, high=INT_MAX)
     """How long an empty group waits for more members before its first rebalance. Kafka:
     `group.initial.rebalance.delay.ms` (3 seconds there, which makes a first consumer look broken)."""
+
+    group_consumer_session_timeout_ms: int = setting(
+        45_000, kafka="group.consumer.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """How long a member of a consumer group may be silent. Kafka: `group.consumer.session.timeout.ms`."""
+
+    group_consumer_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.consumer.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.consumer.min.session.timeout.ms`."""
+
+    group_consumer_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.consumer.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.consumer.max.session.timeout.ms`."""
+
+    group_consumer_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.consumer.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of consumer groups are asked to send heartbeats. Kafka:
+    `group.consumer.heartbeat.interval.ms`."""
+
+    group_consumer_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.consumer.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.consumer.min.heartbeat.interval.ms`."""
+
+    group_consumer_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.consumer.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.consumer.max.heartbeat.interval.ms`."""
+
+    group_consumer_assignment_interval_ms: int = setting(
+        1_000, kafka="group.consumer.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a consumer group: members that come together share one. Kafka:
+    `group.consumer.assignment.interval.ms`."""
+
+    group_consumer_assignment_interval_ms_min: int = setting(
+        0, kafka="group.consumer.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.consumer.min.assignment.interval.ms`."""
+
+    group_consumer_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.consumer.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.consumer.max.assignment.interval.ms`."""
+
+    group_consumer_size_max: int = setting(INT_MAX, kafka="group.consumer.max.size", low=1, high=INT_MAX)
+    """Members in one consumer group. Kafka: `group.consumer.max.size`."""
+
+    group_consumer_migration_policy: MigrationPolicy = setting(  # noqa: RUF009  # makes a field
+        "bidirectional", kafka="group.consumer.migration.policy"
+    )
+    """Which way a group with members may change between the classic and the consumer protocol. Kafka:
+    `group.consumer.migration.policy`."""
+
+    group_consumer_regex_refresh_interval_ms: int = setting(
+        600_000, kafka="group.consumer.regex.refresh.interval.ms", low=10_000, high=INT_MAX
+    )
+    """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
+    Kafka: `group.consumer.regex.refresh.interval.ms`."""
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
     """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.classic.kinds import GroupState
+from drave.broker.coordinator.group import GroupLimits
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import REBALANCE_MS, SESSION_MS, VirtualGroups, subscription
 
@@ -114,7 +117,7 @@ def test_a_new_group_needs_a_protocol_and_its_type() -> None:
     groups = VirtualGroups()
     for offer in ({"protocols": {}}, {"protocol_type": ""}):
         assert groups.answers[groups.join(**offer)].error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_the_protocol_is_the_one_with_most_votes_among_those_that_all_support() -> None:
@@ -135,7 +138,7 @@ def test_a_group_takes_no_more_members_than_its_limit() -> None:
 def test_a_group_over_a_lowered_limit_shrinks_to_those_who_join_first() -> None:
     groups = VirtualGroups()
     members = groups.stable_group(3)
-    groups.limits = type(groups.limits)(size_max=2)
+    groups.surroundings = replace(groups.surroundings, limits=GroupLimits(size_max=2))
     groups.restart()
     assert groups.described().group_state == GroupState.PREPARING_REBALANCE
     tokens = [groups.join(member.member_id) for member in members]
@@ -494,7 +497,7 @@ def test_a_member_that_joined_but_never_was_in_a_stable_generation_is_unknown_af
     joined = groups.joined(groups.new_member())
     groups.restart()
     assert groups.heartbeat(joined.member_id, 1) == ErrorCode.UNKNOWN_MEMBER_ID
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_groups_with_other_protocols_than_consumers_survive_a_restart_too() -> None:

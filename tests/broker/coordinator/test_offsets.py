@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.classic.kinds import GroupState
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.model.errors import ErrorCode
@@ -171,7 +171,7 @@ def test_offsets_of_an_empty_group_go_a_week_after_its_last_member() -> None:
     groups.advance(1)
     groups.expire()
     assert groups.committed() == {}
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_offsets_of_a_group_without_members_go_a_week_after_their_commit() -> None:
@@ -184,7 +184,7 @@ def test_offsets_of_a_group_without_members_go_a_week_after_their_commit() -> No
     assert groups.committed() == {("t", 1): 6}
     groups.advance(DAY_MS)
     groups.expire()
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_a_stable_group_keeps_what_it_reads_and_loses_what_it_has_given_up() -> None:
@@ -236,12 +236,12 @@ def test_an_offset_that_waits_for_its_transaction_keeps_the_one_before_it_and_th
     groups.advance(WEEK_MS)
     groups.expire()
     assert groups.committed() == {("t", 0): 5}
-    assert groups.shard.describe("h") is not None
+    assert groups.shard.classic.describe("h") is not None
     list(groups.shard.undecided.decide(writer.producer_id, commit=False))
     groups.expire()
     assert groups.committed() == {}
-    assert groups.shard.describe("g") is None
-    assert groups.shard.describe("h") is None
+    assert groups.shard.classic.describe("g") is None
+    assert groups.shard.classic.describe("h") is None
 
 
 def test_an_offset_that_waits_goes_with_its_topic() -> None:
@@ -249,7 +249,7 @@ def test_an_offset_that_waits_goes_with_its_topic() -> None:
     for topic in ("t", "u"):
         groups.shard.undecided.add(Writer(7, 0), offset_key("g", topic, 0), b"")
     groups.shard.undecided.add(Writer(7, 0), b"no key of ours", b"")
-    outcome = groups.shard.topic_deleted("t", ID)
+    outcome = groups.shard.offsets.topic_deleted("t", ID)
     assert outcome.records == [(offset_key("g", "t", 0), None)]
 
 
@@ -258,7 +258,7 @@ def test_an_empty_group_without_offsets_is_forgotten() -> None:
     (leader,) = groups.stable_group()
     groups.leave(leader.member_id)
     groups.expire()
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
     assert list(groups.shard.live_records()) == []
 
 
@@ -276,7 +276,7 @@ def test_offsets_go_with_their_topic_but_not_with_an_older_one_of_its_name() -> 
     groups.commit({("t", 0): 5, ("t", 1): 6}, topic_id=ID)
     groups.commit({("t", 2): 7}, topic_id=OTHER_ID)
     groups.commit({("u", 0): 8}, topic_id=ID)
-    groups.carry_out(groups.shard.topic_deleted("t", ID))
+    groups.carry_out(groups.shard.offsets.topic_deleted("t", ID))
     assert groups.committed() == {("t", 2): 7, ("u", 0): 8}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drave.broker.coordinator.schemas.offsets_topic import (
     GroupKey,
     GroupMetadataValue,
+    GroupRecord,
     MemberMetadata,
     OffsetCommitValue,
     OffsetKey,
@@ -21,6 +22,7 @@ from drave.broker.coordinator.schemas.offsets_topic import (
     parse_group,
     parse_key,
     parse_offset,
+    record_key,
 )
 from drave.schema import SchemaError
 
@@ -62,7 +64,7 @@ def test_an_offset_is_kafkas_byte_for_byte() -> None:
 def test_a_group_is_kafkas_byte_for_byte() -> None:
     for record in (GROUP_RECORD, EMPTY_GROUP_RECORD):
         key, value = map(bytes.fromhex, record)
-        assert parse_key(key) == GroupKey("st")
+        assert parse_key(key) == GroupKey(GroupRecord.CLASSIC, "st")
         assert group_key("st") == key
         assert group_value(parse_group(value)) == value
     group = parse_group(bytes.fromhex(GROUP_RECORD[1]))
@@ -86,7 +88,7 @@ def test_the_key_of_an_offset_reads_as_it_was_written(group_id: str, topic: str,
 
 @given(texts)
 def test_the_key_of_a_group_reads_as_it_was_written(group_id: str) -> None:
-    assert parse_key(group_key(group_id)) == GroupKey(group_id)
+    assert parse_key(group_key(group_id)) == GroupKey(GroupRecord.CLASSIC, group_id)
 
 
 @given(int64s, int32s, texts, int64s, st.binary(min_size=16, max_size=16))
@@ -139,8 +141,14 @@ def test_garbage_is_nothing_worse_than_a_schema_error(garbage: bytes) -> None:
             parse(garbage)
 
 
-def test_a_type_that_is_not_of_classic_groups_is_nobodys_key() -> None:
-    assert parse_key(b"\0\3\0\1x") is None
+def test_a_type_that_no_kind_of_group_knows_is_nobodys_key() -> None:
+    assert parse_key(b"\0\x18\0\1x") is None
+
+
+@given(st.sampled_from(GroupRecord), texts, texts)
+def test_the_key_of_each_part_of_a_group_reads_as_it_was_written(record: GroupRecord, group_id: str, part: str) -> None:
+    part = part if record.has_part else ""
+    assert parse_key(record_key(record, group_id, part)) == GroupKey(record, group_id, part)
 
 
 def test_a_value_of_a_version_that_kafka_has_not_made_yet_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drave.broker.coordinator.kinds import GroupState
+from drave.broker.coordinator.classic.kinds import GroupState
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import VirtualGroups, subscription
 
@@ -48,10 +48,10 @@ def test_an_empty_group_is_deleted_with_its_offsets() -> None:
     groups.commit({("t", 0): 5}, leader.member_id, 1)
     groups.leave(leader.member_id)
     assert groups.delete() == ErrorCode.NONE
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
     assert groups.committed() == {}
     groups.restart()
-    assert groups.shard.describe("g") is None
+    assert groups.shard.classic.describe("g") is None
 
 
 def test_a_group_with_members_cannot_be_deleted() -> None:
@@ -100,7 +100,7 @@ def test_the_live_records_are_all_that_is_needed() -> None:
 def test_records_of_other_kinds_of_groups_are_kept_as_they_are() -> None:
     """A folder that Kafka wrote may hold groups of a kind that is not served here yet."""
     groups = VirtualGroups()
-    key, value = b"\0\3\0\1x", b"\0\0\0\0\0\1\0"
+    key, value = b"\0\x18\0\1x", b"\0\0\0\0\0\1\0"
     groups.log.append((key, value))
     groups.restart()
     assert list(groups.shard.live_records()) == [(key, value)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from drave.broker.coordinator.kinds import GroupLimits, Joiner
+from drave.broker.coordinator.classic.kinds import Joiner
+from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.shard import GroupShard
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
+from drave.model.settings import BrokerSettings
 from drave.schema import encoder
 from drave.wire.messages.consumer_protocol import ConsumerProtocolSubscription
 from drave.wire.messages.k08_offset_commit import (
@@ -28,6 +31,7 @@ from drave.wire.messages.k47_offset_delete import (
     OffsetDeleteResponse,
 )
 from tests.broker.coordinator.virtual_shard import VirtualShard
+from tests.broker.coordinator.virtual_topics import VirtualTopics
 
 SESSION_MS = 10_000
 REBALANCE_MS = 60_000
@@ -50,13 +54,19 @@ class VirtualGroups(VirtualShard[GroupShard]):
     """One shard of groups and its surroundings."""
 
     def __init__(self, **limits: int) -> None:
-        self.limits = GroupLimits(**limits)
+        self.topics = VirtualTopics()
+        self.configs: dict[str, str] = {}
+        """What groups are set to."""
+        self.surroundings = Surroundings(GroupLimits(**limits), self.topics, self.config)
         super().__init__()
         self.era = Era(0, 0)
         self.answered_in: dict[int, Era] = {}
 
+    def config(self, group_id: str) -> GroupConfig:
+        return GroupConfig(self.configs, BrokerSettings())
+
     def fresh(self) -> GroupShard:
-        return GroupShard(self.limits)
+        return GroupShard(self.surroundings)
 
     def carry_out(self, outcome: Outcome) -> None:
         super().carry_out(outcome)
@@ -94,7 +104,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
             protocols=[JoinGroupRequestProtocol(name=name, metadata=metadata) for name, metadata in offered.items()],
         )
         joiner = Joiner(client_id, "/127.0.0.1", version, f"{token:036d}")
-        self.carry_out(self.shard.join(request, joiner, token, self.now_ms))
+        self.carry_out(self.shard.classic.join(request, joiner, token, self.now_ms))
         return token
 
     def sync(
@@ -121,7 +131,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
                 for each, assignment in (assignments or {}).items()
             ],
         )
-        self.carry_out(self.shard.sync(request, token, self.now_ms))
+        self.carry_out(self.shard.classic.sync(request, token, self.now_ms))
         return token
 
     def heartbeat(
@@ -131,7 +141,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
         request = HeartbeatRequest(
             group_id=group, generation_id=generation, member_id=member_id, group_instance_id=instance_id
         )
-        self.carry_out(self.shard.heartbeat(request, token))
+        self.carry_out(self.shard.classic.heartbeat(request, token))
         return ErrorCode(self.answers[token].error_code)
 
     def leave(self, *members: str | tuple[str, str | None], group: str = "g", version: int = 5) -> LeaveGroupResponse:
@@ -142,7 +152,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
             member_id=identities[0][0] if version < 3 else "",
             members=[MemberIdentity(member_id=each, group_instance_id=instance) for each, instance in identities],
         )
-        self.carry_out(self.shard.leave(request, version, token, self.now_ms))
+        self.carry_out(self.shard.classic.leave(request, version, token, self.now_ms))
         response: LeaveGroupResponse = self.answers[token]
         return response
 
@@ -179,14 +189,14 @@ class VirtualGroups(VirtualShard[GroupShard]):
                 for (topic, index), offset in offsets.items()
             ],
         )
-        self.carry_out(self.shard.commit(request, version, token, self.now_ms))
+        self.carry_out(self.shard.offsets.commit(request, version, token, self.now_ms))
         return [
             ErrorCode(partition.error_code) for topic in self.answers[token].topics for partition in topic.partitions
         ]
 
     def committed(self, *, group: str = "g") -> dict[tuple[str, int], int]:
         """All that the group has committed."""
-        found = self.shard.fetch(OffsetFetchRequestGroup(group_id=group, topics=None), lambda *_: True)
+        found = self.shard.offsets.fetch(OffsetFetchRequestGroup(group_id=group, topics=None), lambda *_: True)
         return {
             (topic.name, partition.partition_index): partition.committed_offset
             for topic in found.topics
@@ -196,7 +206,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
     def fetch(self, topic: str, index: int, *, group: str = "g", topic_id: bytes | None = None) -> Any:
         """What is committed in one partition, where the topic has this id now."""
         asked = OffsetFetchRequestTopics(name=topic, partition_indexes=[index])
-        found = self.shard.fetch(
+        found = self.shard.offsets.fetch(
             OffsetFetchRequestGroup(group_id=group, topics=[asked]), lambda _, each: topic_id in (None, each)
         )
         return found.topics[0].partitions[0]
@@ -207,7 +217,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
         request = OffsetDeleteRequest(
             group_id=group, topics=[OffsetDeleteRequestTopic(name=topic, partitions=partitions)]
         )
-        self.carry_out(self.shard.delete_offsets(request, token))
+        self.carry_out(self.shard.offsets.delete(request, token))
         response: OffsetDeleteResponse = self.answers[token]
         return response
 
@@ -223,7 +233,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
         self.carry_out(self.shard.expire(self.now_ms))
 
     def described(self, group: str = "g") -> DescribedGroup:
-        found = self.shard.describe(group)
+        found = self.shard.classic.describe(group)
         assert found is not None
         return found
 

@@ -32,7 +32,7 @@ def offset_commit(broker: Broker, context: Context, request: OffsetCommitRequest
         return _commit_the_rest(broker, request, version, refused)
     return broker.groups.submit(
         request.group_id,
-        lambda shard, token, now_ms: shard.commit(request, version, token, now_ms),
+        lambda shard, token, now_ms: shard.offsets.commit(request, version, token, now_ms),
         partial(commit_refused, request),
         writes=True,
     )
@@ -46,7 +46,7 @@ def _commit_the_rest(
         return OffsetCommitResponse(topics=refused)
 
     def step(shard: GroupShard, token: Token, now_ms: int) -> Outcome:
-        outcome = shard.commit(request, version, token, now_ms)
+        outcome = shard.offsets.commit(request, version, token, now_ms)
         for reply in outcome.replies:
             add_refused(reply.response, refused)
         return outcome

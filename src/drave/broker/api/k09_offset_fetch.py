@@ -58,14 +58,14 @@ def _fetch(broker: Broker, group: OffsetFetchRequestGroup, version: int) -> Offs
         return OffsetFetchResponseGroup(group_id=group.group_id, topics=[], error_code=shard)
     is_current = partial(_is_current, broker)
     if version < _TOPIC_IDS_SINCE:
-        return shard.fetch(group, is_current)
+        return shard.offsets.fetch(group, is_current)
     if group.topics is None:
-        everything = shard.fetch(group, is_current)
+        everything = shard.offsets.fetch(group, is_current)
         everything.topics = [topic for topic in everything.topics if _add_id(broker, topic)]
         return everything
     unknown = [topic for topic in group.topics if not _add_name(broker, topic)]
     group.topics = [topic for topic in group.topics if topic.name]
-    found = shard.fetch(group, is_current)
+    found = shard.offsets.fetch(group, is_current)
     found.topics += [_unknown(topic) for topic in unknown]
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drave.broker.context import Context
-from drave.broker.coordinator.kinds import Joiner
+from drave.broker.coordinator.classic.kinds import Joiner
 from drave.broker.coordinator.refusals import join_refused
 from drave.broker.core import Broker
 from drave.model.errors import ErrorCode
@@ -24,7 +24,7 @@ def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> A
     )
     return broker.groups.submit(
         request.group_id,
-        lambda shard, token, now_ms: shard.join(request, joiner, token, now_ms),
+        lambda shard, token, now_ms: shard.classic.join(request, joiner, token, now_ms),
         lambda code: join_refused(code, context.api_version, request.member_id),
         writes=True,
     )

@@ -15,7 +15,7 @@ def heartbeat(broker: Broker, context: Context, request: HeartbeatRequest) -> An
     if not request.group_id:
         return HeartbeatResponse(error_code=ErrorCode.INVALID_GROUP_ID)
     return broker.groups.submit(
-        request.group_id, lambda shard, token, now_ms: shard.heartbeat(request, token), _refused
+        request.group_id, lambda shard, token, now_ms: shard.classic.heartbeat(request, token), _refused
     )
 
 

@@ -17,6 +17,6 @@ def leave_group(broker: Broker, context: Context, request: LeaveGroupRequest) ->
     version = context.api_version
     return broker.groups.submit(
         request.group_id,
-        lambda shard, token, now_ms: shard.leave(request, version, token, now_ms),
+        lambda shard, token, now_ms: shard.classic.leave(request, version, token, now_ms),
         lambda code: LeaveGroupResponse(error_code=code),
     )

@@ -20,5 +20,5 @@ def sync_group(broker: Broker, context: Context, request: SyncGroupRequest) -> A
     if context.api_version >= _PROTOCOL_NAMED_SINCE and None in (request.protocol_type, request.protocol_name):
         return sync_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)  # KIP-559
     return broker.groups.submit(
-        request.group_id, lambda shard, token, now_ms: shard.sync(request, token, now_ms), sync_refused
+        request.group_id, lambda shard, token, now_ms: shard.classic.sync(request, token, now_ms), sync_refused
     )

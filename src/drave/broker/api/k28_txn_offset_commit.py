@@ -94,7 +94,7 @@ async def _admit(broker: Broker, request: TxnOffsetCommitRequest, version: int) 
 async def _commit(broker: Broker, commit: OffsetCommitRequest, writer: Writer) -> OffsetCommitResponse:
     answer = broker.groups.submit(
         commit.group_id,
-        lambda shard, token, now_ms: shard.commit(commit, _GROUP_NOT_FOUND_UNKNOWN, token, now_ms, writer),
+        lambda shard, token, now_ms: shard.offsets.commit(commit, _GROUP_NOT_FOUND_UNKNOWN, token, now_ms, writer),
         lambda code: commit_refused(commit, code),
     )
     response: OffsetCommitResponse = await answered(answer) if isinstance(answer, Pending) else answer

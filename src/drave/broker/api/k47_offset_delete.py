@@ -26,7 +26,7 @@ def offset_delete(broker: Broker, context: Context, request: OffsetDeleteRequest
     request.topics = [topic for topic in request.topics if topic.partitions]
 
     def step(shard: GroupShard, token: Token, now_ms: int) -> Outcome:
-        outcome = shard.delete_offsets(request, token)
+        outcome = shard.offsets.delete(request, token)
         for reply in outcome.replies:
             _add(reply.response, refused)
         return outcome

@@ -1,13 +1,15 @@
 """Coordinators: state that changes with traffic, kept as records in internal topics.
 
 outcome.py        what a step returns: records, replies, timers, duties       ┐
-kinds.py          what the parts below pass to one another                    │
-members.py        who is in a group                                           │ pure: given requests, times
-classic.py        the rounds of one classic group                             │ and records, they return
-offsets.py        what one group has committed                                │ what to do
+group.py          what a shard asks of a group, whatever kind it is           │ pure: given requests, times
+classic/          groups whose members share out the work in rounds           │ and records, they return
+modern.py         what the groups of the new protocols have in common         │ what to do
+offsets.py        what one group has committed                                │
+committing.py     what is asked about offsets                                 │
+table.py          the groups and offsets of one shard                         │
+kinds.py          which kind of group each record is about                    │
 shard.py          all groups of one partition of `__consumer_offsets`         │
 refusals.py       answers that say only: not done, and why                    │
-subscription.py   the one thing that is read in a consumer's metadata         │
 transaction.py    one transaction, and what can become of it                  │
 transaction_shard.py   all of one partition of `__transaction_state`          │
 loading.py        which records of a log count                                │

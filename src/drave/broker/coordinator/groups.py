@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from drave.broker.coordinator.kinds import GroupLimits
+from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.runtime import Coordinator
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.broker.coordinator.shard import GroupShard
 from drave.catalog import CONSUMER_OFFSETS, Change
+from drave.model.group_configs import GROUP_CONFIGS, GroupConfig
 from drave.model.settings import BrokerSettings
 from drave.records import Marker
 
@@ -34,15 +35,20 @@ class Groups(Coordinator[GroupShard]):
 
     def __init__(self, broker: Broker) -> None:
         settings = broker.settings
-        self._limits = group_limits(settings)
+        self._configs = GroupConfigs(broker)
+        self._surroundings = Surroundings(group_limits(settings), broker.catalog, self._configs.of)
         super().__init__(
             broker,
             partitions=settings.offsets_topic_partitions,
             check_interval_ms=settings.offsets_retention_check_interval_ms,
         )
 
+    def config(self, group_id: str) -> GroupConfig:
+        """What a group is set to, or would be if it were there."""
+        return self._configs.of(group_id)
+
     def _machine(self) -> GroupShard:
-        return GroupShard(self._limits)
+        return GroupShard(self._surroundings)
 
     def _topic_configs(self) -> Mapping[str, str]:
         return offsets_topic_configs(self._broker.settings)
@@ -67,7 +73,31 @@ class Groups(Coordinator[GroupShard]):
         if change.kind == "deleted" and change.topic.name != CONSUMER_OFFSETS:
             for partition in self._partitions.values():
                 if partition.unavailable is None:
-                    partition.event(partition.machine.topic_deleted(change.topic.name, change.topic.topic_id))
+                    partition.event(partition.machine.offsets.topic_deleted(change.topic.name, change.topic.topic_id))
+
+
+class GroupConfigs:
+    """The configs of all groups, parsed; they follow the catalog."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._others = GroupConfig({}, broker.settings)
+        self._own: dict[str, GroupConfig] = {}
+        for group_id in broker.catalog.group_configs():
+            self._follow(group_id)
+        broker.catalog.on_group_configs(self._follow)
+
+    def of(self, group_id: str) -> GroupConfig:
+        """What this group is set to."""
+        return self._own.get(group_id, self._others)
+
+    def _follow(self, group_id: str) -> None:
+        overrides = self._broker.catalog.group_configs().get(group_id)
+        if overrides is None:
+            self._own.pop(group_id, None)
+            return
+        known = {name: text for name, text in overrides.items() if name in GROUP_CONFIGS}
+        self._own[group_id] = GroupConfig(known, self._broker.settings)
 
 
 def group_limits(settings: BrokerSettings) -> GroupLimits:
@@ -77,6 +107,8 @@ def group_limits(settings: BrokerSettings) -> GroupLimits:
         session_timeout_ms_max=settings.group_session_timeout_ms_max,
         size_max=settings.group_size_max,
         initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
+        consumer_size_max=settings.group_consumer_size_max,
+        migration_policy=settings.group_consumer_migration_policy,
         offset_metadata_max=settings.offset_metadata_bytes_max,
         offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
     )

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from drave.broker.coordinator.group import PartitionCheck
 from drave.broker.coordinator.outcome import KeyValue
 from drave.broker.coordinator.schemas.offsets_topic import OffsetCommitValue, offset_key, offset_value
 from drave.model.errors import ErrorCode
-from drave.model.ids import ZERO_TOPIC_ID
+from drave.model.ids import ZERO_TOPIC_ID, TopicId
 from drave.wire.messages.k08_offset_commit import (
     OffsetCommitRequest,
     OffsetCommitResponse,
@@ -141,9 +142,13 @@ def _fetched(index: int, committed: OffsetCommitValue | None) -> OffsetFetchResp
 
 
 def commit_offsets(
-    request: OffsetCommitRequest, now_ms: int, metadata_max: int, records: list[KeyValue]
+    request: OffsetCommitRequest,
+    now_ms: int,
+    metadata_max: int,
+    records: list[KeyValue],
+    check: PartitionCheck | None = None,
 ) -> OffsetCommitResponse:
-    """The records of a commit that its group accepts, and the answer to it."""
+    """The records of a commit that its group accepts, perhaps not in all partitions, and the answer to it."""
     group_id = request.group_id
     expires_ms = -1 if request.retention_time_ms < 0 else now_ms + request.retention_time_ms
     topics = []
@@ -152,9 +157,11 @@ def commit_offsets(
         for partition in topic.partitions:
             note = partition.committed_metadata or NO_NOTE
             code = ErrorCode.NONE
+            if check is not None:
+                code = check(TopicId(topic.topic_id), partition.partition_index)
             if len(note) > metadata_max:
                 code = ErrorCode.OFFSET_METADATA_TOO_LARGE
-            else:
+            if code is ErrorCode.NONE:
                 committed = OffsetCommitValue(
                     offset=partition.committed_offset,
                     leader_epoch=partition.committed_leader_epoch,

@@ -17,6 +17,7 @@ from drave.wire.messages.k13_leave_group import LeaveGroupResponse
 from drave.wire.messages.k14_sync_group import SyncGroupResponse
 from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
 from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
+from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 
 _NULL_PROTOCOL_SINCE: Final = 7
 """JoinGroup versions that say with null that there is no protocol."""
@@ -48,6 +49,10 @@ def commit_refused(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommi
     )
 
 
+def heartbeat_refused(code: ErrorCode, why: str | None = None) -> ConsumerGroupHeartbeatResponse:
+    return ConsumerGroupHeartbeatResponse(error_code=code, error_message=why, member_epoch=0, heartbeat_interval_ms=0)
+
+
 def refused(response: Any, code: ErrorCode) -> Any:
     """The answer to put in the place of `response` when the log has refused the records that it speaks of."""
     reword = _REWORD.get(type(response))
@@ -73,6 +78,7 @@ _REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
     LeaveGroupResponse: lambda _, code: LeaveGroupResponse(error_code=code),
     SyncGroupResponse: lambda _, code: sync_refused(code),
     DeleteGroupsResponse: _reword_deletion,
+    ConsumerGroupHeartbeatResponse: lambda _, code: heartbeat_refused(code),
     OffsetDeleteResponse: lambda _, code: OffsetDeleteResponse(error_code=code, topics=[]),
 }
-"""A heartbeat writes nothing, so it is never refused."""
+"""A heartbeat of a classic group writes nothing, so it is never refused."""

@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from drave.broker.coordinator.outcome import TimerName, Token
+from drave.broker.coordinator.group import session_timer
+from drave.broker.coordinator.outcome import Token
 from drave.broker.coordinator.schemas.offsets_topic import MemberMetadata
 from drave.model.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from drave.broker.coordinator.kinds import Join
+    from drave.broker.coordinator.classic.kinds import Join
 
 Protocols = tuple[tuple[str, bytes], ...]
 """Names of assignors, the preferred first, each with the member's metadata for it."""
-
-SESSION: Final = "session"
-
-
-def session_timer(group_id: str, member_id: str) -> TimerName:
-    """The deadline by which a member, or a pending one, must be heard from again."""
-    return SESSION, group_id, member_id
 
 
 class Member:

@@ -19,14 +19,24 @@ makes it durable, and by nothing else. Sources: KIP-62, 345 (static members), 39
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import ClassVar, Final
 
-from drave.broker.coordinator.kinds import GroupLimits, GroupState, Join
-from drave.broker.coordinator.members import Member, Protocols, Roster, session_timer
-from drave.broker.coordinator.outcome import Outcome, TimerName, Token
+from drave.broker.coordinator.classic.kinds import GroupState, Join
+from drave.broker.coordinator.classic.members import Member, Protocols, Roster
+from drave.broker.coordinator.classic.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
+from drave.broker.coordinator.group import SESSION, Commit, Expiry, Group, GroupType, Surroundings, session_timer
+from drave.broker.coordinator.modern import REBALANCE
+from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import sync_refused
-from drave.broker.coordinator.schemas.offsets_topic import GroupMetadataValue, group_key, group_value
-from drave.broker.coordinator.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
+from drave.broker.coordinator.schemas.offsets_topic import (
+    GroupKey,
+    GroupMetadataValue,
+    GroupRecord,
+    group_key,
+    group_value,
+    parse_group,
+)
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k11_join_group import JoinGroupResponse, JoinGroupResponseMember
 from drave.wire.messages.k13_leave_group import MemberIdentity, MemberResponse
@@ -44,7 +54,7 @@ _SKIP_ASSIGNMENT_SINCE: Final = 9
 """JoinGroup versions whose leader can be told that the assignment stands (KIP-814)."""
 
 
-class ClassicGroup:
+class ClassicGroup(Group):
     """One group. Methods that take a request answer it, now or later, through the outcome that they are given."""
 
     __slots__ = (
@@ -55,7 +65,6 @@ class ClassicGroup:
         "_sync_timer",
         "_unsynced",
         "generation",
-        "group_id",
         "leader",
         "members",
         "protocol",
@@ -66,8 +75,11 @@ class ClassicGroup:
         "topics",
     )
 
-    def __init__(self, group_id: str, limits: GroupLimits) -> None:
-        self.group_id = group_id
+    type: ClassVar[GroupType] = GroupType.CLASSIC
+    records: ClassVar[frozenset[GroupRecord]] = frozenset({GroupRecord.CLASSIC})
+
+    def __init__(self, group_id: str, surroundings: Surroundings) -> None:
+        super().__init__(group_id, surroundings)
         self.state = GroupState.EMPTY
         self.since_ms: int | None = None
         """When the state was entered; unknown for a group that only ever committed offsets."""
@@ -80,7 +92,7 @@ class ClassicGroup:
         """What the members of this generation subscribe to; None where that is not known."""
         self.record: bytes | None = None
         """The value of the group's last record: all that the log knows of it."""
-        self._limits = limits
+        self._limits = surroundings.limits
         self._unsynced: set[str] = set()
         self._delay_left_ms: int | None = None
         """In the first round of an empty group: how much of the initial delay may still be added."""
@@ -95,10 +107,41 @@ class ClassicGroup:
         return self.protocol_type == CONSUMER_PROTOCOL_TYPE
 
     @property
+    def state_name(self) -> str:
+        return self.state
+
+    @property
+    def listed_protocol(self) -> str:
+        return self.protocol_type or ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.state is GroupState.EMPTY
+
+    @property
+    def expires(self) -> bool:
+        return self.is_empty and not self.members.pending
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether nobody was ever in it, and nobody is about to join."""
+        return self.generation == 0 and self.is_empty and self.protocol_type is None and not self.members.pending
+
+    @property
     def is_forgettable(self) -> bool:
         """Whether nothing would be lost with it: it never had a generation, and nobody is about to join."""
         is_new = self.generation == 0 and self.record is None
-        return is_new and self.state is GroupState.EMPTY and not self.members.pending
+        return is_new and self.is_empty and not self.members.pending
+
+    @property
+    def offsets_expire(self) -> Expiry | None:
+        if self.state is GroupState.EMPTY:
+            return Expiry(None if self.protocol_type is None else self.since_ms)
+        return Expiry() if self.state is GroupState.STABLE and self.topics is not None else None
+
+    def may_delete_offsets(self) -> ErrorCode:
+        """While it has members, it must be known what they read."""
+        return ErrorCode.NONE if self.is_empty or self.is_consumer_group else ErrorCode.NON_EMPTY_GROUP
 
     def is_subscribed_to(self, topic: str) -> bool:
         """Whether a member reads the topic. A consumer group whose subscriptions cannot be read may read any."""
@@ -362,7 +405,7 @@ class ClassicGroup:
             out.reply(token, sync_refused(member))
         elif request.generation_id != self.generation:
             out.reply(token, sync_refused(ErrorCode.ILLEGAL_GENERATION))
-        elif _differs(request.protocol_type, self.protocol_type) or _differs(request.protocol_name, self.protocol):
+        elif differs(request.protocol_type, self.protocol_type) or differs(request.protocol_name, self.protocol):
             out.reply(token, sync_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
         elif self.state is GroupState.COMPLETING_REBALANCE:
             self._has_synced(member, out)
@@ -425,14 +468,13 @@ class ClassicGroup:
             return ErrorCode.REBALANCE_IN_PROGRESS
         return ErrorCode.NONE
 
-    def may_commit(
-        self, member_id: str, instance_id: str | None, generation: int, out: Outcome, *, in_transaction: bool = False
-    ) -> ErrorCode:
+    def may_commit(self, commit: Commit, out: Outcome) -> ErrorCode:
         """Whether a commit is of this generation. Without members anybody may commit who names no generation: an
         administrator, or a consumer that assigns partitions to itself.
 
         A producer that names nobody may commit in its transaction: those of before KIP-447 cannot say for whom.
         """
+        member_id, instance_id, generation, _, in_transaction = commit
         names_nobody = generation < 0 and not member_id and instance_id is None
         if self.state is GroupState.EMPTY and generation < 0:
             return ErrorCode.NONE
@@ -510,6 +552,12 @@ class ClassicGroup:
             out.reply(member.sync_token, sync_refused(code))
             member.sync_token = None
 
+    def refuse_all(self, code: ErrorCode, out: Outcome) -> None:
+        """Answer everybody who waits: this group has come to its end."""
+        for member in self.members:
+            self._refuse_join(member, code, out)
+            self._refuse_sync(member, code, out)
+
     # -- the log
 
     def _enter(self, state: GroupState, now_ms: int) -> None:
@@ -533,7 +581,13 @@ class ClassicGroup:
         )
         return group_key(self.group_id), group_value(value)
 
-    def replay(self, value: GroupMetadataValue, record: bytes) -> None:
+    def replay(self, key: GroupKey, value: bytes | None) -> None:
+        if value is None:
+            self.record, self.state = None, GroupState.DEAD
+        else:
+            self._become(parse_group(value), value)
+
+    def _become(self, value: GroupMetadataValue, record: bytes) -> None:
         """Become what the record says. A live member keeps what the record does not hold: its other protocols."""
         known = {member.member_id: member for member in self.members}
         self.record = record
@@ -553,6 +607,28 @@ class ClassicGroup:
             self.members.add(member)
         self.topics = self._subscribed_topics()
 
+    @property
+    def is_gone(self) -> bool:
+        return self.state is GroupState.DEAD
+
+    def live_records(self) -> Iterator[tuple[bytes, bytes]]:
+        if self.record is not None:
+            yield group_key(self.group_id), self.record
+
+    def tombstones(self) -> Iterator[KeyValue]:
+        yield group_key(self.group_id), None
+
+    def timer_fired(self, kind: str, member_id: str, now_ms: int, out: Outcome) -> None:
+        match kind:
+            case _ if kind == SESSION:
+                self.session_time_is_up(member_id, now_ms, out)
+            case _ if kind == JOIN:
+                self.join_time_is_up(now_ms, out)
+            case _ if kind == SYNC:
+                self.sync_time_is_up(now_ms, out)
+            case _ if kind == REBALANCE and self.state is GroupState.STABLE:
+                self._open_round(now_ms, out)  # it was a consumer group, whose last change nobody has been told of
+
     def loaded(self, now_ms: int, out: Outcome) -> None:
         """The log has been read: each member has a whole session to show up."""
         for member in self.members:
@@ -566,6 +642,6 @@ class ClassicGroup:
         return subscribed_topics(member.metadata(self.protocol) for member in self.members)
 
 
-def _differs(said: str | None, known: str | None) -> bool:
+def differs(said: str | None, known: str | None) -> bool:
     """Whether what a request says contradicts the group (KIP-559); neither has to say anything."""
     return said is not None and known is not None and said != known
