@@ -134,7 +134,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "the last stable offset is one too far": Fault(
         "drave.log.partition",
         "else max(unstable, self.start)\n        waiting",
-        "else max(unstable + 1, self.start)",
+        "else max(unstable + 1, self.start)\n        waiting",
     ),
     "a transaction is stable before its marker is durable": Fault(
         "drave.log.producers",
