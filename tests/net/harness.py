@@ -77,6 +77,9 @@ class FakeBroker:
         self._soon: deque[Callable[[], None]] = deque()
         self.timers: list[Timer] = []
 
+    def connection_lost(self, connection: object) -> None:
+        """Nothing was kept for it."""
+
     def call_soon(self, callback: Callable[[], None]) -> None:
         self._soon.append(callback)
 

@@ -58,6 +58,8 @@ from drave.broker.api import (
     k69_consumer_group_describe,
     k74_list_config_resources,
     k75_describe_topic_partitions,
+    k78_share_fetch,
+    k79_share_acknowledge,
 )
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
@@ -130,6 +132,8 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.CONSUMER_GROUP_DESCRIBE: Handler(k69_consumer_group_describe.consumer_group_describe, alone=True),
     ApiKey.LIST_CONFIG_RESOURCES: Handler(k74_list_config_resources.list_config_resources, alone=True),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
+    ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
+    ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
 }
 
 LARGE: Final = tuple(key for key, handler in HANDLERS.items() if handler.large)

@@ -146,6 +146,7 @@ class Session(asyncio.BufferedProtocol):
         for slot in slots:
             if slot.pending is not None:
                 slot.pending.cancel()
+        self._broker.connection_lost(self)
 
     def eof_received(self) -> bool:
         return False
