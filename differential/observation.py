@@ -143,6 +143,8 @@ class Eye:
             return "PORT"
         if name in _BYTES_OF_A_DISK and value > 0:
             return "some"
+        if name == "throttle_time_ms":
+            return "some"
         if name == "session_id" and value > 0:
             return _Unnamed("session", value)
         if name == "producer_id":
