@@ -60,6 +60,8 @@ from drave.broker.api import (
     k75_describe_topic_partitions,
     k78_share_fetch,
     k79_share_acknowledge,
+    k88_streams_group_heartbeat,
+    k89_streams_group_describe,
 )
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
@@ -134,6 +136,8 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
     ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
     ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: Handler(k88_streams_group_heartbeat.streams_group_heartbeat),
+    ApiKey.STREAMS_GROUP_DESCRIBE: Handler(k89_streams_group_describe.streams_group_describe, alone=True),
 }
 
 LARGE: Final = tuple(key for key, handler in HANDLERS.items() if handler.large)

@@ -47,14 +47,17 @@ def is_served(key: int, version: int) -> bool:
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])
-def test_transactions_are_at_version_2(still: StillBroker, version: int) -> None:
+def test_transactions_are_at_version_2_and_streams_groups_at_1(still: StillBroker, version: int) -> None:
     """KIP-890, KIP-584. Before v4 a feature whose levels begin with 0 is not told as supported (KAFKA-17011)."""
     response = still.ask(from_client(), version)
-    (level,) = response.finalized_features
-    assert (level.name, level.min_version_level, level.max_version_level) == ("transaction.version", 2, 2)
-    supported = [(each.name, each.min_version, each.max_version) for each in response.supported_features]
-    assert supported == ([("transaction.version", 0, 2)] if version >= 4 else [])
-    assert response.finalized_features_epoch == 1, "Java ignores -1, and what is not above what it knows"
+    levels = {"transaction.version": 2, "streams.version": 1}
+    finalized = response.finalized_features
+    assert {each.name: (each.min_version_level, each.max_version_level) for each in finalized} == {
+        name: (level, level) for name, level in levels.items()
+    }
+    supported = {each.name: (each.min_version, each.max_version) for each in response.supported_features}
+    assert supported == ({name: (0, level) for name, level in levels.items()} if version >= 4 else {})
+    assert response.finalized_features_epoch == 2, "Java ignores -1, and what is not above what it knows"
 
 
 def test_a_version_from_the_future_is_answered_in_version_0_with_the_table() -> None:

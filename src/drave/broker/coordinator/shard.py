@@ -25,6 +25,7 @@ from drave.broker.coordinator.offsets import GroupOffsets
 from drave.broker.coordinator.outcome import Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import refused
 from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupKey, OffsetKey, parse_key, parse_offset
+from drave.broker.coordinator.streams.requests import StreamsRequests
 from drave.broker.coordinator.table import GroupTable
 from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.model.errors import ErrorCode
@@ -42,6 +43,7 @@ class GroupShard:
         self.offsets: Final = OffsetRequests(self._table)
         self.classic: Final = ClassicRequests(self._table)
         self.consumers: Final = ConsumerRequests(self._table)
+        self.streams: Final = StreamsRequests(self._table)
         self._foreign: dict[bytes, bytes] = {}
         """Records that cannot be read, or are of kinds that are not known here: kept as they came, for a version that
         knows them."""
