@@ -80,12 +80,23 @@ class GroupLimits:
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLimits:
+    """What the settings say about share groups."""
+
+    session_timeout_ms: int = 45_000
+    heartbeat_interval_ms: int = 5_000
+    assignment_interval_ms: int = 1_000
+    size_max: int = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What groups see of the broker."""
 
     limits: GroupLimits
     topics: TopicsImage
+    share: ShareLimits = ShareLimits()
 
 
 class Commit(NamedTuple):
