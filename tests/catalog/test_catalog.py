@@ -229,6 +229,32 @@ async def test_listeners_of_broker_configs_hear_when_they_can_be_seen(catalog):
     assert heard == [({"max.connections": "5"}, {}), ({"max.connections": "5"}, {"max.connections": "6"})]
 
 
+ANN = (("user", "ann"),)
+APP_OF_ALL = (("client-id", "app"), ("user", None))
+
+
+async def test_quotas_are_given_and_taken_one_by_one_and_outlive_a_restart(place):
+    catalog = place.catalog
+    await catalog.alter_client_quotas({ANN: {"a": 1.0, "b": 0.25}, APP_OF_ALL: {"a": 2.0}})
+    await catalog.alter_client_quotas({ANN: {"a": None, "c": 3.0}})
+    assert catalog.client_quotas() == {ANN: {"b": 0.25, "c": 3.0}, APP_OF_ALL: {"a": 2.0}}
+    assert place.reopen().client_quotas() == catalog.client_quotas()
+
+
+async def test_who_has_lost_the_last_quota_is_forgotten(place):
+    await place.catalog.alter_client_quotas({ANN: {"a": 1.0}})
+    await place.catalog.alter_client_quotas({ANN: {"a": None}})
+    assert (place.catalog.client_quotas(), place.reopen().client_quotas()) == ({}, {})
+
+
+async def test_listeners_of_quotas_hear_of_every_change_when_it_can_be_seen(catalog):
+    heard = []
+    catalog.on_client_quotas(lambda: heard.append(dict(catalog.client_quotas())))
+    await catalog.alter_client_quotas({ANN: {"a": 1.0}})
+    await catalog.alter_client_quotas({ANN: {"a": 1.0}, APP_OF_ALL: {"b": None}})
+    assert heard == [{ANN: {"a": 1.0}}]
+
+
 async def test_other_defaults_change_the_topics_that_do_not_say_otherwise(catalog, entropy):
     await catalog.create_topic("plain", entropy.topic_id(), 1, {})
     await catalog.create_topic("own", entropy.topic_id(), 1, {"retention.ms": "5"})

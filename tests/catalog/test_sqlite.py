@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import sqlite3
 import subprocess
@@ -10,8 +11,8 @@ import sys
 
 import pytest
 
-from drave.catalog import CatalogUnusable
-from drave.catalog.sqlite import SqliteCatalog
+from drave.catalog import CatalogUnusable, statements
+from drave.catalog.sqlite import APPLICATION_ID, SqliteCatalog
 
 HOLDER = """
 import sqlite3, sys
@@ -113,9 +114,27 @@ def test_a_catalog_of_a_newer_version_is_refused(path, entropy):
         SqliteCatalog(path, entropy)
 
 
+@pytest.mark.parametrize("version", range(1, statements.SCHEMA_VERSION))
+async def test_a_catalog_of_an_older_version_is_taken_over(path, entropy, version):
+    _tamper(
+        path,
+        *itertools.chain.from_iterable(statements.SCHEMAS[:version]),
+        "INSERT INTO cluster VALUES ('cluster_id', 'older')",
+        "INSERT INTO topics VALUES ('AAAAAAAAAAAAAAAAAAAAAQ', 'rides', 3, '{}', 1)",
+        f"PRAGMA application_id = {APPLICATION_ID}",
+        f"PRAGMA user_version = {version}",
+    )
+    for _ in range(2):
+        catalog = SqliteCatalog(path, entropy)
+        assert (catalog.cluster_id, list(catalog.topics())) == ("older", ["rides"])
+        await catalog.alter_client_quotas({(("user", "ann"),): {"producer_byte_rate": 1.0}})
+        catalog.close()
+
+
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
+        ("INSERT INTO client_quotas VALUES ('{\"colour\":\"red\"}', '{}')", "colour"),
         ("DELETE FROM cluster", "cluster_id"),
         ("INSERT INTO topics VALUES ('AAAAAAAAAAAAAAAAAAAAAQ', 'rides', 1, 'nonsense', 1)", "cannot read"),
         ("INSERT INTO topics VALUES ('AAAAAAAAAAAAAAAAAAAAAQ', 'rides', 1, '{\"a\":\"b\"}', 1)", "topic 'rides'"),
@@ -174,3 +193,16 @@ async def test_a_closed_catalog_says_so_and_may_be_closed_again(path, entropy):
     catalog.close()
     with pytest.raises(CatalogUnusable, match="closed"):
         await catalog.next_producer_ids()
+
+
+async def test_a_catalog_of_an_older_schema_is_made_into_one_of_today(path, entropy):
+    catalog = SqliteCatalog(path, entropy)
+    await catalog.create_topic("rides", entropy.topic_id(), 1, {})
+    catalog._connection.execute("DROP TABLE group_configs")
+    catalog._connection.execute("PRAGMA user_version = 2")
+    catalog.close()
+    for configs in ({}, {"readers": {"consumer.session.timeout.ms": "50000"}}):
+        catalog = SqliteCatalog(path, entropy)
+        assert (set(catalog.topics()), catalog.group_configs()) == ({"rides"}, configs)
+        await catalog.alter_group_configs("readers", lambda _: {"consumer.session.timeout.ms": "50000"})
+        catalog.close()

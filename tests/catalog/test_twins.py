@@ -36,6 +36,8 @@ CONFIGS = st.dictionaries(
     max_size=2,
 )
 TOPICS = st.integers(0, 5)
+ENTITIES = st.sampled_from([(("user", None),), (("client-id", "é"), ("user", "ann")), (("ip", "::1"),)])
+CHANGES = st.dictionaries(st.sampled_from(["a", "b"]), st.none() | st.floats(min_value=0.001), max_size=2)
 
 
 class Twins(RuleBasedStateMachine):
@@ -89,6 +91,10 @@ class Twins(RuleBasedStateMachine):
     def configure_broker(self, broker, configs):
         self.both(lambda catalog: catalog.alter_broker_configs(broker, lambda _: configs))
 
+    @rule(changes=st.dictionaries(ENTITIES, CHANGES, max_size=2))
+    def limit(self, changes):
+        self.both(lambda catalog: catalog.alter_client_quotas(changes))
+
     @rule(count=st.integers(1, 1000))
     def take_producer_ids(self, count):
         self.both(lambda catalog: catalog.next_producer_ids(count))
@@ -110,6 +116,7 @@ class Twins(RuleBasedStateMachine):
         assert self.sqlite.tombstones() == self.memory.tombstones()
         assert self.sqlite.broker_configs() == self.memory.broker_configs()
         assert self.sqlite.broker_configs(1) == self.memory.broker_configs(1)
+        assert self.sqlite.client_quotas() == self.memory.client_quotas()
         assert self.heard["sqlite"] == self.heard["memory"]
         for topic in self.memory.topics().values():
             assert self.sqlite.topic_by_id(topic.topic_id) == topic

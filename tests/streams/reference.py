@@ -261,7 +261,8 @@ CASES = {
 def run(name: str, seed: int, *, exactly_once: bool) -> None:
     """One case with one seed. Raises AssertionError with what differs."""
     case, chance = CASES[name], random.Random(f"{name} {seed} {exactly_once}")
-    app = App("reference", guarantee="exactly_once" if exactly_once else "at_least_once")
+    guarantee = "exactly_once" if exactly_once else "at_least_once"
+    app = App("reference", guarantee=guarantee, standby=chance.choice((0, 0, 1, 2)))
     case.build(app)
     faults = Faults(chance, exactly_once)
     driver = app.test(seed=seed, partitions=chance.randint(1, 4), processes=chance.randint(1, 3))

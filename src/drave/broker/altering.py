@@ -25,6 +25,7 @@ from drave.catalog import NoSuchTopic, check_topic_name
 from drave.model.config import ConfigType, InvalidConfig, parse
 from drave.model.dynamic_settings import list_default, with_dynamic
 from drave.model.errors import ErrorCode, ProtocolError, Refused
+from drave.model.group_configs import check_group_configs
 from drave.model.log_config import LogConfig, check_topic_configs
 from drave.model.topic_configs import TOPIC_CONFIGS
 
@@ -214,9 +215,20 @@ async def _client_metrics(broker: Broker, alteration: Alteration, validate_only:
 
 async def _group(broker: Broker, alteration: Alteration, validate_only: bool) -> None:
     check_named(alteration.name, "group")
-    for step in alteration.steps:
-        if step.operation != Operation.DELETE:
-            raise InvalidConfig(step.name, step.value, "the groups of this broker have no configs")
+
+    def alter(configs: Configs) -> Configs:
+        after = altered(configs, alteration, _no_list)
+        check_group_configs(after, broker.settings)
+        return after
+
+    if validate_only:
+        alter(broker.catalog.group_configs().get(alteration.name, {}))
+    else:
+        await broker.catalog.alter_group_configs(alteration.name, alter)
+
+
+def _no_list(name: str) -> None:
+    """Nothing that a group can be set to is a list."""
 
 
 ALTERED: Final[Mapping[int, Callable[[Broker, Alteration, bool], Awaitable[None]]]] = {

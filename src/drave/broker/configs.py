@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from drave.model.config import ConfigKey, ConfigSource, ConfigSynonym
 from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode, Refused
+from drave.model.group_configs import GroupConfigKey, broker_text
 from drave.model.topic_configs import TOPIC_CONFIGS
 
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ def config_synonyms(key: ConfigKey, overrides: Mapping[str, str], layers: Settin
     if key.name in overrides:
         text = key.normal(overrides[key.name])
         found.insert(0, ConfigSynonym(key.name, text, ConfigSource.DYNAMIC_TOPIC_CONFIG))
+    return found
+
+
+def group_synonyms(key: GroupConfigKey, overrides: Mapping[str, str], layers: SettingLayers) -> list[ConfigSynonym]:
+    """The places that give a group's config its value, the one that does first; none where only its default does."""
+    found = []
+    if key.name in overrides:
+        found.append(ConfigSynonym(key.name, key.normal(overrides[key.name]), ConfigSource.GROUP_CONFIG))
+    if key.broker_name is not None:
+        said = broker_text(key, layers.settings)
+        if said != key.default:
+            found.append(ConfigSynonym(key.broker_name, said, ConfigSource.STATIC_BROKER_CONFIG))
+        found.append(ConfigSynonym(key.broker_name, key.default, ConfigSource.DEFAULT_CONFIG))
     return found
 
 

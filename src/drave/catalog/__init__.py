@@ -1,4 +1,4 @@
-"""What changes slowly: topics and their configs, broker configs, the cluster's id, blocks of producer ids.
+"""What changes slowly: topics and their configs, broker configs, quotas, the cluster's id, producer ids.
 
     Catalog ◀── SqliteCatalog   one file, one machine          (drave.catalog.sqlite)
             ◀── MemoryCatalog   the twin for simulations       (drave.catalog.memory)

@@ -33,6 +33,7 @@ from drave.catalog.topic import (
 )
 from drave.model.ids import ZERO_TOPIC_ID, TopicId, topic_id_text
 from drave.model.log_config import LogConfig
+from drave.model.quotas import Entity, Quotas
 
 logger = logging.getLogger("drave.catalog")
 
@@ -48,7 +49,7 @@ PARTITIONS_MAX: Final = 2**31 - 1
 
 
 class Catalog(Protocol):
-    """What changes slowly: topics, their configs, broker configs, and the ids that are given out once."""
+    """What changes slowly: topics, their configs, broker configs, quotas, and the ids that are given out once."""
 
     @property
     def cluster_id(self) -> str:
@@ -74,6 +75,14 @@ class Catalog(Protocol):
 
     def broker_configs(self, broker: int | None = None) -> Mapping[str, str]:
         """What was set on one broker while it ran, or on all of them (None)."""
+        ...
+
+    def group_configs(self) -> Mapping[str, Mapping[str, str]]:
+        """What was set on groups, by group: those that have configs, whether there is such a group or not."""
+        ...
+
+    def client_quotas(self) -> Mapping[Entity, Quotas]:
+        """The quotas of everybody who has any; the mapping never changes."""
         ...
 
     async def create_topic(self, name: str, topic_id: TopicId, partitions: int, configs: Mapping[str, str]) -> Topic:
@@ -105,6 +114,16 @@ class Catalog(Protocol):
         """The same for what was set on one broker while it ran, or on all (None)."""
         ...
 
+    async def alter_group_configs(self, group_id: str, alter: Alter) -> None:
+        """The same for what was set on a group. One that has none left is forgotten."""
+        ...
+
+    async def alter_client_quotas(self, changes: Mapping[Entity, Mapping[str, float | None]]) -> None:
+        """Gives each entity these quotas, and takes those that are None; all others stay. All at once, or not at all.
+
+        What is asked for was checked before: `drave.model.quotas`."""
+        ...
+
     def set_topic_defaults(self, defaults: Mapping[str, str]) -> list[Topic]:
         """What topics have from now on that do not say otherwise; the broker's own matter, and kept nowhere.
 
@@ -123,6 +142,14 @@ class Catalog(Protocol):
 
     def on_broker_configs(self, listener: Callable[[], None]) -> None:
         """The same for changes of broker configs."""
+        ...
+
+    def on_group_configs(self, listener: Callable[[str], None]) -> None:
+        """The same for changes of a group's configs; the listener is told its id."""
+        ...
+
+    def on_client_quotas(self, listener: Callable[[], None]) -> None:
+        """The same for changes of quotas."""
         ...
 
     def close(self) -> None:
@@ -152,8 +179,12 @@ class CatalogBase(abc.ABC):
         """Every topic by its `collision_key`."""
         self._tombstones: frozenset[TopicId] = frozenset()
         self._broker_configs: dict[str, Mapping[str, str]] = {}
+        self._group_configs: dict[str, Mapping[str, str]] = {}
+        self._client_quotas: dict[Entity, Quotas] = {}
         self._listeners: list[Listener] = []
         self._broker_listeners: list[Callable[[], None]] = []
+        self._group_listeners: list[Callable[[str], None]] = []
+        self._quota_listeners: list[Callable[[], None]] = []
 
     # -- what there is
 
@@ -180,11 +211,23 @@ class CatalogBase(abc.ABC):
     def broker_configs(self, broker: int | None = None) -> Mapping[str, str]:
         return self._broker_configs.get(_broker_key(broker), {})
 
+    def group_configs(self) -> Mapping[str, Mapping[str, str]]:
+        return MappingProxyType(self._group_configs)
+
+    def client_quotas(self) -> Mapping[Entity, Quotas]:
+        return MappingProxyType(self._client_quotas)
+
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def on_broker_configs(self, listener: Callable[[], None]) -> None:
         self._broker_listeners.append(listener)
+
+    def on_group_configs(self, listener: Callable[[str], None]) -> None:
+        self._group_listeners.append(listener)
+
+    def on_client_quotas(self, listener: Callable[[], None]) -> None:
+        self._quota_listeners.append(listener)
 
     # -- what can be asked for
 
@@ -276,6 +319,46 @@ class CatalogBase(abc.ABC):
 
         await self._carry_out(plan)
 
+    async def alter_group_configs(self, group_id: str, alter: Alter) -> None:
+        def plan() -> Plan[None]:
+            before = self._group_configs.get(group_id, {})
+            configs = MappingProxyType(dict(alter(before)))
+
+            def apply() -> None:
+                others = {name: each for name, each in self._group_configs.items() if name != group_id}
+                self._group_configs = {**others, group_id: configs} if configs else others
+                for listener in self._group_listeners:
+                    _tell(listener, group_id)
+
+            if configs == before:
+                return Plan((), lambda: None)
+            if not configs:
+                return Plan((statements.delete_group_configs(group_id),), apply)
+            return Plan((statements.set_group_configs(group_id, json_text(configs)),), apply)
+
+        await self._carry_out(plan)
+
+    async def alter_client_quotas(self, changes: Mapping[Entity, Mapping[str, float | None]]) -> None:
+        def plan() -> Plan[None]:
+            after = {
+                entity: _with_quotas(self._client_quotas.get(entity, {}), each) for entity, each in changes.items()
+            }
+            altered = {
+                entity: quotas for entity, quotas in after.items() if quotas != self._client_quotas.get(entity, {})
+            }
+            if not altered:
+                return Plan((), lambda: None)
+
+            def apply() -> None:
+                everything = {**self._client_quotas, **altered}
+                self._client_quotas = {entity: quotas for entity, quotas in everything.items() if quotas}
+                for listener in self._quota_listeners:
+                    _tell(listener)
+
+            return Plan(tuple(_quotas_row(entity, quotas) for entity, quotas in altered.items()), apply)
+
+        await self._carry_out(plan)
+
     def set_topic_defaults(self, defaults: Mapping[str, str]) -> list[Topic]:
         if defaults == self._topic_defaults:
             return []
@@ -357,18 +440,28 @@ class CatalogBase(abc.ABC):
         self._tombstones |= {topic.topic_id}
 
 
-def _tell(listener: Callable[..., None], *what: Change) -> None:
+def _tell(listener: Callable[..., None], *what: Change | str) -> None:
     """The change is durable, and has happened: one listener that fails keeps neither the others nor whoever asked for
     it from hearing so."""
     try:
         listener(*what)
     except Exception:
-        logger.exception("a listener failed at %s", *(what or ("a change to broker configs",)))
+        logger.exception("a listener failed at %s", *(what or ("a change to configs or quotas",)))
 
 
-def json_text(configs: Mapping[str, str]) -> str:
-    """Configs as they are kept in a row."""
-    return json.dumps(dict(configs), sort_keys=True, separators=(",", ":"))
+def json_text(values: Mapping[str, str | float | None]) -> str:
+    """Configs, quotas or an entity as they are kept in a row."""
+    return json.dumps(dict(values), sort_keys=True, separators=(",", ":"))
+
+
+def _with_quotas(before: Quotas, changes: Mapping[str, float | None]) -> Quotas:
+    after = {**before, **changes}
+    return MappingProxyType({key: value for key, value in after.items() if value is not None})
+
+
+def _quotas_row(entity: Entity, quotas: Quotas) -> Write:
+    text = json_text(dict(entity))
+    return statements.set_client_quotas(text, json_text(quotas)) if quotas else statements.delete_client_quotas(text)
 
 
 def _broker_key(broker: int | None) -> str:

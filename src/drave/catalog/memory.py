@@ -24,6 +24,7 @@ class MemoryCatalog(CatalogBase):
         twin = object.__new__(MemoryCatalog)
         twin.__dict__.update(self.__dict__)
         twin._listeners, twin._broker_listeners = [], []
+        twin._group_listeners, twin._quota_listeners = [], []
         return twin
 
     async def _carry_out(self, plan: Callable[[], Plan[T]]) -> T:

@@ -15,6 +15,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,6 +27,7 @@ from drave.catalog.topic import CatalogUnusable, Topic
 from drave.model.clock import Entropy
 from drave.model.errors import DraveError
 from drave.model.ids import topic_id_from_text, topic_id_text
+from drave.model.quotas import entity_of
 
 APPLICATION_ID: Final = 0x44526156
 """'DRaV' in the file's header: this SQLite file is a Drave catalog."""
@@ -123,17 +125,19 @@ class SqliteCatalog(CatalogBase):
                 str(self._path), f"was written by a newer Drave (its schema is {version}). Start that one, or upgrade."
             )
         run("PRAGMA journal_mode = WAL")
-        if not tables:
-            self._create(entropy)
+        if version < statements.SCHEMA_VERSION:
+            self._upgrade(version, entropy)
         self._load()
 
-    def _create(self, entropy: Entropy) -> None:
+    def _upgrade(self, version: int, entropy: Entropy) -> None:
+        """From an older schema to this one; version 0 is an empty file."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            for statement in statements.SCHEMA:
+            for statement in chain.from_iterable(statements.SCHEMAS[version:]):
                 self._connection.execute(statement)
-            _execute(self._connection, statements.name_cluster(topic_id_text(entropy.topic_id())))
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            if not version:
+                _execute(self._connection, statements.name_cluster(topic_id_text(entropy.topic_id())))
+                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {statements.SCHEMA_VERSION}")
 
     def _load(self) -> None:
@@ -149,6 +153,14 @@ class SqliteCatalog(CatalogBase):
             self._tombstones = frozenset(topic_id_from_text(text) for (text,) in run(statements.LOAD_TOMBSTONES))
             self._broker_configs = {
                 broker: MappingProxyType(json.loads(configs)) for broker, configs in run(statements.LOAD_BROKER_CONFIGS)
+            }
+            self._group_configs = {
+                group_id: MappingProxyType(json.loads(configs))
+                for group_id, configs in run(statements.LOAD_GROUP_CONFIGS)
+            }
+            self._client_quotas = {
+                entity_of(json.loads(entity).items()): MappingProxyType(json.loads(quotas))
+                for entity, quotas in run(statements.LOAD_CLIENT_QUOTAS)
             }
         except (KeyError, TypeError, ValueError, DraveError) as error:
             raise CatalogUnusable(str(self._path), f"holds what this Drave cannot read: {error}") from error

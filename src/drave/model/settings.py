@@ -19,7 +19,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from drave.model.config import INT_MAX, LONG_MAX, InvalidConfig
 from drave.model.log_config import TOPIC_CONFIGS, LogConfig, check_topic_configs
@@ -61,6 +61,9 @@ ONLY_ONE_COPY: Final = (
     "share.coordinator.state.topic.min.isr",
 )
 """Kafka's settings that people give a single broker with the value 1, which is all that they can be here."""
+
+
+MigrationPolicy: TypeAlias = Literal["bidirectional", "upgrade", "downgrade", "disabled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,115 @@ class BrokerSettings:
     group_initial_rebalance_delay_ms: int = setting(0, kafka="group.initial.rebalance.delay.ms", low=0, high=INT_MAX)
     """How long an empty group waits for more members before its first rebalance. Kafka:
     `group.initial.rebalance.delay.ms` (3 seconds there, which makes a first consumer look broken)."""
+
+    group_consumer_session_timeout_ms: int = setting(
+        45_000, kafka="group.consumer.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """How long a member of a consumer group may be silent. Kafka: `group.consumer.session.timeout.ms`."""
+
+    group_consumer_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.consumer.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.consumer.min.session.timeout.ms`."""
+
+    group_consumer_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.consumer.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.consumer.max.session.timeout.ms`."""
+
+    group_consumer_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.consumer.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of consumer groups are asked to send heartbeats. Kafka:
+    `group.consumer.heartbeat.interval.ms`."""
+
+    group_consumer_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.consumer.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.consumer.min.heartbeat.interval.ms`."""
+
+    group_consumer_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.consumer.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.consumer.max.heartbeat.interval.ms`."""
+
+    group_consumer_assignment_interval_ms: int = setting(
+        1_000, kafka="group.consumer.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a consumer group: members that come together share one. Kafka:
+    `group.consumer.assignment.interval.ms`."""
+
+    group_consumer_assignment_interval_ms_min: int = setting(
+        0, kafka="group.consumer.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.consumer.min.assignment.interval.ms`."""
+
+    group_consumer_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.consumer.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.consumer.max.assignment.interval.ms`."""
+
+    group_consumer_size_max: int = setting(INT_MAX, kafka="group.consumer.max.size", low=1, high=INT_MAX)
+    """Members in one consumer group. Kafka: `group.consumer.max.size`."""
+
+    group_consumer_migration_policy: MigrationPolicy = setting(  # noqa: RUF009  # makes a field
+        "bidirectional", kafka="group.consumer.migration.policy"
+    )
+    """Which way a group with members may change between the classic and the consumer protocol. Kafka:
+    `group.consumer.migration.policy`."""
+
+    group_consumer_regex_refresh_interval_ms: int = setting(
+        600_000, kafka="group.consumer.regex.refresh.interval.ms", low=10_000, high=INT_MAX
+    )
+    """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
+    Kafka: `group.consumer.regex.refresh.interval.ms`."""
+
+    group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)
+    """How long a member of a share group may be silent. Kafka: `group.share.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.share.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.share.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.session.timeout.ms`."""
+
+    group_share_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.share.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of share groups are asked to send heartbeats. Kafka: `group.share.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.share.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.share.min.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.share.max.heartbeat.interval.ms`."""
+
+    group_share_assignment_interval_ms: int = setting(
+        1_000, kafka="group.share.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a share group: members that come together share one. Kafka:
+    `group.share.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_min: int = setting(
+        0, kafka="group.share.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.assignment.interval.ms`."""
+
+    group_share_size_max: int = setting(200, kafka="group.share.max.size", low=1, high=1_000)
+    """Members in one share group. Kafka: `group.share.max.size`."""
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
     """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each

@@ -43,7 +43,8 @@ class App:
     """A stream-processing app. `name` is its consumer group, and the prefix of every topic that it makes for itself.
 
     `guarantee` is "exactly_once" or "at_least_once"; `on_error` is what becomes of records that cannot be processed:
-    "fail", "skip" or "dead-letter". Raises BadTopology.
+    "fail", "skip" or "dead-letter". With `standby=1` another process keeps a copy of each task's state up to date, and
+    takes the task over at once when its own goes. Raises BadTopology.
     """
 
     def __init__(
@@ -54,12 +55,17 @@ class App:
         on_error: OnError | str = OnError.FAIL,
         commit_interval: Duration = "100ms",
         idle: Duration = "10s",
+        standby: int = 0,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise BadTopology(f"{name!r} cannot be an app's name: letters, digits, '.', '_' and '-', at most 150")
         if guarantee not in ("exactly_once", "at_least_once"):
             raise BadTopology(f"the guarantee is exactly_once or at_least_once, not {guarantee!r}")
+        if standby < 0:
+            raise BadTopology(f"standby is how many copies of each task there are to be: 0, 1, 2; not {standby}")
         self.name = name
+        self.standby = standby
+        """Standby copies of each task. Kafka: `num.standby.replicas`."""
         self.guarantee = guarantee
         self.on_error = OnError(on_error)
         self.commit_interval_s = milliseconds(commit_interval) / 1000

@@ -21,11 +21,14 @@ from typing import Any, Final
 
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
+from drave.streams.inputs import Input
+from drave.streams.instances import Announcer
 from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
+from drave.streams.standby import Standbys
 from drave.streams.state import Change, States, TaskId
 from drave.streams.steps.base import OnError
-from drave.streams.task import QUEUE_MAX, Input, Observe, Surroundings, Task, unobserved
+from drave.streams.task import Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
 from drave.streams.transport import Message, Place, Transport
 
@@ -33,6 +36,8 @@ logger = logging.getLogger("drave.streams")
 
 POLL_RECORDS_MAX: Final = 5_000
 TICK_S: Final = 0.1
+PURGE_S: Final = 30.0
+"""How often repartition topics are rid of what was processed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +45,15 @@ class EngineSettings:
     """What can be set of a run."""
 
     commit_interval_s: float = 0.1
+    held_bytes_max: int = 64 << 20
+    """How much may wait for records of other places, in all places together."""
     idle_s: float = 10.0
     """After so long without records an input is idle."""
     on_error: OnError = OnError.FAIL
+    standby: int = 0
+    """How many standby copies of each task the processes keep."""
+    address: str = ""
+    """HOST:PORT where queries are answered; empty when they are not."""
 
 
 class Engine:
@@ -69,17 +80,27 @@ class Engine:
         self._async_loop = async_loop
         self._observe = observe
         self.commits = 0
+        self.standbys = Standbys(transport, topology, states, per_task=settings.standby)
+        self._announcer = (
+            Announcer(topology.app, transport.name, settings.address) if settings.standby or settings.address else None
+        )
         self._keys = PlacementWatch()
         self._by_place: dict[Place, Task] = {}
         self._next: dict[Place, int] = {}
         """The offset behind what each task has taken."""
         self._sub_of = {topic: sub for sub in topology.subs for topic in sub.topics}
+        self._waiting: dict[Task, None] = {}
+        """Tasks with records that have not been run, in the order in which they came."""
+        self._asynchronous: list[Task] = []
         self._held: set[Place] = set()
         self._paused: set[Place] = set()
         self._counts: dict[SubTopology, int] = {}
         self._around: Surroundings | None = None
         self._commit_at = 0.0
         self._tick_at = 0.0
+        self._purge_at = 0.0
+        self._processed: dict[Place, int] = {}
+        """Of repartition topics, since the last purge."""
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -102,7 +123,9 @@ class Engine:
         transport, topology = self._transport, self.topology
         names = [*topology.inputs, *(topic.name for topic in topology.outputs), *topology.own_topics]
         existing = transport.partition_counts(names)
-        transport.create_topics(topology.new_topics(existing, self._settings.on_error))
+        transport.create_topics(
+            topology.new_topics(existing, self._settings.on_error, instances=self._announcer is not None)
+        )
         existing = transport.partition_counts(names)
         self._counts = topology.partitions(existing)
         self._around = Surroundings(
@@ -115,7 +138,8 @@ class Engine:
             async_loop=self._async_loop,
             observe=self._observe,
         )
-        self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
+        now = self._clock.monotonic()
+        self._commit_at, self._purge_at = now + self._settings.commit_interval_s, now + PURGE_S
         transport.subscribe(topology.inputs, self)
 
     def turn(self, timeout_s: float) -> int:
@@ -124,13 +148,17 @@ class Engine:
         try:
             self._make_tasks()
             self._restore()
-            messages = transport.poll(POLL_RECORDS_MAX, 0.0 if self.restoring else timeout_s)
+            busy = bool(self.restoring) or self._follow()
+            messages = transport.poll(POLL_RECORDS_MAX, 0.0 if busy else timeout_s)
             now = self._clock.monotonic()
             transport.begin()
             self._run(messages, now)
+            self._drain()
             self._tick(now)
             if now >= self._commit_at:
                 self.commit()
+            if now >= self._purge_at:
+                self._purge(now)
         except Aborted as error:
             logger.warning("the transaction was aborted, and is done again: %s", error)
             self._rewind()
@@ -141,7 +169,7 @@ class Engine:
         """Commit, and leave the group. Raises what the commit raises."""
         try:
             with suppress(Aborted):  # the same records come again, to whoever is next
-                self.commit()
+                self.commit(leaving=True)
         finally:
             self.abandon()
 
@@ -152,6 +180,7 @@ class Engine:
         for restoring in list(self.restoring.values()):
             restoring.state.close()
         self.restoring.clear()
+        self.standbys.close()
         self._transport.close()
 
     # -- places come and go
@@ -159,6 +188,7 @@ class Engine:
     def assigned(self, places: Sequence[Place]) -> None:
         self._transport.pause(places)
         self._held.update(places)
+        self.standbys.group_changed()
 
     def revoked(self, places: Sequence[Place]) -> None:
         try:
@@ -189,7 +219,7 @@ class Engine:
             task_id = TaskId(sub.name, partition)
             places = [(name, partition) for name in sub.topics]
             if task_id not in self.restoring and self._held.issuperset(places):
-                state = self._states.open(task_id)
+                state = self.standbys.hand_over(task_id) or self._states.open(task_id)
                 self.restoring[task_id] = Restoring(self._transport, self.topology, task_id, sub, places, state)
 
     def _restore(self) -> None:
@@ -197,6 +227,11 @@ class Engine:
             if restoring.step():
                 del self.restoring[restoring.task_id]
                 self._begin_task(restoring)
+
+    def _follow(self) -> bool:
+        """Keep standby copies up to date; whether there was anything to do."""
+        mine = self.tasks.keys() | self.restoring.keys()
+        return self.standbys.turn(self._counts, mine, self._clock.monotonic())
 
     def _begin_task(self, restored: Restoring) -> None:
         assert self._around is not None
@@ -209,6 +244,8 @@ class Engine:
         )
         task.start_from(restored.committed)
         self.tasks[task.id] = task
+        if task.is_asynchronous:
+            self._asynchronous.append(task)
         for place in restored.places:
             self._by_place[place] = task
             committed = restored.committed.get(place)
@@ -219,6 +256,9 @@ class Engine:
 
     def _drop(self, task: Task) -> None:
         del self.tasks[task.id]
+        self._waiting.pop(task, None)
+        if task.is_asynchronous:
+            self._asynchronous.remove(task)
         for place in task.inputs:
             del self._by_place[place]
             del self._next[place]
@@ -243,12 +283,10 @@ class Engine:
             if task is None:
                 continue  # it is being restored, and seeks to where it was
             records = self._new_ones(place, list(run))
-            if len(task.inputs) == 1:
-                task.take(place, records, now)
-                continue
-            self._look_at_keys(place, records)
+            if len(task.inputs) > 1:
+                self._look_at_keys(place, records)
             task.take(place, records, now)
-            self._hold_back(task)
+            self._waiting[task] = None
 
     def _new_ones(self, place: Place, records: list[Message]) -> list[Message]:
         """Those that were not taken before: librdkafka may begin a place anew that it should only go on with."""
@@ -267,23 +305,30 @@ class Engine:
             for message in records[:LOOKED_AT]:
                 self._keys.look(message, self._counts[self._sub_of[topic]])
 
+    def _drain(self) -> None:
+        """Tasks run what came; but records stay where a neighbour of theirs may still have earlier ones."""
+        for task in list(self._waiting):
+            task.drain()
+            if not task.is_waiting:
+                del self._waiting[task]
+            if len(task.inputs) > 1:
+                self._hold_back(task)
+
     def _hold_back(self, task: Task) -> None:
-        """Places of which too much is queued wait for their neighbours."""
+        """Pause the places of which too much waits. Not lightly: librdkafka drops what it has fetched of them."""
+        bound = self._settings.held_bytes_max // len(self._by_place)
         for place, each in task.inputs.items():
-            if len(each.queue) > QUEUE_MAX:
-                if place not in self._paused:
-                    self._paused.add(place)
-                    self._transport.pause([place])
-            elif place in self._paused and len(each.queue) <= QUEUE_MAX // 2:
-                self._paused.discard(place)
-                self._transport.resume([place])
+            if place in self._paused:
+                if each.held_bytes <= bound // 2:
+                    self._paused.discard(place)
+                    self._transport.resume([place])
+            elif each.queue and each.held_bytes > bound:
+                self._paused.add(place)
+                self._transport.pause([place])
 
     def _tick(self, now: float) -> None:
-        for task in list(self.tasks.values()):
+        for task in self._asynchronous:
             task.poll()
-            if len(task.inputs) > 1:
-                task.drain()
-                self._hold_back(task)
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
             for task in list(self.tasks.values()):
@@ -291,15 +336,16 @@ class Engine:
 
     # -- commits
 
-    def commit(self) -> None:
+    def commit(self, *, leaving: bool = False) -> None:
         """Make everything up to now true, or raise Aborted or Fenced."""
         self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
         for task in self.tasks.values():
             task.settle()
         moved = [task for task in self.tasks.values() if task.moved]
-        if not moved:
-            return
         transport = self._transport
+        announces = self._announce(leaving=leaving)
+        if not moved and not announces:
+            return
         changes = {task: task.flush() for task in moved}
         transport.flush()  # at least once: a result goes out before its window's end does, or a crash could lose it
         for task, changed in changes.items():
@@ -310,10 +356,33 @@ class Engine:
         offsets = {place: committed for task in moved for place, committed in task.offsets().items()}
         ends = transport.commit(offsets)
         self.commits += 1
+        if self._announcer is not None:
+            self._announcer.committed()
+        self._processed |= {place: done.offset for place, done in offsets.items() if place[0] in self.topology.upstream}
         for task, changed in changes.items():
             if changed:
                 task.state.commit(changed, self._state_offsets(task, ends))
         self._commit_at = self._clock.monotonic() + self._settings.commit_interval_s
+
+    def _announce(self, *, leaving: bool) -> bool:
+        """Tell the other processes what is here; whether there is anything new."""
+        if self._announcer is None:
+            return False
+        if leaving:
+            news = self._announcer.farewell()
+        else:
+            tables = {task.id: task.tables_read() for task in self.tasks.values()}
+            news = self._announcer.news(tables, self.standbys.copies, self._clock.monotonic())
+        for announcement in news:
+            self._transport.produce(*announcement, self._clock.wall_ms())
+        return bool(news)
+
+    def _purge(self, now: float) -> None:
+        """Whose records nobody will ask for again, for their offsets are committed."""
+        self._purge_at = now + PURGE_S
+        if self._processed:
+            processed, self._processed = self._processed, {}
+            self._transport.purge(processed)
 
     def _logged(self, task: Task, changed: dict[str, list[Change]]) -> Iterator[tuple[str, list[Change]]]:
         for store in task.stores:

@@ -1,14 +1,18 @@
-"""Where a key belongs: Kafka's own partitioner, and a watch over topics that were written by another.
+"""Where a key belongs, and whose a partition is: Kafka's own partitioner and assignor, as far as we foresee them.
 
 Java clients (and Drave Streams) place a key by murmur2, librdkafka's producers by CRC-32 unless they are told
 otherwise. Two topics that were written by different ones have the same keys in different partitions: what is joined
 then never meets, without any error. So the first records of what is joined are looked at.
+
+The range assignor knows members by their names only. So who will be given a partition when its owner goes is known
+before that, and standby copies wait there.
 """
 
 from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from drave.streams.transport import Message
@@ -42,6 +46,25 @@ def murmur2(data: bytes) -> int:
         state = (state ^ int.from_bytes(rest, "little")) * _MULTIPLIER & _WORD
     state = (state ^ state >> 13) * _MULTIPLIER & _WORD
     return state ^ state >> 15
+
+
+def range_owner(partition: int, partitions: int, members: Sequence[str]) -> str:
+    """Whose a partition is by Kafka's range assignor: everybody has a run of them, the first few one more."""
+    each, more = divmod(partitions, len(members))
+    wide = more * (each + 1)
+    if partition < wide:
+        return members[partition // (each + 1)]
+    return members[more + (partition - wide) // each]
+
+
+def heirs(partition: int, partitions: int, members: Iterable[str], owner: str, how_many: int) -> list[str]:
+    """Whose it is when its owner goes; then whose, when that one goes too; and so on."""
+    left = sorted(set(members) - {owner})
+    found: list[str] = []
+    while left and len(found) < how_many:
+        found.append(range_owner(partition, partitions, left))
+        left.remove(found[-1])
+    return found
 
 
 class PlacementWatch:

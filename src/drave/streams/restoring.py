@@ -48,7 +48,7 @@ class Restoring:
         self.committed = transport.committed(places)
         self._transport = transport
         self._topology = topology
-        self._reads = [read for step in sub.steps for spec in step.stores if (read := self._begun(spec)) is not None]
+        self._reads = [read for spec in sub.stores if (read := self._begun(spec)) is not None]
         self.offsets = self.offsets_left
         """How many offsets there were to read; some of them are markers, or gone by compaction."""
 
@@ -73,16 +73,7 @@ class Restoring:
     def _begun(self, spec: StoreSpec) -> _Read | None:
         """None when the state has all that there is."""
         place, end = self._end(spec)
-        first = self._transport.start_offset(place)
-        start = self.state.offset(spec.name)
-        if start is not None and not first <= start <= end:
-            logger.warning(
-                "%s: the state of %s does not fit its changelog, and is restored anew", self.task_id, spec.name
-            )
-            self.state.wipe(spec.name)
-            start = None
-        if start is None:
-            start = first
+        start = goes_on_at(self.task_id, self.state, spec.name, self._transport.start_offset(place), end)
         return _Read(spec.name, start, end, self._transport.read(place, start, end)) if start < end else None
 
     def _end(self, spec: StoreSpec) -> tuple[Place, int]:
@@ -93,3 +84,13 @@ class Restoring:
             return (spec.source, partition), 0 if committed is None else committed.offset
         place = (self._topology.changelog(spec.name), partition)
         return place, self._transport.stable_offset(place)
+
+
+def goes_on_at(task_id: TaskId, state: TaskState, store: str, first: int, end: int | None = None) -> int:
+    """The offset from which a store's changelog is to be read; a state that does not fit it is wiped."""
+    start = state.offset(store)
+    if start is not None and (start < first or (end is not None and start > end)):
+        logger.warning("%s: the state of %s does not fit its changelog, and is restored anew", task_id, store)
+        state.wipe(store)
+        start = None
+    return first if start is None else start

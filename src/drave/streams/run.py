@@ -69,7 +69,9 @@ class Runner:
             transport = KafkaTransport(
                 connection, app.name, worker=self.slot.worker, exactly_once=app.guarantee == "exactly_once"
             )
-            settings = EngineSettings(commit_interval_s=app.commit_interval_s, idle_s=app.idle_s, on_error=app.on_error)
+            settings = EngineSettings(
+                commit_interval_s=app.commit_interval_s, idle_s=app.idle_s, on_error=app.on_error, standby=app.standby
+            )
             states = states_in(self.slot.tasks, store)
             self.engine = Engine(
                 app.topology(), transport, states, SystemClock(), settings, async_loop=loop, observe=observe

@@ -1,23 +1,23 @@
 """One partition's share of a sub-topology: its inputs, its steps as functions, its state, its event time.
 
-    messages ─▶ Input: decode ─▶ (queue, where there are several inputs) ─▶ receivers ─▶ send
-                                          │
-                                     watermark ─▶ fire what is due
+    messages ─▶ Input: queue ─▶ head ─▶ receivers ─▶ send
+                                  │
+                             watermark ─▶ fire what is due
 
-A task with one input runs each record as it comes. With several it takes the one with the least event time, and waits
-for an input that has more to come, so that joins see what they would have seen live.
+Of several inputs it takes the one with the least event time, and waits for one that has more to come, so that joins see
+what they would have seen live. An input runs until it is another's turn, so a record pays nothing for the others.
 """
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from drave.streams.errors import BadRecord, StepFailed
+from drave.streams.errors import StepFailed
+from drave.streams.inputs import Input
 from drave.streams.state import Change, TaskId, TaskState, TaskStore
 from drave.streams.steps.base import (
     ALWAYS,
@@ -33,21 +33,15 @@ from drave.streams.steps.base import (
     fan_out,
     nowhere,
 )
-from drave.streams.steps.sources import Repartition, Source, TableSource
+from drave.streams.steps.sources import Repartition, TableSource
 from drave.streams.topology import SubTopology
 from drave.streams.transport import Committed, Message, Place
-from drave.streams.watermarks import Mark, Progress, decode_mark, encode_mark, reached, seen_in
+from drave.streams.watermarks import Mark, encode_mark, reached, seen_in
 
 logger = logging.getLogger("drave.streams")
 
-QUEUE_MAX: Final = 2_000
-"""Records that wait in one input; beyond it its place is paused."""
-
 _TELL_MS: Final = 1_000
 """An idle task tells others no smaller steps of event time."""
-
-Item = tuple[Any, Any, int, Message]
-
 
 Observe = Callable[[Step, Receiver], Receiver]
 """Puts something around a step's receiver, such as a count."""
@@ -85,62 +79,6 @@ class Surroundings:
         """Records that a step could not process, by the step's name, since the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """A record that could not be read, on its way to where failures go; in its turn, so that it goes there once."""
-
-    error: Exception
-    message: Message
-
-
-class Input:
-    """One place that a task reads."""
-
-    def __init__(self, place: Place, source: Source, upstream: int) -> None:
-        self.place = place
-        self.source = source
-        self.position: int | None = None
-        """The offset behind what has been processed; None: nothing yet."""
-        self.progress = Progress(upstream)
-        self.queue: deque[Item | Mark | _Unread] = deque()
-        self.positions: deque[int] = deque()
-        self.receive: Receiver = nowhere
-        self.read = _reader(source)
-        self.saved: Committed | None = None
-
-
-def _reader(source: Source) -> Callable[[Message], Item | None]:
-    """Make a record of a message; None for one that a stream has no use for. Raises BadRecord."""
-    topic = source.topic
-    decode_key, decode = topic.keys.decode, topic.values.decode
-    key_of, time_of = topic.key, topic.time
-    is_table = isinstance(source, TableSource)
-
-    def read(message: Message) -> Item | None:
-        data = message.value()
-        if data is None:
-            if not is_table:
-                return None
-            value = None
-        else:
-            value = decode(data)
-        key_data = message.key()
-        if key_data is not None:
-            key = decode_key(key_data)
-        elif key_of is not None and value is not None:
-            key = key_of(value)
-        else:
-            key = None
-        if time_of is not None and value is not None:
-            try:
-                return key, value, time_of(value), message
-            except Exception as error:
-                raise BadRecord(f"its time cannot be read: {error}") from error
-        return key, value, message.timestamp()[1], message
-
-    return read
-
-
 class Task:
     """Its state has been restored before it is made. It begins with `start_from`."""
 
@@ -174,6 +112,8 @@ class Task:
         self._moved = False
         self._reached = ALWAYS
         streams = [each for each in inputs if not isinstance(each.source, TableSource)]
+        for each in streams or inputs:
+            each.measures = True
         self._measures = [each.progress for each in streams or inputs]
         self._repartitions = [step for step in sub.steps if isinstance(step, Repartition)]
         for each in inputs:
@@ -267,117 +207,105 @@ class Task:
     # -- records
 
     def take(self, place: Place, messages: Iterable[Message], now_s: float) -> None:
-        """Run what came, or queue it. Raises StepFailed."""
+        """Queue what came; `drain` runs it, when its neighbours' is queued too."""
         each = self.inputs[place]
-        if len(self.inputs) == 1:
-            self._run_all(each, messages)
-        else:
-            self._queue(each, messages)  # the engine calls `drain` when its neighbours' are queued too
+        each.queue.extend(messages)
         if not each.progress.upstream_idle:
             each.progress.idle = False
             each.progress.quiet_since = now_s
 
-    def _run_all(self, each: Input, messages: Iterable[Message]) -> None:
-        read, receive, clock, progress = each.read, each.receive, self.clock, each.progress
-        marked = progress.upstream > 0
-        records = 0
-        offset = -1
-        for message in messages:
-            offset = message.offset()
-            self.message = message
-            if marked and message.key() is None:
-                progress.note(decode_mark(message.value() or b""))
-                self._advance(progress.time)
-                continue
-            try:
-                item = read(message)
-            except Exception as error:
-                self.failed(each.source, error, None, None, message.timestamp()[1])
-                continue
-            if item is None:
-                continue
-            key, value, time, _ = item
-            if marked:
-                headers = message.headers()
-                clock.seen = max(time if headers is None else seen_in(headers), clock.watermark)
-            elif time > progress.time:
-                progress.time = time
-                if time > clock.watermark:
-                    self._advance(time)
-            receive(key, value, time)
-            records += 1
-        self.message = None
-        if offset >= 0:
-            each.position = offset + 1
-            self._moved = True
-            self.records += records
-
-    def _queue(self, each: Input, messages: Iterable[Message]) -> None:
-        for message in messages:
-            item: Item | Mark | _Unread | None
-            if each.progress.upstream and message.key() is None:
-                item = decode_mark(message.value() or b"")
-            else:
-                try:
-                    item = each.read(message)
-                except Exception as error:
-                    item = _Unread(error, message)
-            if item is None:
-                if not each.queue:  # what comes before it has been processed
-                    each.position = message.offset() + 1
-                    self._moved = True
-                continue
-            each.queue.append(item)
-            each.positions.append(message.offset() + 1)
-
     def drain(self) -> None:
-        """Of what is queued, run what no input that has more to come could precede."""
-        while (each := self._next()) is not None:
-            item = each.queue.popleft()
-            each.position = each.positions.popleft()
-            self._moved = True
-            if isinstance(item, Mark):
-                each.progress.note(item)
-                self._advance(self._least())
-                continue
-            if isinstance(item, _Unread):
-                self.message = item.message
-                self.failed(each.source, item.error, None, None, item.message.timestamp()[1])
-                continue
-            key, value, time, self.message = item
-            self._see(each, time, item[3])
-            each.receive(key, value, time)
-            self.records += 1
+        """Of what is queued, run what no input that has more to come could precede. Raises StepFailed."""
+        if len(self.inputs) == 1:
+            for each in self.inputs.values():
+                self._run(each, NEVER)
+        else:
+            while (found := self._next()) is not None:
+                self._run(*found)
         self.message = None
 
-    def _next(self) -> Input | None:
-        best: Input | None = None
-        best_time = NEVER
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is queued."""
+        return any(each.is_waiting for each in self.inputs.values())
+
+    def _next(self) -> tuple[Input, int] | None:
+        """The input whose turn it is, and the time at which it is another's."""
+        first: Input | None = None
+        first_time, bound = NEVER, NEVER
         for each in self.inputs.values():
-            if not each.queue:
+            if each.head is None and each.queue:
+                self._run(each, ALWAYS)
+            if each.head is None:
                 if not self._around.at_end(each.place):
                     return None
                 continue
-            head = each.queue[0]
-            time = head[2] if isinstance(head, tuple) else ALWAYS
-            if time < best_time:
-                best, best_time = each, time
-        return best
+            time = each.head[2]
+            if time < first_time:
+                first, first_time, bound = each, time, first_time
+            else:
+                bound = min(bound, time + 1)  # of what has the same time, the first input's comes first
+        return None if first is None else (first, bound)
+
+    def _run(self, each: Input, bound: int) -> None:
+        """Run an input's records up to the first that is not before `bound`, which becomes its head.
+
+        Everything that is done for each record is done here or in a receiver.
+        """
+        read, receive, clock, progress = each.read, each.receive, self.clock, each.progress
+        marked = progress.upstream > 0
+        clock.seen = max(progress.time, clock.watermark)
+        queue = each.queue
+        take = queue.popleft
+        item, each.head = each.head, None
+        last: Message | None = None
+        records = 0
+        while True:
+            if item is None:
+                if not queue:
+                    break
+                self.message = message = take()
+                try:
+                    item = read(message)
+                except Exception as error:
+                    self.failed(each.source, error, None, None, message.timestamp()[1])
+                if item is None:
+                    last = message
+                    continue
+            key, value, time, message = item
+            if time >= bound:
+                each.head = item
+                break
+            item = None
+            last = self.message = message
+            if marked:
+                if value.__class__ is Mark:
+                    self._note(each, value)
+                    continue
+                headers = message.headers()
+                clock.seen = max(time if headers is None else seen_in(headers), clock.watermark)
+            elif time > progress.time:
+                self._go_on(each, time)
+            receive(key, value, time)
+            records += 1
+        if last is not None:
+            each.position = last.offset() + 1
+            self._moved = True
+            self.records += records
 
     # -- event time
 
-    def _see(self, each: Input, time: int, message: Message) -> None:
-        """The record at hand came: its own topic's time goes on, and with it, perhaps, the task's."""
+    def _note(self, each: Input, mark: Mark) -> None:
+        each.progress.note(mark)
+        self._advance(self._least())
+
+    def _go_on(self, each: Input, time: int) -> None:
+        """A record is newer than all before it: its own topic's time goes on, and with it, perhaps, the task's."""
         progress = each.progress
-        if progress.upstream:
-            headers = message.headers()
-            seen = time if headers is None else seen_in(headers)
-        else:
-            if time > progress.time:
-                progress.time = time
-                self._advance(self._least())
-            seen = progress.time
-        self.clock.seen = max(seen, self.clock.watermark)
+        before, progress.time = progress.time, time
+        if before <= self._reached and each.measures:  # else others are further behind
+            self._advance(self._least())
+        self.clock.seen = max(time, self.clock.watermark)
 
     def _advance(self, watermark: int) -> None:
         clock = self.clock
@@ -426,7 +354,7 @@ class Task:
             quiet = progress.upstream_idle or (
                 not progress.upstream and now_s - progress.quiet_since >= self._around.idle_s
             )  # who writes to a topic of ours says so itself
-            progress.idle = quiet and not each.queue and self._around.at_end(each.place)
+            progress.idle = quiet and not each.is_waiting and self._around.at_end(each.place)
         watermark = self._least()
         if self.is_idle and watermark > ALWAYS:
             watermark = self._followed(watermark, now_s)
@@ -459,6 +387,11 @@ class Task:
     def moved(self) -> bool:
         """Whether there is anything to commit."""
         return self._moved or any(self._untold(step) for step in self._repartitions)
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether it has to be polled."""
+        return bool(self._outcomes)
 
     def poll(self) -> None:
         """Hand on what asynchronous steps have ready."""
@@ -508,6 +441,14 @@ class Task:
                 if committed != each.saved:
                     each.saved = found[place] = committed
         self._moved = False
+        return found
+
+    def tables_read(self) -> dict[str, int]:
+        """Of each input that is a table's changelog too, how far it was processed."""
+        found: dict[str, int] = {}
+        for spec in self.sub.stores:
+            if spec.source is not None and (position := self.inputs[spec.source, self.partition].position) is not None:
+                found[spec.source] = position
         return found
 
     def start_from(self, committed: Mapping[Place, Committed]) -> None:

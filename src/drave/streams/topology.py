@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from drave.streams.errors import BadTopology
+from drave.streams.instances import instances_topic
+from drave.streams.state import StoreSpec
 from drave.streams.steps.base import OnError, Output, Step, Topic
 from drave.streams.steps.sources import Repartition, Sink, Source
 from drave.streams.transport import NewTopic
@@ -38,6 +40,10 @@ class SubTopology:
     def topics(self) -> tuple[str, ...]:
         """What it reads, once each."""
         return tuple(dict.fromkeys(source.topic.name for source in self.sources))
+
+    @cached_property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        return tuple(spec for step in self.steps for spec in step.stores)
 
     @cached_property
     def children(self) -> Mapping[Step, tuple[tuple[str, Step, int], ...]]:
@@ -104,6 +110,10 @@ class Topology:
     def dead_letters(self) -> str:
         return f"{self.app}-dead-letters"
 
+    @property
+    def instances(self) -> NewTopic:
+        return instances_topic(self.app)
+
     def partitions(self, existing: Mapping[str, int]) -> dict[SubTopology, int]:
         """How many tasks each sub-topology has, given the partitions of the topics that exist. Raises BadTopology."""
         counts: dict[SubTopology, int] = {}
@@ -128,12 +138,15 @@ class Topology:
 
     @property
     def own_topics(self) -> list[str]:
-        """Changelogs and dead letters: what the app makes and does not read as a stream."""
-        stores = [spec for step in self.steps for spec in step.stores if spec.source is None]
-        return [*(self.changelog(spec.name) for spec in stores), self.dead_letters]
+        """Changelogs, dead letters, instances: what the app makes and does not read as a stream."""
+        stores = [spec for sub in self.subs for spec in sub.stores if spec.source is None]
+        return [*(self.changelog(spec.name) for spec in stores), self.dead_letters, self.instances.name]
 
-    def new_topics(self, existing: Mapping[str, int], on_error: OnError) -> list[NewTopic]:
-        """What the app has to make before it starts: its own topics, and what it writes to. Raises BadTopology."""
+    def new_topics(self, existing: Mapping[str, int], on_error: OnError, *, instances: bool = False) -> list[NewTopic]:
+        """What the app has to make before it starts: its own topics, and what it writes to. Raises BadTopology.
+
+        `instances`: whether its processes announce themselves.
+        """
         wanted: dict[str, NewTopic] = {}
         for source in (step.topic for step in self.steps if isinstance(step, Source | Sink)):
             if source.name not in existing and source.partitions is not None:
@@ -143,13 +156,15 @@ class Topology:
             for topic in sub.topics:
                 if topic in self.upstream:
                     wanted[topic] = NewTopic(topic, partitions, _KEPT_CONFIGS)
-            for spec in (spec for step in sub.steps for spec in step.stores if spec.source is None):
+            for spec in (spec for spec in sub.stores if spec.source is None):
                 name = self.changelog(spec.name)
                 wanted[name] = NewTopic(name, partitions, _CHANGELOG_CONFIGS)
             for name in (step.topic.name for step in sub.steps if isinstance(step, Sink)):
                 wanted.setdefault(name, NewTopic(name, partitions))
         if OnError.DEAD_LETTER in {on_error, *(step.on_error for step in self.steps)}:
             wanted[self.dead_letters] = NewTopic(self.dead_letters, 1, _KEPT_CONFIGS)
+        if instances:
+            wanted[self.instances.name] = self.instances
         return [topic for topic in wanted.values() if topic.name not in existing]
 
     def _upstream_first(self) -> Iterator[SubTopology]:

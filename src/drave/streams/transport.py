@@ -10,7 +10,7 @@ it goes, and `commit` first waits until all of it is acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,10 @@ class Message(Protocol):
     def key(self) -> bytes | None: ...
     def value(self) -> bytes | None: ...
     def headers(self) -> Headers | None: ...
+    def __len__(self) -> int:
+        """Bytes of its value."""
+        ...
+
     def timestamp(self) -> tuple[int, int]:
         """Its kind and the milliseconds since the epoch."""
         ...
@@ -62,8 +66,35 @@ class Assignments(Protocol):
         ...
 
 
+class Following(Protocol):
+    """Committed records of some places, and those that come; without a group."""
+
+    def follow(self, places: Mapping[Place, int]) -> None:
+        """From now on these, each from the offset that is given, and no others."""
+        ...
+
+    def hold(self, places: Set[Place]) -> None:
+        """Of these nothing for now; of all others whatever comes."""
+        ...
+
+    def poll(self, wait_s: float, records_max: int) -> Sequence[Message]:
+        """What came, in order per place; waits for the first only."""
+        ...
+
+    def reached(self, place: Place) -> int:
+        """Where the end was when it was met last: whatever lies before it has been returned. 0 when it never was."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Transport(Protocol):
     """One process's way to the cluster. Raises StreamsError's kinds, and nothing of a client library's."""
+
+    @property
+    def name(self) -> str:
+        """Who this process is in the group."""
+        ...
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Of those that exist."""
@@ -74,6 +105,9 @@ class Transport(Protocol):
         ...
 
     def subscribe(self, topics: Sequence[str], listener: Assignments) -> None: ...
+    def group(self) -> Mapping[str, Set[Place]]:
+        """Who is in the group, and the places of each; empty while they are being given out."""
+        ...
 
     def poll(self, records_max: int, timeout_s: float) -> Sequence[Message]:
         """What came, in order per place; of paused places nothing. Listeners are called from here."""
@@ -139,6 +173,14 @@ class Transport(Protocol):
 
     def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
         """Committed records from `start` up to `end`, without a group, in portions; an empty one means "not yet"."""
+        ...
+
+    def following(self) -> Following:
+        """Its caller closes it."""
+        ...
+
+    def purge(self, offsets: Mapping[Place, int]) -> None:
+        """Records before these are needed by nobody any more. It waits for nothing, and may fail in silence."""
         ...
 
     def close(self) -> None:

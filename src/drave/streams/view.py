@@ -106,9 +106,13 @@ class TableView(Generic[V]):
     # -- on the view's thread
 
     def _run(self) -> None:
+        from drave.client.librdkafka import OFFSET_BEGINNING
+
         try:
-            follower = Follower(self._connection, self._group, self._places())
+            places = self._places()
+            follower = Follower(self._connection, self._group)
             try:
+                follower.follow(dict.fromkeys(places, OFFSET_BEGINNING))
                 while not self._stop.is_set():
                     self._take(follower)
             finally:

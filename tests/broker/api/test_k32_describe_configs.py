@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from drave.model.config import ConfigSource
 from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ErrorCode
 from drave.model.topic_configs import TOPIC_CONFIGS
@@ -195,9 +196,30 @@ async def test_loggers_tell_their_levels_under_kafkas_names(see):
     assert {config.value for config in configs.values()} <= {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
 
 
-@pytest.mark.parametrize("type_", [METRICS, GROUP])
-async def test_groups_and_client_metrics_have_no_configs(see, type_):
-    assert await configs_of(see, type_, "any", None) == {}
+async def test_client_metrics_have_no_configs(see):
+    assert await configs_of(see, METRICS, "any", None) == {}
+
+
+async def test_a_group_that_is_not_there_has_what_the_broker_says_to_all(see):
+    configs = await configs_of(see, GROUP, "any", None)
+    assert facts(configs["consumer.session.timeout.ms"]) == (
+        "45000",
+        DEFAULT,
+        [("group.consumer.session.timeout.ms", "45000", DEFAULT)],
+    )
+
+
+async def test_what_is_set_on_a_group_is_the_groups_own(see, broker):
+    await broker.catalog.alter_group_configs("readers", lambda _: {"consumer.session.timeout.ms": "50000"})
+    assert facts((await configs_of(see, GROUP, "readers", None))["consumer.session.timeout.ms"]) == (
+        "50000",
+        ConfigSource.GROUP_CONFIG,
+        [
+            ("consumer.session.timeout.ms", "50000", ConfigSource.GROUP_CONFIG),
+            ("group.consumer.session.timeout.ms", "45000", DEFAULT),
+        ],
+    )
+    assert facts((await configs_of(see, GROUP, "others", None))["consumer.session.timeout.ms"])[0] == "45000"
 
 
 async def test_nothing_asked_is_nothing_answered(see):

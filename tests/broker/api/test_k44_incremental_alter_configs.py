@@ -180,7 +180,10 @@ async def test_each_resource_is_changed_or_refused_by_itself(alter, asker, broke
         ((LOGGER, "1", ("root", SET, "INFO")), ErrorCode.INVALID_CONFIG),
         ((METRICS, "m", ("interval.ms", SET, "5000")), ErrorCode.INVALID_REQUEST),
         ((METRICS, ""), ErrorCode.INVALID_REQUEST),
-        ((GROUP, "g", ("consumer.session.timeout.ms", SET, "50000")), ErrorCode.INVALID_CONFIG),
+        ((GROUP, "g", ("consumer.session.timeout.ms", SET, "70000")), ErrorCode.INVALID_CONFIG),
+        ((GROUP, "g", ("consumer.session.timeout.ms", SET, "44999")), ErrorCode.INVALID_CONFIG),
+        ((GROUP, "g", ("consumer.session.timeout.ms", APPEND, "50000")), ErrorCode.INVALID_CONFIG),
+        ((GROUP, "g", ("retention.ms", SET, "50000")), ErrorCode.INVALID_CONFIG),
         ((GROUP, ""), ErrorCode.INVALID_REQUEST),
         ((3, "x", ("a", SET, "3")), ErrorCode.INVALID_REQUEST),
     ],
@@ -284,3 +287,18 @@ async def test_a_logger_says_as_much_as_it_is_told_to(alter):
 
 def test_operations_are_the_protocols():
     assert [Operation.SET, Operation.DELETE, Operation.APPEND, Operation.SUBTRACT] == [0, 1, 2, 3]
+
+
+async def test_what_a_group_is_set_to_its_members_are_told_at_once(alter, broker):
+    config = broker.groups.config
+    assert await alter((GROUP, "readers", ("consumer.heartbeat.interval.ms", SET, "6000"))) == [0]
+    assert config("readers").number("consumer.heartbeat.interval.ms") == 6000
+    assert config("others").number("consumer.heartbeat.interval.ms") == 5000
+    assert await alter((GROUP, "readers", ("consumer.heartbeat.interval.ms", DELETE, None))) == [0]
+    assert config("readers").number("consumer.heartbeat.interval.ms") == 5000
+    assert not broker.catalog.group_configs()
+
+
+async def test_a_group_whose_alteration_is_only_tried_stays_as_it_was(alter, broker):
+    assert await alter((GROUP, "g", ("consumer.session.timeout.ms", SET, "50000")), validate_only=True) == [0]
+    assert not broker.catalog.group_configs()

@@ -36,3 +36,8 @@ async def test_a_type_that_does_not_exist_fails_the_request(see, types):
 async def test_the_first_version_lists_client_metrics_of_which_there_are_none(see, asker):
     await asker.create_topic("rides")
     assert await listed(see, version=0) == []
+
+
+async def test_a_group_is_listed_once_somebody_has_set_something_on_it(see, broker):
+    await broker.catalog.alter_group_configs("readers", lambda _: {"consumer.session.timeout.ms": "50000"})
+    assert await listed(see, GROUP) == [(GROUP, "readers")]

@@ -48,8 +48,14 @@ def test_of_each_key_the_last_record_is_given_in_the_order_of_the_log() -> None:
     log = Log()
     log.append((b"a", b"1"), (b"b", b"1"))
     log.append((b"a", b"2"))
-    log.append((b"c", None))
-    assert log.read() == [(b"b", b"1"), (b"a", b"2"), (b"c", None)]
+    assert log.read() == [(b"b", b"1"), (b"a", b"2")]
+
+
+def test_a_record_that_was_taken_back_is_not_given_nor_what_took_it_back() -> None:
+    log = Log()
+    log.append((b"a", b"1"), (b"b", b"1"))
+    log.append((b"a", None))
+    assert log.read() == [(b"b", b"1")]
 
 
 def test_records_of_a_transaction_count_when_it_has_committed() -> None:
@@ -77,4 +83,4 @@ def test_the_records_given_replay_to_the_same_state_as_all(records: Pairs) -> No
     log = Log()
     for record in records:
         log.append(record)
-    assert dict(log.read()) == dict(records)
+    assert dict(log.read()) == {key: value for key, value in dict(records).items() if value is not None}

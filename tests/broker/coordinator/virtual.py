@@ -9,6 +9,8 @@ from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.shard import GroupShard
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
+from drave.model.settings import BrokerSettings
 from drave.schema import encoder
 from drave.wire.messages.consumer_protocol import ConsumerProtocolSubscription
 from drave.wire.messages.k08_offset_commit import (
@@ -53,10 +55,15 @@ class VirtualGroups(VirtualShard[GroupShard]):
 
     def __init__(self, **limits: int) -> None:
         self.topics = VirtualTopics()
-        self.surroundings = Surroundings(GroupLimits(**limits), self.topics)
+        self.configs: dict[str, str] = {}
+        """What groups are set to."""
+        self.surroundings = Surroundings(GroupLimits(**limits), self.topics, self.config)
         super().__init__()
         self.era = Era(0, 0)
         self.answered_in: dict[int, Era] = {}
+
+    def config(self, group_id: str) -> GroupConfig:
+        return GroupConfig(self.configs, BrokerSettings())
 
     def fresh(self) -> GroupShard:
         return GroupShard(self.surroundings)

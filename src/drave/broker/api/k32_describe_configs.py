@@ -5,7 +5,7 @@ BROKER            its settings, under Kafka's names where Kafka has them; read-o
                   the empty name: what was set on all brokers while they ran
 BROKER_LOGGER     the levels of the loggers
 CLIENT_METRICS    nothing: there are no subscriptions
-GROUP             nothing: what Kafka's groups can be set to belongs to kinds of groups that are not served
+GROUP             what members of the new kinds of groups are told, whether there is such a group or not
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from drave.broker.configs import (
     check_is_here,
     check_named,
     config_synonyms,
+    group_synonyms,
     shown_configs,
     unknown_type,
 )
@@ -29,6 +30,7 @@ from drave.catalog import check_topic_name
 from drave.model.config import ConfigSource, ConfigSynonym, ConfigType
 from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ProtocolError
+from drave.model.group_configs import GROUP_CONFIGS, GroupConfigKey
 from drave.model.shown_settings import ShownSetting, shown_settings
 from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsRequest,
@@ -152,7 +154,24 @@ def _client_metrics(broker: Broker, name: str, documented: bool) -> Described:
 
 def _group(broker: Broker, name: str, documented: bool) -> Described:
     check_named(name, "group")
-    return []
+    overrides = broker.catalog.group_configs().get(name, {})
+    return [_group_config(key, overrides, broker, documented) for key in GROUP_CONFIGS.values()]
+
+
+def _group_config(
+    key: GroupConfigKey, overrides: Mapping[str, str], broker: Broker, documented: bool
+) -> DescribeConfigsResourceResult:
+    synonyms = group_synonyms(key, overrides, broker.layers)
+    return DescribeConfigsResourceResult(
+        name=key.name,
+        value=synonyms[0].value if synonyms else key.default,
+        read_only=False,
+        config_source=synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG,
+        is_sensitive=False,
+        synonyms=_synonyms(synonyms),
+        config_type=key.type,
+        documentation=key.doc if documented else None,
+    )
 
 
 def _synonyms(synonyms: Sequence[ConfigSynonym]) -> list[DescribeConfigsSynonym]:

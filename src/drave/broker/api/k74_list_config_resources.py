@@ -1,7 +1,7 @@
 """ListConfigResources: what has configs of its own (KIP-1142).
 
-Every topic, this broker and its loggers do. There are no subscriptions to client metrics and no configs of groups,
-which is all that the first version could ask for, under the name of ListClientMetricsResources.
+Every topic, this broker and its loggers do, and groups that somebody has set something on. There are no subscriptions
+to client metrics, which is all that the first version could ask for, under the name of ListClientMetricsResources.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ def _brokers(broker: Broker) -> Iterable[str]:
     return (str(broker.node_id),)
 
 
+def _groups(broker: Broker) -> Iterable[str]:
+    """Those that somebody has set something on."""
+    return broker.catalog.group_configs()
+
+
 def _none(broker: Broker) -> Iterable[str]:
     return ()
 
@@ -57,5 +62,5 @@ NAMES: Final[Mapping[int, Callable[[Broker], Iterable[str]]]] = {
     ResourceType.BROKER: _brokers,
     ResourceType.BROKER_LOGGER: _brokers,
     ResourceType.CLIENT_METRICS: _none,
-    ResourceType.GROUP: _none,
+    ResourceType.GROUP: _groups,
 }

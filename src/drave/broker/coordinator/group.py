@@ -18,6 +18,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
 from drave.model.ids import TopicId
 
 
@@ -76,18 +77,9 @@ class GroupLimits:
     initial_rebalance_delay_ms: int = 0
     new_member_join_timeout_ms: int = 300_000
     """How long the first join of a member may wait: nobody knows whether its client is still there. As in Kafka."""
+    share_size_max: int = 200
     offset_metadata_max: int = 4096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareLimits:
-    """What the settings say about share groups."""
-
-    session_timeout_ms: int = 45_000
-    heartbeat_interval_ms: int = 5_000
-    assignment_interval_ms: int = 1_000
-    size_max: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,8 @@ class Surroundings:
 
     limits: GroupLimits
     topics: TopicsImage
-    share: ShareLimits = ShareLimits()
+    config: Callable[[str], GroupConfig]
+    """What a group is set to."""
 
 
 class Commit(NamedTuple):

@@ -11,6 +11,7 @@ from drave.broker.coordinator.runtime import Coordinator
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.broker.coordinator.shard import GroupShard
 from drave.catalog import CONSUMER_OFFSETS, Change
+from drave.model.group_configs import GROUP_CONFIGS, GroupConfig
 from drave.model.settings import BrokerSettings
 from drave.records import Marker
 
@@ -34,12 +35,17 @@ class Groups(Coordinator[GroupShard]):
 
     def __init__(self, broker: Broker) -> None:
         settings = broker.settings
-        self._surroundings = Surroundings(group_limits(settings), broker.catalog)
+        self._configs = GroupConfigs(broker)
+        self._surroundings = Surroundings(group_limits(settings), broker.catalog, self._configs.of)
         super().__init__(
             broker,
             partitions=settings.offsets_topic_partitions,
             check_interval_ms=settings.offsets_retention_check_interval_ms,
         )
+
+    def config(self, group_id: str) -> GroupConfig:
+        """What a group is set to, or would be if it were there."""
+        return self._configs.of(group_id)
 
     def _machine(self) -> GroupShard:
         return GroupShard(self._surroundings)
@@ -70,6 +76,30 @@ class Groups(Coordinator[GroupShard]):
                     partition.event(partition.machine.offsets.topic_deleted(change.topic.name, change.topic.topic_id))
 
 
+class GroupConfigs:
+    """The configs of all groups, parsed; they follow the catalog."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._others = GroupConfig({}, broker.settings)
+        self._own: dict[str, GroupConfig] = {}
+        for group_id in broker.catalog.group_configs():
+            self._follow(group_id)
+        broker.catalog.on_group_configs(self._follow)
+
+    def of(self, group_id: str) -> GroupConfig:
+        """What this group is set to."""
+        return self._own.get(group_id, self._others)
+
+    def _follow(self, group_id: str) -> None:
+        overrides = self._broker.catalog.group_configs().get(group_id)
+        if overrides is None:
+            self._own.pop(group_id, None)
+            return
+        known = {name: text for name, text in overrides.items() if name in GROUP_CONFIGS}
+        self._own[group_id] = GroupConfig(known, self._broker.settings)
+
+
 def group_limits(settings: BrokerSettings) -> GroupLimits:
     """What the settings say about groups."""
     return GroupLimits(
@@ -77,6 +107,7 @@ def group_limits(settings: BrokerSettings) -> GroupLimits:
         session_timeout_ms_max=settings.group_session_timeout_ms_max,
         size_max=settings.group_size_max,
         initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
+        share_size_max=settings.group_share_size_max,
         offset_metadata_max=settings.offset_metadata_bytes_max,
         offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
     )

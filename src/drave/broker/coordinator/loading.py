@@ -1,8 +1,9 @@
 """Reading a coordinator's partition: which records count.
 
-Of each key only the last record does, for that is what compaction may leave of the log at any time. Records of a
-transaction count once its commit marker has come, unless a later record of their key came before that. Those that no
-marker has come for are given apart.
+Of each key only the last record does, for that is what compaction may leave of the log at any time. One that takes its
+key back is not given: there is nothing yet to take back, and it would meet a group of which half has been read. Records
+of a transaction count once its commit marker has come, unless a later record of their key came before that. Those that
+no marker has come for are given apart.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ class LatestRecords:
         else:
             self._latest[key] = record.offset, record.value
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         for key, (_, value) in self._latest.items():
-            yield key, value
+            if value is not None:
+                yield key, value
 
     def undecided(self) -> Iterator[Undecided]:
         """Records of transactions that are still open, in the order of the log."""

@@ -8,7 +8,7 @@ The markers of transactions take offsets too and are never returned, so a read d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final, cast
 
 from drave.client.connection import Connection, interruptible
@@ -74,11 +74,11 @@ class _Alone:
     def close(self) -> None:
         self._consumer.close()
 
-    def _portion(self, wait_s: float) -> list[RawMessage]:
+    def _portion(self, wait_s: float, records_max: int = _PORTION) -> list[RawMessage]:
         """What there is, ends and errors among it; waits for the first only."""
         with interruptible():
             first = self._consumer.poll(wait_s)
-            messages = [] if first is None else [first, *self._consumer.consume(_PORTION, 0)]
+            messages = [] if first is None else [first, *self._consumer.consume(records_max, 0)]
         if not messages:
             self._outage.mind()
         return messages
@@ -100,28 +100,43 @@ class _Alone:
 
 
 class Follower(_Alone):
-    """All committed records of some places from their beginning, and those that come."""
+    """See `Following`."""
 
-    def __init__(self, connection: Connection, name: str, places: Sequence[Place]) -> None:
-        from drave.client.librdkafka import OFFSET_BEGINNING, TopicPartition
-
+    def __init__(self, connection: Connection, name: str) -> None:
         super().__init__(connection, name)
-        self._behind = set(places)
-        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        self._places: Set[Place] = frozenset()
+        self._held: Set[Place] = frozenset()
+        self._reached: dict[Place, int] = {}
+
+    def follow(self, places: Mapping[Place, int]) -> None:
+        from drave.client.librdkafka import TopicPartition
+
+        self._places, self._held, self._reached = places.keys(), frozenset(), {}
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in places.items()])
+
+    def hold(self, places: Set[Place]) -> None:
+        from drave.client.librdkafka import TopicPartition
+
+        self._consumer.pause([TopicPartition(*place) for place in places - self._held])
+        self._consumer.resume([TopicPartition(*place) for place in self._held - places])
+        self._held = places
 
     @property
     def caught_up(self) -> bool:
         """Whether the end of each place has been reached once."""
-        return not self._behind
+        return len(self._reached) == len(self._places)
 
-    def poll(self, wait_s: float) -> Sequence[Message]:
+    def reached(self, place: Place) -> int:
+        return self._reached.get(place, 0)
+
+    def poll(self, wait_s: float, records_max: int = _PORTION) -> Sequence[Message]:
         records: list[RawMessage] = []
-        for message in self._portion(wait_s):
+        for message in self._portion(wait_s, records_max):
             error = message.error()
             if error is None:
                 records.append(message)
             elif error.name() == _END:
-                self._behind.discard((message.topic() or "", message.partition() or 0))
+                self._reached[message.topic() or "", message.partition() or 0] = message.offset() or 0
             else:
                 self._mind(error, message.topic() or "a changelog")
         return cast("list[Message]", records)

@@ -9,21 +9,26 @@ transaction reach its partitions one after the other. So restored state is never
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future
 from functools import partial
 from typing import Final
 
 from drave.client.connection import Connection
 from drave.client.errors import ClientError
+from drave.client.groups import Groups
 from drave.client.topics import TopicPartitionId, Topics
 from drave.streams.errors import ClusterTrouble
-from drave.streams.kafka.changelogs import Changelogs
+from drave.streams.kafka.changelogs import Changelogs, Follower
 from drave.streams.kafka.consuming import GroupConsumer
 from drave.streams.kafka.patience import PAUSE_S, patiently
 from drave.streams.kafka.producing import Acknowledged, Sender, Transactional
 from drave.streams.transport import Assignments, Committed, Message, NewTopic, Place
+
+logger = logging.getLogger("drave.streams")
 
 _VISIBLE_S_MAX: Final = 30.0
 _EXISTS: Final = "TOPIC_ALREADY_EXISTS"
@@ -38,8 +43,12 @@ class KafkaTransport:
 
     def __init__(self, connection: Connection, app: str, *, worker: str | None, exactly_once: bool = True) -> None:
         name = None if worker is None else f"{app}-{worker}"
+        self.name = name or ""
+        self._connection = connection
+        self._app = app
         try:
             self._topics = Topics(connection)
+            self._groups = Groups(connection, self._topics)
             self._group = GroupConsumer(connection, app, name)
             self._sender: Sender
             if exactly_once:
@@ -87,6 +96,10 @@ class KafkaTransport:
         self._sender.start()
         self._group.subscribe(topics, listener)
 
+    def group(self) -> Mapping[str, Set[Place]]:
+        members = patiently(lambda: self._groups.members(self._app), "ask who is in the group")
+        return {each.instance_id or each.member_id: set(each.partitions) for each in members}
+
     def pause(self, places: Sequence[Place]) -> None:
         self._group.pause(places)
 
@@ -131,6 +144,16 @@ class KafkaTransport:
     def read(self, place: Place, start: int, end: int) -> Iterator[Sequence[Message]]:
         return self._changelogs.read(place, start, end)
 
+    def following(self) -> Follower:
+        return Follower(self._connection, f"{self._app}-standby")
+
+    def purge(self, offsets: Mapping[Place, int]) -> None:
+        from drave.client.librdkafka import TopicPartition
+
+        asked = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        for partition, future in self._topics.admin.delete_records(asked).items():
+            future.add_done_callback(partial(_purged, f"{partition.topic}-{partition.partition}"))
+
     def _offset(self, place: Place, spec: object, *, read_committed: bool = False) -> int:
         where = TopicPartitionId(*place)
         return self._offsets({where: spec}, read_committed=read_committed)[where]
@@ -160,3 +183,9 @@ class KafkaTransport:
         finally:
             self._sender.close()
             self._changelogs.close()
+
+
+def _purged(place: str, done: Future[object]) -> None:
+    """On a thread of the admin client. What is left goes with the next purge."""
+    if (error := done.exception()) is not None:
+        logger.info("%s keeps what was processed for now: %s", place, error)

@@ -239,21 +239,29 @@ class TestDriver:
             return False
         before = self._written(), transport.aborts
         try:
-            came = engine.turn(0.0)
+            came = 0 if transport.is_dead else engine.turn(0.0)
         except Crash:
             self._die(process)
             return True
-        if transport.is_dead:  # while another one's turn rebalanced the group
+        if transport.is_dead:  # in a rebalance that another one's turn began, or that its own did
             self._die(process)
             return True
-        return came > 0 or bool(engine.restoring) or (self._written(), transport.aborts) != before
+        return (
+            came > 0 or bool(engine.restoring) or engine.standbys.took or (self._written(), transport.aborts) != before
+        )
 
     def _start(self, process: Process) -> None:
         exactly_once = self.app.guarantee == "exactly_once"
         transport = process.transport = MemoryTransport(
-            self.cluster, exactly_once=exactly_once, chance=self._chance, on_call=self._called
+            self.cluster,
+            f"process-{self.processes.index(process)}",
+            exactly_once=exactly_once,
+            chance=self._chance,
+            on_call=self._called,
         )
-        settings = EngineSettings(commit_interval_s=0.0, idle_s=self.app.idle_s, on_error=self.app.on_error)
+        settings = EngineSettings(
+            commit_interval_s=0.0, idle_s=self.app.idle_s, on_error=self.app.on_error, standby=self.app.standby
+        )
         process.engine = Engine(
             self.topology, transport, process.states, self.clock, settings, async_loop=self._loop, observe=self.observe
         )  # fmt: skip

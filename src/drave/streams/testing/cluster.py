@@ -10,12 +10,12 @@ of each call that a crash could fall before, and may raise Crash, or what the re
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
 from drave.streams.errors import Fenced
-from drave.streams.placement import partition_of
+from drave.streams.placement import partition_of, range_owner
 from drave.streams.transport import Assignments, Committed, Headers, Message, NewTopic, Place
 
 _CREATE_TIME: Final = 1
@@ -60,6 +60,9 @@ class StoredRecord:
     def headers(self) -> Headers | None:
         return self._headers or None
 
+    def __len__(self) -> int:
+        return len(self._value or b"")
+
     def timestamp(self) -> tuple[int, int]:
         return _CREATE_TIME, self._timestamp_ms
 
@@ -72,6 +75,8 @@ class Cluster:
     topics: dict[str, list[list[StoredRecord]]] = field(default_factory=dict)
     committed: dict[Place, Committed] = field(default_factory=dict)
     members: list[MemoryTransport] = field(default_factory=list)
+    purged: dict[Place, int] = field(default_factory=dict)
+    """Records before these are still here, for tests to look at; who reads one ends with AssertionError."""
 
     def create(self, topic: str, partitions: int) -> None:
         if topic not in self.topics:
@@ -107,6 +112,12 @@ class Cluster:
     def log(self, place: Place) -> list[StoredRecord]:
         return self.topics[place[0]][place[1]]
 
+    def portion(self, place: Place, start: int, records_max: int) -> list[StoredRecord]:
+        """What a reader gets from `start` on."""
+        first = self.purged.get(place, 0)
+        assert start >= first, f"offset {start} of {place} is wanted, and all before {first} were purged"
+        return self.log(place)[start : start + records_max]
+
     def rebalance(self) -> None:
         """Everybody gives up what they have, and is given its share of each topic, as Kafka's range assignor does."""
         for member in list(self.members):
@@ -115,14 +126,17 @@ class Cluster:
             except Crash:
                 self.members.remove(member)
                 member.perish()
-        for index, member in enumerate(self.members):
-            share: list[Place] = []
-            for topic in member.subscription:
-                count = len(self.topics[topic])
-                each, more = divmod(count, len(self.members))
-                first = index * each + min(index, more)
-                share += [(topic, partition) for partition in range(first, first + each + (index < more))]
-            member.take_over(share)
+        names = sorted(member.name for member in self.members)
+        for member in list(self.members):
+            counts = {topic: len(self.topics[topic]) for topic in member.subscription}
+            member.take_over(
+                [
+                    (topic, partition)
+                    for topic, count in counts.items()
+                    for partition in range(count)
+                    if range_owner(partition, count, names) == member.name
+                ]
+            )
 
 
 Record = tuple[str, "bytes | None", "bytes | None", int, Headers, "int | None"]
@@ -137,12 +151,14 @@ class MemoryTransport:
     def __init__(
         self,
         cluster: Cluster,
+        name: str = "worker",
         *,
         exactly_once: bool = True,
         chance: random.Random | None = None,
         on_call: Callable[[str], None] = lambda call: None,
     ) -> None:
         self.cluster = cluster
+        self.name = name
         self.subscription: Sequence[str] = ()
         self.is_dead = False
         """Whether it died, perhaps in a call that another one's made: a rebalance."""
@@ -176,6 +192,15 @@ class MemoryTransport:
         self._listener = listener
         self.cluster.members.append(self)
         self.cluster.rebalance()
+
+    def group(self) -> Mapping[str, Set[Place]]:
+        self._on_call("group")
+        return {member.name: member.places for member in self.cluster.members}
+
+    @property
+    def places(self) -> Set[Place]:
+        """Those that it was given."""
+        return self._positions.keys()
 
     def give_up(self) -> None:
         """The group is being rebalanced."""
@@ -216,7 +241,7 @@ class MemoryTransport:
         found: list[Message] = []
         for place in places:
             start = self._positions[place]
-            portion = self.cluster.log(place)[start : start + records_max - len(found)]
+            portion = self.cluster.portion(place, start, records_max - len(found))
             found += portion
             self._positions[place] = start + len(portion)
         return found
@@ -241,7 +266,7 @@ class MemoryTransport:
         return {place: self.cluster.committed[place] for place in places if place in self.cluster.committed}
 
     def start_offset(self, place: Place) -> int:
-        return 0
+        return self.cluster.purged.get(place, 0)
 
     def stable_offset(self, place: Place) -> int:
         return len(self.cluster.log(place))
@@ -250,8 +275,11 @@ class MemoryTransport:
         while start < end:
             self._on_call("read")
             records_max = 1000 if self._chance is None else self._chance.choice((1, 10, 1000))
-            yield self.cluster.log(place)[start : min(start + records_max, end)]
+            yield self.cluster.portion(place, start, min(records_max, end - start))
             start += records_max
+
+    def following(self) -> MemoryFollowing:
+        return MemoryFollowing(self.cluster, self._chance, self._on_call)
 
     # -- writing
 
@@ -294,6 +322,10 @@ class MemoryTransport:
         self._pending.clear()
         self._ends.clear()
 
+    def purge(self, offsets: Mapping[Place, int]) -> None:
+        self._on_call("purge")
+        self.cluster.purged.update(offsets)
+
     def close(self) -> None:
         self._pending.clear()
         if self in self.cluster.members:
@@ -321,3 +353,41 @@ class MemoryTransport:
         place, end = self.cluster.append(*record)
         if record[5] is not None:
             self._ends[place] = end
+
+
+class MemoryFollowing:
+    """What is committed, some of it at a time when `chance` rules."""
+
+    def __init__(self, cluster: Cluster, chance: random.Random | None, on_call: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._chance = chance
+        self._on_call = on_call
+        self._positions: dict[Place, int] = {}
+        self._held: Set[Place] = frozenset()
+
+    def follow(self, places: Mapping[Place, int]) -> None:
+        self._on_call("follow")
+        self._positions = dict(places)
+        self._held = frozenset()
+
+    def hold(self, places: Set[Place]) -> None:
+        self._held = places
+
+    def poll(self, wait_s: float, records_max: int) -> Sequence[Message]:
+        if self._chance is not None:
+            records_max = min(records_max, self._chance.choice((1, 10, records_max)))
+        found: list[Message] = []
+        for place in [place for place in self._positions if place not in self._held]:
+            portion = self._cluster.portion(place, self._positions[place], records_max - len(found))
+            found += portion
+            self._positions[place] += len(portion)
+        if found:
+            self._on_call("followed")
+        return found
+
+    def reached(self, place: Place) -> int:
+        position = self._positions.get(place, 0)
+        return position if position == len(self._cluster.log(place)) else 0
+
+    def close(self) -> None:
+        self._positions = {}

@@ -38,6 +38,7 @@ from drave.broker.coordinator.share.assignor import NOTHING, Partitions, assign
 from drave.broker.coordinator.share.partitions import StatePlaces, by_topic
 from drave.broker.coordinator.share.state import SharePartition
 from drave.model.errors import ErrorCode
+from drave.model.group_configs import GroupConfig
 from drave.model.ids import TopicId
 from drave.schema import Struct
 
@@ -205,7 +206,15 @@ class ShareGroup(ModernGroup[ShareMember]):
         return any(topic in member.topics for member in self.members.values())
 
     def session_timeout_ms(self, member: ShareMember) -> int:
-        return self.surroundings.share.session_timeout_ms
+        return self._config.number("share.session.timeout.ms")
+
+    @property
+    def heartbeat_interval_ms(self) -> int:
+        return self._config.number("share.heartbeat.interval.ms")
+
+    @property
+    def _config(self) -> GroupConfig:
+        return self.surroundings.config(self.group_id)
 
     # -- members
 
@@ -221,7 +230,7 @@ class ShareGroup(ModernGroup[ShareMember]):
 
     def may_aim(self, now_ms: int) -> bool:
         """Whether it is time for another target: many who come at once share one."""
-        interval_ms = self.surroundings.share.assignment_interval_ms
+        interval_ms = self._config.number("share.assignment.interval.ms")
         return not (self.targeted_ms and interval_ms) or now_ms >= self.targeted_ms + interval_ms
 
     def remove(self, member_id: str, out: Outcome) -> None:

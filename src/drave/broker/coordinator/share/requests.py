@@ -91,7 +91,7 @@ class ShareRequests:
 
     def _member(self, group: ShareGroup, request: ShareGroupHeartbeatRequest) -> ShareMember:
         member = group.members.get(request.member_id)
-        size_max = self._table.surroundings.share.size_max
+        size_max = self._table.surroundings.limits.share_size_max
         if member is None and len(group.members) >= size_max:
             raise Refused(
                 ErrorCode.GROUP_MAX_SIZE_REACHED,
@@ -220,7 +220,7 @@ def _answer(group: ShareGroup, member: ShareMember, *, with_assignment: bool) ->
     return ShareGroupHeartbeatResponse(
         member_id=member.member_id,
         member_epoch=member.member_epoch,
-        heartbeat_interval_ms=group.surroundings.share.heartbeat_interval_ms,
+        heartbeat_interval_ms=group.heartbeat_interval_ms,
         assignment=Assignment(topic_partitions=assigned) if with_assignment else None,
     )
 

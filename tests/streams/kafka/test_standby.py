@@ -1,0 +1,100 @@
+"""Standby copies on a real broker: two processes, one of which goes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from drave.streams import App
+from drave.streams.run import Runner
+from drave.streams.standby import Copy
+from drave.streams.state import TaskId
+from drave.streams.state.sqlite import SqliteStates
+from drave.streams.task import Task
+from tests.streams.kafka.conftest import Cluster
+
+
+class Ride(msgspec.Struct):
+    zone: str
+
+
+class Process:
+    """A worker on a thread, for as long as the block lasts."""
+
+    def __init__(self, app: App, cluster: Cluster, folder: Path) -> None:
+        self.turned = threading.Condition()
+        self.runner = Runner(app, cluster.connection, folder, on_turn=self._turned)
+        self.engine = self.runner.engine
+        self._thread = threading.Thread(target=self.runner.run)
+
+    def __enter__(self) -> Process:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.stop()
+        self._thread.join()
+        self.runner.__exit__()
+
+    def wait_for(self, seen: Callable[[], object]) -> None:
+        with self.turned:
+            assert self.turned.wait_for(seen, 30)
+
+    @property
+    def tasks(self) -> dict[TaskId, Task]:
+        return dict(self.engine.tasks)
+
+    @property
+    def copies(self) -> dict[TaskId, Copy]:
+        return dict(self.engine.standbys.copies)
+
+    def _turned(self, engine: object) -> None:
+        with self.turned:
+            self.turned.notify_all()
+
+
+def test_copies_follow_on_a_real_broker_where_the_group_will_want_them(cluster: Cluster, tmp_path: Path) -> None:
+    rides, zones = cluster.topic(3), cluster.topic(3)
+    app = App(cluster.app, standby=1)
+    stream = app.topic(rides, Ride, key="zone")
+    stream.join(app.table(zones, str)).map(lambda ride, zone: zone, name="joined", type=str).to(cluster.topic(3))
+    stream.by_key().count(name="count")
+    counted = f"{cluster.app}-count-changelog"
+    with Process(app, cluster, tmp_path) as one:
+        one.wait_for(lambda: len(one.tasks) == 3)
+        with Process(app, cluster, tmp_path) as other:
+            for process, neighbour in ((one, other), (other, one)):
+                process.wait_for(lambda p=process, n=neighbour: p.tasks and p.copies.keys() == n.tasks.keys())
+            for partition in range(3):
+                cluster.write(zones, *"abc", partition=partition)
+                cluster.write(rides, *('{"zone": "a"}' for _ in range(10)), partition=partition)
+            for process in (one, other):
+                for copy in process.copies.values():
+                    process.wait_for(lambda copy=copy: copy.positions[zones, copy.task_id.partition] == 3)
+                    process.wait_for(lambda copy=copy: copy.positions[counted, copy.task_id.partition] > 0)
+            copied = {**one.copies, **other.copies}
+    for task_id in copied:
+        for slot in ("0", "1"):
+            state = SqliteStates(tmp_path / slot / "tasks").open(task_id)
+            assert state.get("count", b'{"zone": "a"}') == b"\x0a"
+            assert [key for key, _ in state.scan(zones, b"", None)] == [b"a", b"b", b"c"]
+            state.close()
+
+
+def test_the_group_says_who_is_in_it_and_has_what(cluster: Cluster) -> None:
+    topic = cluster.topic(2)
+    transport, _ = cluster.joined(topic)
+    assert transport.group() == {transport.name: {(topic, 0), (topic, 1)}}
+
+
+def test_what_is_purged_is_gone(cluster: Cluster) -> None:
+    topic = cluster.topic()
+    cluster.write(topic, *"abc")
+    transport = cluster.transport()
+    transport.purge({(topic, 0): 2})
+    while transport.start_offset((topic, 0)) == 0:
+        """The broker does it when it comes to it."""
+    assert transport.start_offset((topic, 0)) == 2
