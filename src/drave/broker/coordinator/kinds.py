@@ -8,7 +8,8 @@ from typing import Final
 from drave.broker.coordinator.classic.group import ClassicGroup
 from drave.broker.coordinator.group import Group
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord
+from drave.broker.coordinator.share.group import ShareGroup
 
-KINDS: Final[tuple[type[Group], ...]] = (ClassicGroup,)
+KINDS: Final[tuple[type[Group], ...]] = (ClassicGroup, ShareGroup)
 
 KIND_OF_RECORD: Final[Mapping[GroupRecord, type[Group]]] = {record: kind for kind in KINDS for record in kind.records}

@@ -1,11 +1,11 @@
 """The records of share groups (KIP-932) in `__consumer_offsets`, in Kafka's formats. Their keys: `offsets_topic.py`.
 
-    SHARE                epoch, hash of the topics          ┐
-    SHARE_TARGET         for which epoch a target is        ├ one for the group
-    SHARE_PARTITIONS     whose state is (being) made        ┘
-    SHARE_MEMBER         who it is and what it wants        ┐
-    SHARE_TARGET_MEMBER  which partitions it is to have     ├ one for each member
-    SHARE_CURRENT        which it has, as of which epoch    ┘
+SHARE                epoch, hash of the topics          ┐
+SHARE_TARGET         for which epoch a target is        ├ one for the group
+SHARE_PARTITIONS     whose state is (being) made        ┘
+SHARE_MEMBER         who it is and what it wants        ┐
+SHARE_TARGET_MEMBER  which partitions it is to have     ├ one for each member
+SHARE_CURRENT        which it has, as of which epoch    ┘
 """
 
 from __future__ import annotations

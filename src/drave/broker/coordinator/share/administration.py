@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drave.broker.coordinator.outcome import Outcome, Token
-from drave.broker.coordinator.share.duties import Delete, Initialize, UnderWay
+from drave.broker.coordinator.refusals import share_alteration_refused, share_deletion_refused
+from drave.broker.coordinator.share.duties import Delete, Initialize, ShareDuty, UnderWay
 from drave.broker.coordinator.share.group import Change, ShareGroup
 from drave.broker.coordinator.share.state import SharePartition
 from drave.broker.coordinator.table import GroupTable
 from drave.model.errors import ErrorCode, ProtocolError, Refused
-from drave.model.ids import ZERO_TOPIC_ID, Offset
+from drave.model.ids import ZERO_TOPIC_ID, Offset, TopicId
 from drave.wire.messages import k91_alter_share_group_offsets as k91
 from drave.wire.messages import k92_delete_share_group_offsets as k92
 from drave.wire.messages.k42_delete_groups import DeletableGroupResult, DeleteGroupsResponse
@@ -41,7 +42,7 @@ class ShareAdministration:
         try:
             group = self._empty_group(request.group_id) or ShareGroup(request.group_id, self._table.surroundings)
         except ProtocolError as refusal:
-            out.reply(token, alter_refused(refusal.code, str(refusal)))
+            out.reply(token, share_alteration_refused(refusal.code, str(refusal)))
             return out
         starts: dict[SharePartition, Offset] = {}
         response = k91.AlterShareGroupOffsetsResponse(
@@ -52,9 +53,7 @@ class ShareAdministration:
             return out
         change = Change(group, out)
         change.places(group.places.begun(frozenset(starts)))
-        duty = Initialize(
-            group_id=group.group_id, starts=starts, state_epoch=group.epoch, answer=(token, response)
-        )
+        duty = Initialize(group_id=group.group_id, starts=starts, state_epoch=group.epoch, answer=(token, response))
         self._under_way.begin(duty, out)
         return out
 
@@ -86,7 +85,7 @@ class ShareAdministration:
             if group is None:
                 raise Refused(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {request.group_id} not found.")
         except ProtocolError as refusal:
-            out.reply(token, delete_refused(refusal.code, str(refusal)))
+            out.reply(token, share_deletion_refused(refusal.code, str(refusal)))
             return out
         topics = self._table.surroundings.topics
         unknown: list[k92.DeleteShareGroupOffsetsResponseTopic] = []
@@ -103,9 +102,7 @@ class ShareAdministration:
             out.reply(token, response)
             return out
         Change(group, out).places(group.places.giving_up(each.topic_id for each in doomed))
-        self._under_way.begin(
-            Delete(group_id=group.group_id, partitions=doomed, token=token, answer=response), out
-        )
+        self._under_way.begin(Delete(group_id=group.group_id, partitions=doomed, token=token, answer=response), out)
         return out
 
     def delete(self, group: ShareGroup, token: Token) -> Outcome:
@@ -133,6 +130,16 @@ class ShareAdministration:
 
     # -- a duty has ended
 
+    def abandon(self, duty: ShareDuty, code: ErrorCode, out: Outcome) -> None:
+        """What was to be written down first was refused, so nothing was done."""
+        if isinstance(duty, Initialize):
+            if duty.answer is not None:
+                out.reply(duty.answer[0], share_alteration_refused(code))
+        elif duty.answer is None:
+            out.reply(duty.token, group_deleted(duty.group_id, code))
+        else:
+            out.reply(duty.token, share_deletion_refused(code))
+
     def initialized(self, duty: Initialize, results: Mapping[SharePartition, ErrorCode], out: Outcome) -> None:
         """Tell the administrator who asked for it, if it was one."""
         if duty.answer is None:
@@ -153,46 +160,38 @@ class ShareAdministration:
         done = {each.topic_id for each in duty.partitions} - failed.keys()
         group = self._table.get(duty.group_id, ShareGroup)
         if duty.answer is None:
-            code = next(iter(failed.values()), ErrorCode.NONE)
-            if group is None:
-                code = ErrorCode.GROUP_ID_NOT_FOUND
-            elif code is ErrorCode.NONE and not group.is_empty:
-                code = ErrorCode.NON_EMPTY_GROUP
-            if group is not None and code is ErrorCode.NONE:
-                out.records.extend(group.tombstones())
+            code = self._group_deleted(group, failed, out)
             out.reply(duty.token, group_deleted(duty.group_id, code))
         else:
-            topics = self._table.surroundings.topics
-            names = {topic_id: topic.name for topic_id in done | failed.keys() if (topic := topics.topic_by_id(topic_id))}
-            answers = [
-                _deleted(names.get(topic_id, ""), topic_id, code, code.name if code else None)
-                for topic_id, code in {**dict.fromkeys(sorted(done), ErrorCode.NONE), **failed}.items()
-            ]
-            out.reply(
-                duty.token, k92.DeleteShareGroupOffsetsResponse(responses=[*answers, *duty.answer.responses])
-            )
+            codes = {**dict.fromkeys(sorted(done), ErrorCode.NONE), **failed}
+            answers = [self._deleted(topic_id, code) for topic_id, code in codes.items()]
+            out.reply(duty.token, k92.DeleteShareGroupOffsetsResponse(responses=[*answers, *duty.answer.responses]))
         if group is not None and not out.records:
-            left = group.places.without(done & group.places.deleting)
-            Change(group, out).places(left)
+            Change(group, out).places(group.places.without(done & group.places.deleting))
         return out
+
+    def _group_deleted(self, group: ShareGroup | None, failed: Mapping[TopicId, ErrorCode], out: Outcome) -> ErrorCode:
+        """Delete the rest of a group whose share-partitions' state is gone."""
+        if group is None:
+            return ErrorCode.GROUP_ID_NOT_FOUND
+        if failed:
+            return next(iter(failed.values()))
+        if not group.is_empty:
+            return ErrorCode.NON_EMPTY_GROUP
+        out.records.extend(group.tombstones())
+        return ErrorCode.NONE
+
+    def _deleted(self, topic_id: TopicId, code: ErrorCode) -> k92.DeleteShareGroupOffsetsResponseTopic:
+        topic = self._table.surroundings.topics.topic_by_id(topic_id)
+        return _deleted("" if topic is None else topic.name, topic_id, code, code.name if code else None)
 
 
 def _deleted(
-    name: str, topic_id: bytes, code: ErrorCode, message: str | None
+    name: str, topic_id: TopicId, code: ErrorCode, message: str | None
 ) -> k92.DeleteShareGroupOffsetsResponseTopic:
     return k92.DeleteShareGroupOffsetsResponseTopic(
         topic_name=name, topic_id=topic_id, error_code=code, error_message=message
     )
-
-
-def alter_refused(code: ErrorCode, message: str | None = None) -> k91.AlterShareGroupOffsetsResponse:
-    """The answer to an alteration that comes to nothing."""
-    return k91.AlterShareGroupOffsetsResponse(error_code=code, error_message=message, responses=[])
-
-
-def delete_refused(code: ErrorCode, message: str | None = None) -> k92.DeleteShareGroupOffsetsResponse:
-    """The answer to a deletion of offsets that comes to nothing."""
-    return k92.DeleteShareGroupOffsetsResponse(error_code=code, error_message=message, responses=[])
 
 
 def group_deleted(group_id: str, code: ErrorCode = ErrorCode.NONE) -> DeleteGroupsResponse:

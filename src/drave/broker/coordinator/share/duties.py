@@ -3,8 +3,8 @@
     step ──→ record "initializing" ──→ Initialize ──→ ShareState ──→ ended ──→ record "initialized" ──→ answers
     step ──→ record "deleting"     ──→ Delete     ──→ ShareState ──→ ended ──→ record without them  ──→ answers
 
-A duty carries what is needed to answer who asked for it. It is known to be under way until it has ended, whether well or
-not; a broker that restarts in between finds the first record and begins again.
+A duty carries what is needed to answer who asked for it. It is known to be under way until it has ended, well or not;
+a broker that restarts in between finds the first record and begins again.
 """
 
 from __future__ import annotations

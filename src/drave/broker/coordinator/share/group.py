@@ -4,8 +4,8 @@
     a topic comes, goes, grows                 ├▶ group epoch + 1 ──▶┤ each goes there with its next heartbeat
     partitions have got their state            ┘                     └
 
-Several members may read one partition, so nobody has to give it back before another gets it: a member goes to its target
-in one step. Nothing here says who holds which record.
+Several members may read one partition, so nobody has to give it back before another gets it: a member goes to its
+target in one step. Nothing here says who holds which record.
 """
 
 from __future__ import annotations
@@ -120,12 +120,15 @@ class Change:
         targets = assign(subscriptions, self.targets, group.places.initialized)
         for member_id, target in targets.items():
             if target != self.targets.get(member_id):
-                value = ShareTargetMemberValue(topic_partitions=written(target))
-                self.write(GroupRecord.SHARE_TARGET_MEMBER, value, member_id)
+                part = ShareTargetMemberValue(topic_partitions=written(target))
+                self.write(GroupRecord.SHARE_TARGET_MEMBER, part, member_id)
         self.target_epoch, self.targets = self.epoch, targets
         # A target of nothing has kept nobody busy, so the next one need not wait.
-        aimed_ms = now_ms if any(targets.values()) else 0
-        value = ShareTargetValue(assignment_epoch=self.epoch, assignment_timestamp=aimed_ms)
+        self.aimed(now_ms if any(targets.values()) else 0)
+
+    def aimed(self, at_ms: int) -> None:
+        """When the target was computed; 0 lets the next one come at any time."""
+        value = ShareTargetValue(assignment_epoch=self.target_epoch, assignment_timestamp=at_ms)
         self.write(GroupRecord.SHARE_TARGET, value)
 
     def lead(self, member: ShareMember) -> ShareMember:
@@ -135,9 +138,7 @@ class Change:
         target = self.targets.get(member.member_id, NOTHING)
         after = msgspec.structs.replace(member, assigned=frozenset(each for each in target if each.topic_id in wanted))
         if self.target_epoch != member.member_epoch:
-            after = msgspec.structs.replace(
-                after, member_epoch=self.target_epoch, previous_epoch=member.member_epoch
-            )
+            after = msgspec.structs.replace(after, member_epoch=self.target_epoch, previous_epoch=member.member_epoch)
         if after != member:
             self.members[member.member_id] = after
             self.write(GroupRecord.SHARE_CURRENT, current_value(after), member.member_id)
@@ -147,7 +148,7 @@ class Change:
 class ShareGroup(ModernGroup[ShareMember]):
     """What the log says of the group."""
 
-    __slots__ = ("places", "targets", "_has_places")
+    __slots__ = ("_has_places", "places", "targets")
 
     type: ClassVar[GroupType] = GroupType.SHARE
     records: ClassVar[frozenset[GroupRecord]] = frozenset(
@@ -238,6 +239,8 @@ class ShareGroup(ModernGroup[ShareMember]):
         change = Change(self, out)
         change.remove(member_id)
         change.next_epoch()
+        if not change.members:
+            change.aimed(0)
         self.forget_deadlines(member_id, out)
 
     def timer_fired(self, kind: str, member_id: str, now_ms: int, out: Outcome) -> None:

@@ -3,8 +3,8 @@
     subscribed ──→ initializing ──→ initialized ──→ deleting ──→ gone
                         ↑ a start was moved  └───────── topic deleted ──→ gone
 
-It is written down before the state is touched and once more after, so that whoever is interrupted knows what to do again.
-A partition whose start is moved is in the first two at once.
+It is written down before the state is touched and once more after, so who is interrupted knows what to do again. A
+partition whose start is moved is in the first two at once.
 """
 
 from __future__ import annotations

@@ -9,13 +9,16 @@ Kafka answers before there is anything to read, and the member learns of it with
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
 from drave.broker.coordinator.outcome import Outcome, Token
+from drave.broker.coordinator.refusals import share_heartbeat_refused
+from drave.broker.coordinator.share.administration import ShareAdministration
 from drave.broker.coordinator.share.assignor import NAME, NOTHING, Partitions
-from drave.broker.coordinator.share.duties import Initialize, UnderWay, Waiting
+from drave.broker.coordinator.share.duties import Initialize, ShareDuty, UnderWay, Waiting
 from drave.broker.coordinator.share.group import Change, ShareGroup, ShareMember
 from drave.broker.coordinator.share.partitions import by_topic
 from drave.broker.coordinator.share.state import UNDECIDED_START, SharePartition
@@ -35,9 +38,10 @@ class ShareRequests:
     """The share groups of one shard. Every method that takes a token answers it through its outcome, or, when a duty
     has ended, through that one's."""
 
-    def __init__(self, table: GroupTable, under_way: UnderWay) -> None:
+    def __init__(self, table: GroupTable) -> None:
         self._table = table
-        self._under_way = under_way
+        self._under_way = UnderWay()
+        self.administration: Final = ShareAdministration(table, self._under_way)
 
     # -- heartbeats
 
@@ -61,7 +65,7 @@ class ShareRequests:
             group = self._group(request)
             member = _said(self._member(group, request), request, client_id, client_host)
         except ProtocolError as refusal:
-            out.reply(token, heartbeat_refused(refusal.code, str(refusal)))
+            out.reply(token, share_heartbeat_refused(refusal.code, str(refusal)))
             return out
         change = Change(group, out)
         group.heartbeat(member, change)
@@ -136,10 +140,21 @@ class ShareRequests:
             duty = Initialize(group_id=group.group_id, starts=starts, state_epoch=change.epoch)
             self._under_way.begin(duty, change.out)
 
-    def initialized(self, duty: Initialize, results: Mapping[SharePartition, ErrorCode]) -> Outcome:
+    def loaded(self, out: Outcome) -> None:
+        """Go on with what a restart has interrupted. A start that was being moved stays where it was."""
+        for group in self._table.groups.values():
+            if isinstance(group, ShareGroup) and group.places.initializing:
+                missing = group.places.initializing - group.places.initialized
+                starts = dict.fromkeys(sorted(missing), UNDECIDED_START)
+                self._under_way.begin(Initialize(group_id=group.group_id, starts=starts, state_epoch=group.epoch), out)
+
+    def ended(self, duty: ShareDuty, results: Mapping[SharePartition, ErrorCode]) -> Outcome:
         """A duty has ended. What got a state may be read, which is a new epoch for those who wait for it."""
+        if not isinstance(duty, Initialize):
+            return self.administration.deleted(duty, results)
         out = Outcome()
         self._under_way.end(duty)
+        self.administration.initialized(duty, results, out)
         group = self._table.get(duty.group_id, ShareGroup)
         if group is not None:
             change = Change(group, out)
@@ -148,6 +163,17 @@ class ShareRequests:
             if done and group.members:
                 change.next_epoch()
         return out
+
+    def resumed(self, group_id: str) -> list[Waiting]:
+        """The heartbeats that waited, to be made once more now that nothing is under way for their group."""
+        return self._under_way.resume(group_id)
+
+    def abandon(self, duty: ShareDuty, code: ErrorCode, out: Outcome) -> None:
+        """The log has refused to write down what is to be done, so nobody does it."""
+        self._under_way.end(duty)
+        self.administration.abandon(duty, code, out)
+        for waiting in self._under_way.resume(duty.group_id):
+            out.reply(waiting.token, share_heartbeat_refused(code))
 
     def topic_deleted(self, topic_id: TopicId) -> Outcome:
         """Nothing of it is left, and those who keep its share-partitions' state know that themselves."""
@@ -199,9 +225,7 @@ class ShareRequests:
         return NOTHING if group is None else group.places.initialized
 
 
-def _said(
-    member: ShareMember, request: ShareGroupHeartbeatRequest, client_id: str, client_host: str
-) -> ShareMember:
+def _said(member: ShareMember, request: ShareGroupHeartbeatRequest, client_id: str, client_host: str) -> ShareMember:
     """The member, with what it says of itself now."""
     names = request.subscribed_topic_names
     return msgspec.structs.replace(
@@ -215,18 +239,12 @@ def _said(
 
 def _answer(group: ShareGroup, member: ShareMember, *, with_assignment: bool) -> ShareGroupHeartbeatResponse:
     assigned = [
-        TopicPartitions(topic_id=topic_id, partitions=indexes) for topic_id, indexes in by_topic(member.assigned).items()
+        TopicPartitions(topic_id=topic_id, partitions=indexes)
+        for topic_id, indexes in by_topic(member.assigned).items()
     ]
     return ShareGroupHeartbeatResponse(
         member_id=member.member_id,
         member_epoch=member.member_epoch,
         heartbeat_interval_ms=group.heartbeat_interval_ms,
         assignment=Assignment(topic_partitions=assigned) if with_assignment else None,
-    )
-
-
-def heartbeat_refused(code: ErrorCode, message: str | None = None) -> ShareGroupHeartbeatResponse:
-    """The answer to a heartbeat that comes to nothing."""
-    return ShareGroupHeartbeatResponse(
-        error_code=code, error_message=message, member_epoch=0, heartbeat_interval_ms=0
     )
