@@ -143,11 +143,11 @@ class Sink:
 class Worker:
     """One process of the app."""
 
-    def __init__(self, bootstrap: str, folder: Path, guarantee: str, number: int) -> None:
+    def __init__(self, bootstrap: str, folder: Path, guarantee: str, standby: int, number: int) -> None:
         self.own_ends = 0
         self.log = folder / f"worker-{number}.log"
         module = "torture.streams_app"
-        self._command = [sys.executable, "-m", module, bootstrap, str(folder / "state"), guarantee]
+        self._command = [sys.executable, "-m", module, bootstrap, str(folder / "state"), guarantee, str(standby)]
         self.start()
 
     def start(self) -> None:
@@ -183,7 +183,7 @@ class Report:
     violations: list[str] = field(default_factory=list)
 
 
-def run(broker: BrokerProcess, folder: Path, *, guarantee: str, kills: int, seed: int) -> Report:
+def run(broker: BrokerProcess, folder: Path, *, guarantee: str, standby: int, kills: int, seed: int) -> Report:
     """Start everything, kill so often, let it come to its end, and judge."""
     chance, report = random.Random(seed), Report()
     broker.start()
@@ -191,7 +191,7 @@ def run(broker: BrokerProcess, folder: Path, *, guarantee: str, kills: int, seed
     for topic in (EVENTS, ECHO, COUNTS):
         topics.create(topic, partitions=PARTITIONS)
     source, sink = Source(broker.bootstrap), Sink(broker.bootstrap)
-    workers = [Worker(broker.bootstrap, folder, guarantee, number) for number in range(WORKERS)]
+    workers = [Worker(broker.bootstrap, folder, guarantee, standby, number) for number in range(WORKERS)]
     try:
         sink.wait_for(500)
         for _ in range(kills):
@@ -266,21 +266,23 @@ def judge(sent: int, echoed: Counter[int], counts: dict[str, list[int]], *, exac
 @click.option("--seed", default=None, type=int, help="What decides who is killed and when; default: the time.")
 @click.option("--against", type=click.Choice(["drave", "kafka"]), default="drave", show_default=True)
 @click.option("--guarantee", type=click.Choice(["exactly_once", "at_least_once"]), default="exactly_once")
+@click.option("--standby", default=0, show_default=True, help="Standby copies of each task.")
 @click.option("--keep", type=click.Path(path_type=Path), default=None, help="A folder to leave data and logs in.")
-def main(kills: int, seed: int | None, against: str, guarantee: str, keep: Path | None) -> None:
+def main(kills: int, seed: int | None, against: str, guarantee: str, standby: int, keep: Path | None) -> None:
     """Look for records of a stream app that are lost or doubled."""
     seed = int(time.time()) if seed is None else seed
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         folder = keep or Path(scratch)
         kind: type[BrokerProcess] = Drave if against == "drave" else Kafka
-        report = run(kind(folder / "broker"), folder, guarantee=guarantee, kills=kills, seed=seed)
+        report = run(kind(folder / "broker"), folder, guarantee=guarantee, standby=standby, kills=kills, seed=seed)
     for violation in report.violations[:20]:
         print(f"violation: {violation}")
     done = ", ".join(f"{what} {times}" for what, times in sorted(report.kills.items()))
     print(
-        f"{against}, {guarantee}, seed {seed}: {report.kills.total()} kills ({done}), {report.own_ends} ended by "
-        f"themselves, {report.events:,} events, {len(report.violations)} violations, {time.monotonic() - began:.0f} s"
+        f"{against}, {guarantee}, standby {standby}, seed {seed}: {report.kills.total()} kills ({done}), "
+        f"{report.own_ends} ended by themselves, {report.events:,} events, {len(report.violations)} violations, "
+        f"{time.monotonic() - began:.0f} s"
     )
     sys.exit(1 if report.violations else 0)
 

@@ -1,4 +1,4 @@
-"""The app that is killed: `python -m torture.streams_app BOOTSTRAP FOLDER GUARANTEE`.
+"""The app that is killed: `python -m torture.streams_app BOOTSTRAP FOLDER GUARANTEE COPIES`.
 
 events ─▶ echo                                  each event once
        └▶ by lane, through a topic ─▶ counts    for each lane 1, 2, 3, … with nothing left out and nothing twice
@@ -28,8 +28,8 @@ class Counted(msgspec.Struct):
 EVENTS, ECHO, COUNTS = "events", "echo", "counts"
 
 
-def build(guarantee: str) -> App:
-    app = App("tortured", guarantee=guarantee)
+def build(guarantee: str, standby: int) -> App:
+    app = App("tortured", guarantee=guarantee, standby=standby)
     events = app.topic(EVENTS, Event, key="key")
     events.map(lambda event: event, name="echoed").to(ECHO)
     counts = events.group_by("lane").count(name="lanes").changes()
@@ -38,6 +38,6 @@ def build(guarantee: str) -> App:
 
 
 if __name__ == "__main__":
-    bootstrap, folder, guarantee = sys.argv[1:]
+    bootstrap, folder, guarantee, standby = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
-    build(guarantee).run(bootstrap, state=folder)
+    build(guarantee, int(standby)).run(bootstrap, state=folder)

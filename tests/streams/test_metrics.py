@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from drave.streams import App, tumbling
-from drave.streams.metrics import SAMPLE, Metrics, serve
+from drave.streams.metrics import SAMPLE, Metrics, serve_metrics
 from drave.streams.steps.base import Receiver
 from drave.streams.steps.mapping import Merge
 
@@ -107,6 +107,6 @@ def test_the_engine_is_looked_at_once_a_second_at_most(app):
 
 def test_prometheus_reads_them_over_http(app):
     metrics = _metrics(app)
-    port = serve(metrics, "127.0.0.1", 0)
+    port = serve_metrics(metrics, "127.0.0.1", 0)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         assert b'drave_streams_records_total{step="share"} 3.0' in answer.read()

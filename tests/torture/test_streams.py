@@ -48,6 +48,6 @@ def test_what_is_doubled_is_wrong_exactly_once_only() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kill_nine_of_workers_and_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    report = run(Drave(tmp_path / "broker"), tmp_path, guarantee="exactly_once", kills=3, seed=6)
+    report = run(Drave(tmp_path / "broker"), tmp_path, guarantee="exactly_once", standby=1, kills=3, seed=6)
     assert report.violations == []
     assert report.kills.total() == 3

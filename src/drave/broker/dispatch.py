@@ -52,6 +52,8 @@ from drave.broker.api import (
     k61_describe_producers,
     k65_describe_transactions,
     k66_list_transactions,
+    k68_consumer_group_heartbeat,
+    k69_consumer_group_describe,
     k74_list_config_resources,
     k75_describe_topic_partitions,
 )
@@ -120,6 +122,8 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.DESCRIBE_PRODUCERS: Handler(k61_describe_producers.describe_producers, alone=True),
     ApiKey.DESCRIBE_TRANSACTIONS: Handler(k65_describe_transactions.describe_transactions, alone=True),
     ApiKey.LIST_TRANSACTIONS: Handler(k66_list_transactions.list_transactions, alone=True),
+    ApiKey.CONSUMER_GROUP_HEARTBEAT: Handler(k68_consumer_group_heartbeat.consumer_group_heartbeat),
+    ApiKey.CONSUMER_GROUP_DESCRIBE: Handler(k69_consumer_group_describe.consumer_group_describe, alone=True),
     ApiKey.LIST_CONFIG_RESOURCES: Handler(k74_list_config_resources.list_config_resources, alone=True),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
 }

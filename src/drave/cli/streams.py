@@ -47,9 +47,18 @@ def streams() -> None:
     help="What keeps the state; the changelogs in Kafka restore each of them.",
 )
 @click.option("--metrics", type=ADDRESS, help="Serve metrics for Prometheus there; one process only.")
+@click.option("--serve", type=ADDRESS, help="Answer `app.query(…)` there; port 0 is any that is free.")
+@click.option("--advertise", metavar="HOST:PORT", help="Where others reach what --serve listens at.  [default: there]")
 @connection_options
 def run(
-    target: str, workers: int, state: Path | None, store: str, metrics: tuple[str, int] | None, connection: Connection
+    target: str,
+    workers: int,
+    state: Path | None,
+    store: str,
+    metrics: tuple[str, int] | None,
+    serve: tuple[str, int] | None,
+    advertise: str | None,
+    connection: Connection,
 ) -> None:
     """Run the stream app at APP until Ctrl-C: FILE.py or MODULE, and :NAME where there are several.
 
@@ -60,11 +69,15 @@ def run(
     if workers > 1:
         if metrics is not None:
             raise click.UsageError("--metrics is for one process: start each with a port of its own, without --workers")
+        if advertise is not None or (serve is not None and serve[1] != 0):
+            raise click.UsageError(
+                "several workers cannot share a port: --serve 0 gives each its own, without --advertise"
+            )
         _run_workers(workers)
         return
     from drave.streams.errors import BadRecord, StepFailed
     from drave.streams.loading import load_app
-    from drave.streams.metrics import Metrics, serve
+    from drave.streams.metrics import Metrics, serve_metrics
     from drave.streams.run import Runner, default_folder, stopping
 
     app = load_app(target)
@@ -74,8 +87,11 @@ def run(
     if metrics is not None:
         meters = Metrics(app.name)
         hooks |= {"observe": meters.observe, "on_turn": meters.look}
-        serve(meters, *metrics)
-    with Runner(app, connection, folder, store=store, **hooks) as runner, stopping(runner.stop):
+        serve_metrics(meters, *metrics)
+    with (
+        Runner(app, connection, folder, store=store, serve=serve, advertise=advertise, **hooks) as runner,
+        stopping(runner.stop),
+    ):
         try:
             runner.run()
         except StepFailed as failure:  # the app's own code: its author wants the lines

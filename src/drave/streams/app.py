@@ -30,6 +30,7 @@ from drave.streams.tables import Table
 from drave.streams.topology import Topology
 
 if TYPE_CHECKING:
+    from drave.streams.query import TableQuery
     from drave.streams.testing import TestDriver
     from drave.streams.view import TableView
 
@@ -173,17 +174,21 @@ class App:
         *,
         state: str | Path | None = None,
         store: str = "sqlite",
+        serve: tuple[str, int] | None = None,
+        advertise: str | None = None,
         properties: Mapping[str, str] | None = None,
     ) -> None:
         """One process of the app, until SIGINT or SIGTERM; start it again, anywhere, for more.
 
         `state` is the app's state folder (./drave-streams/<name>), `store` what keeps it ("sqlite", "rocksdb",
-        "memory"), `properties` are librdkafka's. Raises StreamsError's kinds, StepFailed above all.
+        "memory"), `properties` are librdkafka's. At `serve`, a host and a port (0: any that is free), it answers
+        `query`; `advertise` is the HOST:PORT at which others reach it, where that is another. Raises StreamsError's
+        kinds, StepFailed above all.
         """
         from drave.streams.run import default_folder, run
 
         folder = default_folder(self.name) if state is None else Path(state)
-        run(self, bootstrap, folder=folder, store=store, properties=properties)
+        run(self, bootstrap, folder=folder, store=store, serve=serve, advertise=advertise, properties=properties)
 
     def view(
         self, table: Table[V], bootstrap: str = "localhost:9092", *, properties: Mapping[str, str] | None = None
@@ -196,6 +201,24 @@ class App:
         from drave.streams.view import TableView
 
         return TableView(self, table, Connection(bootstrap=bootstrap, properties=properties or {}))
+
+    def query(
+        self,
+        table: Table[V],
+        bootstrap: str = "localhost:9092",
+        *,
+        timeout: Duration = "10s",
+        properties: Mapping[str, str] | None = None,
+    ) -> TableQuery[V]:
+        """A table's rows, asked of the processes that keep them: `with app.query(table) as query: query.get("soho")`.
+
+        They must be run with `serve`. For tables that are too large to be kept by who looks, which `view` does. An
+        answer is waited for as long as `timeout`. Raises ClusterTrouble.
+        """
+        from drave.client.connection import Connection
+        from drave.streams.query import TableQuery
+
+        return TableQuery(self, table, Connection(bootstrap=bootstrap, properties=properties or {}), timeout)
 
     # -- for the steps
 

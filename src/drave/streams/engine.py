@@ -116,6 +116,10 @@ class Engine:
                 found[place] = max(0, end - (task.inputs[place].position or 0))
         return found
 
+    def runs(self, task_id: TaskId) -> bool | None:
+        """Whether a task runs here; None when there is not even a copy of it. Any thread may ask."""
+        return True if task_id in self.tasks else False if task_id in self.standbys.copies else None
+
     # -- a life
 
     def start(self) -> None:

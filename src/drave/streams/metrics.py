@@ -171,7 +171,7 @@ class Metrics:
         yield CounterMetricFamily("drave_streams_commits", "Commits since the start", value=now.commits)
 
 
-def serve(metrics: Metrics, host: str, port: int) -> int:
+def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
     """Answer scrapes at http://host:port/metrics, on a thread of its own. The port that it got. Raises StreamsError."""
     registry = metrics.registry()
     from prometheus_client import start_http_server

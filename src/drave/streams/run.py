@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 from drave.client.connection import Connection
 from drave.model.system import SystemClock
 from drave.streams.engine import Engine, EngineSettings
-from drave.streams.errors import BadTopology, StateInUse
+from drave.streams.errors import BadTopology, StateInUse, StreamsError
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.loops import AsyncLoop
 from drave.streams.progress import RestoreProgress
+from drave.streams.serving import Answers, AnswerServer
 from drave.streams.state import States
 from drave.streams.state.folder import StateFolder
+from drave.streams.state.shared import SharedStates
 from drave.streams.task import Observe, unobserved
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ _SLOTS_MAX: Final = 1000
 class Runner:
     """`with Runner(app, connection, folder) as runner: runner.run()`. Raises StreamsError's kinds.
 
-    `observe` may put something around each step; `on_start` is called when all topics are there and the group is being
-    joined, `on_turn` after each turn, on the engine's thread.
+    With `serve` it answers queries there, and tells others to ask there, or at `advertise`. `observe` may put something
+    around each step; `on_start` is called when all topics are there and the group is being joined, `on_turn` after each
+    turn, on the engine's thread.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class Runner:
         folder: Path,
         *,
         store: str = "sqlite",
+        serve: tuple[str, int] | None = None,
+        advertise: str | None = None,
         observe: Observe = unobserved,
         on_start: Callable[[], None] = lambda: None,
         on_turn: Callable[[Engine], None] = lambda engine: None,
@@ -69,13 +74,24 @@ class Runner:
             transport = KafkaTransport(
                 connection, app.name, worker=self.slot.worker, exactly_once=app.guarantee == "exactly_once"
             )
-            settings = EngineSettings(
-                commit_interval_s=app.commit_interval_s, idle_s=app.idle_s, on_error=app.on_error, standby=app.standby
-            )
             states = states_in(self.slot.tasks, store)
-            self.engine = Engine(
-                app.topology(), transport, states, SystemClock(), settings, async_loop=loop, observe=observe
+            server = self.server = None if serve is None else AnswerServer(*serve)
+            if server is not None:
+                states = SharedStates(states)
+                stack.callback(server.close)
+            settings = EngineSettings(
+                commit_interval_s=app.commit_interval_s,
+                idle_s=app.idle_s,
+                on_error=app.on_error,
+                standby=app.standby,
+                address="" if server is None else advertise or _reachable(server.address),
             )
+            topology = app.topology()
+            self.engine = Engine(topology, transport, states, SystemClock(), settings, async_loop=loop, observe=observe)
+            if server is not None and isinstance(states, SharedStates):
+                server.start(Answers(topology, states, self.engine.runs))
+            self.address = settings.address
+            """Where queries are answered; empty when they are not."""
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Runner:
@@ -110,12 +126,24 @@ def run(
     *,
     folder: Path,
     store: str = "sqlite",
+    serve: tuple[str, int] | None = None,
+    advertise: str | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> None:
     """Run `app` until SIGINT or SIGTERM."""
     connection = Connection(bootstrap=bootstrap, properties=properties or {})
-    with Runner(app, connection, folder, store=store) as runner, stopping(runner.stop):
+    with (
+        Runner(app, connection, folder, store=store, serve=serve, advertise=advertise) as runner,
+        stopping(runner.stop),
+    ):
         runner.run()
+
+
+def _reachable(address: str) -> str:
+    """Raises StreamsError for what others cannot dial."""
+    if address.rpartition(":")[0] in ("0.0.0.0", "::"):
+        raise StreamsError(f"nobody can dial {address}: say at which HOST:PORT others reach this process (--advertise)")
+    return address
 
 
 def default_folder(app: str) -> Path:

@@ -19,14 +19,12 @@ from drave.client.errors import ClientError
 from drave.client.topics import Topics
 from drave.streams.errors import ClusterTrouble
 from drave.streams.kafka.changelogs import Follower
-from drave.streams.state import Change, StoreSpec
-from drave.streams.state.keyed import KeyedStore
+from drave.streams.looking import Looked
+from drave.streams.state import Change
 from drave.streams.state.memory import MemoryTaskState
-from drave.streams.steps.base import Step
 
 if TYPE_CHECKING:
     from drave.streams.app import App
-    from drave.streams.state import TaskState, TaskStore
     from drave.streams.tables import Table
     from drave.streams.transport import Place
 
@@ -44,11 +42,9 @@ class TableView(Generic[V]):
     def __init__(self, app: App, table: Table[V], connection: Connection) -> None:
         self._name = table.name
         self._group = f"{app.name}-view"
-        self._step = table.output.step
-        self._leaves = list(dict.fromkeys(_leaves(self._step)))
+        self._table = Looked(table.output.step)
         topology = app.topology()
-        stores: list[StoreSpec] = [leaf.stores[0] for leaf in self._leaves]
-        self._stores = {store.source or topology.changelog(store.name): store.name for store in stores}
+        self._stores = {store.source or topology.changelog(store.name): store.name for store in self._table.stores}
         self._connection = connection
         self._state = MemoryTaskState()
         self._failure: BaseException | None = None
@@ -62,16 +58,13 @@ class TableView(Generic[V]):
         """The key's row; None when it has none. Raises what the functions of a mapped table raise."""
         with self._moved:
             self._check()
-            return cast("V | None", _Looking(self._state).prepared(self._step).get(key))
+            return cast("V | None", self._table.get(self._state, key))
 
     def items(self) -> Iterator[tuple[Any, V]]:
-        """The rows that there are now, and their keys; in no order."""
+        """The rows that there are now, and their keys, in the order of the keys' bytes."""
         with self._moved:
             self._check()
-            looking = _Looking(self._state)
-            get = looking.prepared(self._step).get
-            keys = dict.fromkeys(key for leaf in self._leaves for key in _keys(looking.prepared(leaf)))
-            rows = [(key, row) for key in keys if (row := get(key)) is not None]
+            rows = [(key, row) for _, key, row in self._table.rows(self._state) if row is not None]
         return iter(rows)
 
     def wait(self, timeout_s: float) -> bool:
@@ -140,30 +133,3 @@ class TableView(Generic[V]):
             self._changes += bool(rows)
             self._caught_up = follower.caught_up
             self._moved.notify_all()
-
-
-class _Looking:
-    """As much of a task as a step asks for that is only read; afresh for each look, so that nothing in it is old."""
-
-    def __init__(self, state: TaskState) -> None:
-        self.state = state
-
-    def prepared(self, step: Step) -> Any:
-        return step.prepare(cast("Any", self))
-
-    def adopt(self, store: TaskStore) -> None:
-        """Nothing changes here, so there is nothing to commit."""
-
-
-def _leaves(step: Step) -> Iterator[Step]:
-    """The steps with rows of their own that a table is made of."""
-    if step.stores:
-        yield step
-    else:
-        for parent in step.parents:
-            yield from _leaves(parent.step)
-
-
-def _keys(leaf: Any) -> Iterator[Any]:
-    store = leaf if isinstance(leaf, KeyedStore) else leaf.states
-    return (key for key, _ in store.items())

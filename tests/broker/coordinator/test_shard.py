@@ -100,7 +100,7 @@ def test_the_live_records_are_all_that_is_needed() -> None:
 def test_records_of_other_kinds_of_groups_are_kept_as_they_are() -> None:
     """A folder that Kafka wrote may hold groups of a kind that is not served here yet."""
     groups = VirtualGroups()
-    key, value = b"\0\3\0\1x", b"\0\0\0\0\0\1\0"
+    key, value = b"\0\x18\0\1x", b"\0\0\0\0\0\1\0"
     groups.log.append((key, value))
     groups.restart()
     assert list(groups.shard.live_records()) == [(key, value)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,9 +25,9 @@ class Ride(msgspec.Struct):
 class Process:
     """A worker on a thread, for as long as the block lasts."""
 
-    def __init__(self, app: App, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, app: App, cluster: Cluster, folder: Path, **more: Any) -> None:
         self.turned = threading.Condition()
-        self.runner = Runner(app, cluster.connection, folder, on_turn=self._turned)
+        self.runner = Runner(app, cluster.connection, folder, on_turn=self._turned, **more)
         self.engine = self.runner.engine
         self._thread = threading.Thread(target=self.runner.run)
 
@@ -40,8 +41,9 @@ class Process:
         self.runner.__exit__()
 
     def wait_for(self, seen: Callable[[], object]) -> None:
-        with self.turned:
-            assert self.turned.wait_for(seen, 30)
+        while not seen():
+            with self.turned:
+                assert self.turned.wait(30)
 
     @property
     def tasks(self) -> dict[TaskId, Task]:

@@ -13,7 +13,7 @@ from drave.wire.messages.k15_describe_groups import DescribedGroup, DescribeGrou
 _NOT_FOUND_SINCE = 6
 """KIP-1043. Before it, a group that is not there is described as dead."""
 
-_ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
+ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
 """KIP-430: read, delete, describe, describe and alter configs, by their codes in Kafka. Without authorization everybody
 may do all that can be done to a group."""
 
@@ -24,7 +24,7 @@ def describe_groups(broker: Broker, context: Context, request: DescribeGroupsReq
     if request.include_authorized_operations:
         for group in groups:
             if not group.error_code:
-                group.authorized_operations = _ALL_OPERATIONS
+                group.authorized_operations = ALL_OPERATIONS
     return broker.groups.once_durable(DescribeGroupsResponse(groups=groups), request.groups)
 
 
@@ -37,7 +37,9 @@ def _describe(broker: Broker, group_id: str, version: int) -> DescribedGroup:
         return found
     if version < _NOT_FOUND_SINCE:
         return _undescribed(group_id, GroupState.DEAD)
-    return _undescribed(group_id, GroupState.DEAD, ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
+    is_other = shard.type_of(group_id) is not None
+    why = f"Group {group_id} is not a classic group." if is_other else f"Group {group_id} not found."
+    return _undescribed(group_id, GroupState.DEAD, ErrorCode.GROUP_ID_NOT_FOUND, why)
 
 
 def _undescribed(

@@ -77,6 +77,9 @@ class GroupLimits:
     initial_rebalance_delay_ms: int = 0
     new_member_join_timeout_ms: int = 300_000
     """How long the first join of a member may wait: nobody knows whether its client is still there. As in Kafka."""
+    consumer_size_max: int = (1 << 31) - 1
+    migration_policy: str = "bidirectional"
+    """Which way groups with members may change between the classic and the consumer protocol."""
     share_size_max: int = 200
     offset_metadata_max: int = 4096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
@@ -145,6 +148,11 @@ class Group(ABC):
     def expires(self) -> bool:
         """Whether it goes by itself when it has neither members nor offsets."""
         return self.is_empty
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether, once it is empty, a member of the classic protocol may make a classic group in its place."""
+        return False
 
     @property
     def is_forgettable(self) -> bool:

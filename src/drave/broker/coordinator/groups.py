@@ -107,6 +107,8 @@ def group_limits(settings: BrokerSettings) -> GroupLimits:
         session_timeout_ms_max=settings.group_session_timeout_ms_max,
         size_max=settings.group_size_max,
         initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
+        consumer_size_max=settings.group_consumer_size_max,
+        migration_policy=settings.group_consumer_migration_policy,
         share_size_max=settings.group_share_size_max,
         offset_metadata_max=settings.offset_metadata_bytes_max,
         offsets_retention_ms=settings.offsets_retention_minutes * 60_000,

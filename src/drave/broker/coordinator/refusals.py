@@ -17,6 +17,7 @@ from drave.wire.messages.k13_leave_group import LeaveGroupResponse
 from drave.wire.messages.k14_sync_group import SyncGroupResponse
 from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
 from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
+from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from drave.wire.messages.k76_share_group_heartbeat import ShareGroupHeartbeatResponse
 from drave.wire.messages.k91_alter_share_group_offsets import AlterShareGroupOffsetsResponse
 from drave.wire.messages.k92_delete_share_group_offsets import DeleteShareGroupOffsetsResponse
@@ -49,6 +50,10 @@ def commit_refused(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommi
             for topic in request.topics
         ]
     )
+
+
+def heartbeat_refused(code: ErrorCode, why: str | None = None) -> ConsumerGroupHeartbeatResponse:
+    return ConsumerGroupHeartbeatResponse(error_code=code, error_message=why, member_epoch=0, heartbeat_interval_ms=0)
 
 
 def share_heartbeat_refused(code: ErrorCode, why: str | None = None) -> ShareGroupHeartbeatResponse:
@@ -88,6 +93,7 @@ _REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
     LeaveGroupResponse: lambda _, code: LeaveGroupResponse(error_code=code),
     SyncGroupResponse: lambda _, code: sync_refused(code),
     DeleteGroupsResponse: _reword_deletion,
+    ConsumerGroupHeartbeatResponse: lambda _, code: heartbeat_refused(code),
     OffsetDeleteResponse: lambda _, code: OffsetDeleteResponse(error_code=code, topics=[]),
     ShareGroupHeartbeatResponse: lambda _, code: share_heartbeat_refused(code),
     AlterShareGroupOffsetsResponse: lambda _, code: share_alteration_refused(code),

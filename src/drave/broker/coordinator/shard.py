@@ -18,6 +18,7 @@ from typing import Final
 
 from drave.broker.coordinator.classic.requests import ClassicRequests
 from drave.broker.coordinator.committing import OffsetRequests
+from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
 from drave.broker.coordinator.group import Group, GroupType, Surroundings
 from drave.broker.coordinator.kinds import KIND_OF_RECORD
 from drave.broker.coordinator.offsets import GroupOffsets
@@ -43,6 +44,7 @@ class GroupShard:
         self.undecided: Final[UndecidedRecords] = self._table.undecided
         self.offsets: Final = OffsetRequests(self._table)
         self.classic: Final = ClassicRequests(self._table)
+        self.consumers: Final = ConsumerRequests(self._table)
         self.shares: Final = ShareRequests(self._table)
         self._foreign: dict[bytes, bytes] = {}
         """Records that cannot be read, or are of kinds that are not known here: kept as they came, for a version that
@@ -131,7 +133,7 @@ class GroupShard:
         """The group that a record is about, made if it is not there yet."""
         group_id, kind = named.group_id, KIND_OF_RECORD[named.record]
         group = self._table.groups.get(group_id)
-        if group is None or (type(group) is not kind and self._table.is_simple(group_id)):
+        if group is None or (type(group) is not kind and group.is_empty):
             group = self._table.groups[group_id] = kind(group_id, self._table.surroundings)
         elif type(group) is not kind:
             raise SchemaError(OFFSETS_TOPIC, 0, f"{named.record.name} is about {group_id!r}, a {group.type} group")

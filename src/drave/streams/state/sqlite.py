@@ -76,7 +76,9 @@ class SqliteTaskState:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=512)
+        self._connection = sqlite3.connect(
+            path, timeout=0, isolation_level=None, cached_statements=512, check_same_thread=False
+        )  # other threads only look, and `state.shared` sees to it that nothing changes then
         self._run = self._connection.execute
         self._selects: dict[str, str] = {}
         self._offsets: dict[str, int] = {}

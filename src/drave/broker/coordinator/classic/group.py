@@ -26,6 +26,7 @@ from drave.broker.coordinator.classic.kinds import GroupState, Join
 from drave.broker.coordinator.classic.members import Member, Protocols, Roster
 from drave.broker.coordinator.classic.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
 from drave.broker.coordinator.group import SESSION, Commit, Expiry, Group, GroupType, Surroundings, session_timer
+from drave.broker.coordinator.modern import REBALANCE
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import (
@@ -404,7 +405,7 @@ class ClassicGroup(Group):
             out.reply(token, sync_refused(member))
         elif request.generation_id != self.generation:
             out.reply(token, sync_refused(ErrorCode.ILLEGAL_GENERATION))
-        elif _differs(request.protocol_type, self.protocol_type) or _differs(request.protocol_name, self.protocol):
+        elif differs(request.protocol_type, self.protocol_type) or differs(request.protocol_name, self.protocol):
             out.reply(token, sync_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
         elif self.state is GroupState.COMPLETING_REBALANCE:
             self._has_synced(member, out)
@@ -551,6 +552,12 @@ class ClassicGroup(Group):
             out.reply(member.sync_token, sync_refused(code))
             member.sync_token = None
 
+    def refuse_all(self, code: ErrorCode, out: Outcome) -> None:
+        """Answer everybody who waits: this group has come to its end."""
+        for member in self.members:
+            self._refuse_join(member, code, out)
+            self._refuse_sync(member, code, out)
+
     # -- the log
 
     def _enter(self, state: GroupState, now_ms: int) -> None:
@@ -619,6 +626,8 @@ class ClassicGroup(Group):
                 self.join_time_is_up(now_ms, out)
             case _ if kind == SYNC:
                 self.sync_time_is_up(now_ms, out)
+            case _ if kind == REBALANCE and self.state is GroupState.STABLE:
+                self._open_round(now_ms, out)  # it was a consumer group, whose last change nobody has been told of
 
     def loaded(self, now_ms: int, out: Outcome) -> None:
         """The log has been read: each member has a whole session to show up."""
@@ -633,6 +642,6 @@ class ClassicGroup(Group):
         return subscribed_topics(member.metadata(self.protocol) for member in self.members)
 
 
-def _differs(said: str | None, known: str | None) -> bool:
+def differs(said: str | None, known: str | None) -> bool:
     """Whether what a request says contradicts the group (KIP-559); neither has to say anything."""
     return said is not None and known is not None and said != known

@@ -6,6 +6,8 @@ from typing import Final
 
 from drave.broker.coordinator.classic.group import NO_MEMBER_ID, ClassicGroup
 from drave.broker.coordinator.classic.kinds import GroupState, Join, Joiner
+from drave.broker.coordinator.consumer import guests
+from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.table import GroupTable
@@ -33,6 +35,13 @@ class ClassicRequests:
         if not limits.session_timeout_ms_min <= request.session_timeout_ms <= limits.session_timeout_ms_max:
             join.refuse(ErrorCode.INVALID_SESSION_TIMEOUT, request.member_id, out)
             return out
+        found = self._table.groups.get(request.group_id)
+        if isinstance(found, ConsumerGroup) and not found.is_empty:
+            guests.join(found, join, now_ms, out)
+            return out
+        if found is not None and found.is_empty and not isinstance(found, ClassicGroup) and found.gives_way:
+            out.records.extend(found.tombstones())
+            del self._table.groups[request.group_id]
         if request.group_id not in self._table.groups:
             if request.member_id != NO_MEMBER_ID:
                 join.refuse(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id, out)
@@ -48,8 +57,10 @@ class ClassicRequests:
 
     def sync(self, request: SyncGroupRequest, token: Token, now_ms: int) -> Outcome:
         out = Outcome()
-        group = self._table.get(request.group_id, ClassicGroup)
-        if group is None:
+        group = self._table.groups.get(request.group_id)
+        if isinstance(group, ConsumerGroup):
+            guests.sync(group, request, token, out)
+        elif not isinstance(group, ClassicGroup):
             out.reply(token, sync_refused(ErrorCode.UNKNOWN_MEMBER_ID))
         else:
             group.sync(request, token, now_ms, out)
@@ -57,8 +68,10 @@ class ClassicRequests:
 
     def heartbeat(self, request: HeartbeatRequest, token: Token) -> Outcome:
         out = Outcome()
-        group = self._table.get(request.group_id, ClassicGroup)
-        if group is None:
+        group = self._table.groups.get(request.group_id)
+        if isinstance(group, ConsumerGroup):
+            code = guests.heartbeat(group, request, out)
+        elif not isinstance(group, ClassicGroup):
             code = ErrorCode.UNKNOWN_MEMBER_ID
         else:
             code = group.heartbeat(request.member_id, request.group_instance_id, request.generation_id, out)
@@ -70,8 +83,10 @@ class ClassicRequests:
         identities = request.members
         if api_version < _MEMBERS_SINCE:
             identities = [MemberIdentity(member_id=request.member_id, group_instance_id=None)]
-        group = self._table.get(request.group_id, ClassicGroup)
-        if group is None:
+        group = self._table.groups.get(request.group_id)
+        if isinstance(group, ConsumerGroup):
+            responses = guests.leave(group, identities, now_ms, out)
+        elif not isinstance(group, ClassicGroup):
             responses = [
                 MemberResponse(
                     member_id=each.member_id,

@@ -1,0 +1,11 @@
+"""Consumer groups (KIP-848): members say what they want, and are told by their heartbeats what they have.
+
+member.py        one member: what it wants, what it has, how far it has come
+reconciling.py   one step of a member from what it has towards its target
+assignors.py     who is to have what: `uniform` and `range`
+group.py         the group: members, targets, regular expressions; what the log knows of it
+changing.py      a change that is being worked out: the group as it will be, and the records that make it so
+heartbeats.py    what members and tools ask
+guests.py        members that use the classic protocol in such a group
+converting.py    a classic group becomes a consumer group, and the other way
+"""
