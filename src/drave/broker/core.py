@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from drave.broker.context import Context
 from drave.broker.coordinator.groups import Groups
+from drave.broker.coordinator.share.states import ShareStates
 from drave.broker.coordinator.transactions import Transactions
 from drave.broker.fetching import FetchHub
 from drave.broker.producer_ids import ProducerIds
+from drave.broker.sharing.sharing import Sharing
 from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler
@@ -114,6 +116,8 @@ class Broker:
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self.transactions = Transactions(self)
+        self.share_states = ShareStates(self)
+        self.sharing = Sharing(self)
         self.admissions: dict[tuple[PartitionLog, int, int], deque[Admission]] = {}
         """By partition, producer id and epoch: the batches that stand in line behind one that asks its coordinator."""
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -203,6 +207,8 @@ class Broker:
         self.fetches.end_waits()
         self.groups.end_waits()
         self.transactions.end_waits()
+        self.sharing.end_waits()
+        self.share_states.end_waits()
 
     def abandon(self) -> None:
         """The disk has failed: what was spawned may wait for it for ever, and nobody is told its answer any more."""

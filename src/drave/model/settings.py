@@ -214,6 +214,68 @@ class BrokerSettings:
     """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
     Kafka: `group.consumer.regex.refresh.interval.ms`."""
 
+    group_share_record_lock_duration_ms: int = setting(
+        30_000, kafka="group.share.record.lock.duration.ms", low=1_000, high=3_600_000
+    )
+    """How long a member of a share group may keep a record without a word. Kafka:
+    `group.share.record.lock.duration.ms`."""
+
+    group_share_record_lock_duration_ms_min: int = setting(
+        15_000, kafka="group.share.min.record.lock.duration.ms", low=1_000, high=30_000
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.record.lock.duration.ms`."""
+
+    group_share_record_lock_duration_ms_max: int = setting(
+        60_000, kafka="group.share.max.record.lock.duration.ms", low=30_000, high=3_600_000
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.record.lock.duration.ms`."""
+
+    group_share_delivery_count_limit: int = setting(5, kafka="group.share.delivery.count.limit", low=2, high=10)
+    """How often a share group is given a record before it is given up. Kafka: `group.share.delivery.count.limit`."""
+
+    group_share_delivery_count_limit_min: int = setting(2, kafka="group.share.min.delivery.count.limit", low=2, high=5)
+    """The least such number that a group may be set to. Kafka: `group.share.min.delivery.count.limit`."""
+
+    group_share_delivery_count_limit_max: int = setting(
+        10, kafka="group.share.max.delivery.count.limit", low=5, high=25
+    )
+    """The greatest such number that a group may be set to. Kafka: `group.share.max.delivery.count.limit`."""
+
+    group_share_partition_record_locks_max: int = setting(
+        2_000, kafka="group.share.partition.max.record.locks", low=100, high=10_000
+    )
+    """Records of one partition that may be on their way to a share group's members: from the oldest that is not over
+    to the newest that was given. Kafka: `group.share.partition.max.record.locks`."""
+
+    group_share_partition_record_locks_max_min: int = setting(
+        100, kafka="group.share.min.partition.max.record.locks", low=100, high=2_000
+    )
+    """The least such number that a group may be set to. Kafka: `group.share.min.partition.max.record.locks`."""
+
+    group_share_partition_record_locks_max_max: int = setting(
+        4_000, kafka="group.share.max.partition.max.record.locks", low=2_000, high=10_000
+    )
+    """The greatest such number that a group may be set to. Kafka: `group.share.max.partition.max.record.locks`."""
+
+    group_share_sessions_max: int = setting(2_000, kafka="group.share.max.share.sessions", low=1, high=INT_MAX)
+    """Members of share groups that may fetch at a time. Kafka: `group.share.max.share.sessions`."""
+
+    share_state_topic_partitions: int = setting(
+        50, kafka="share.coordinator.state.topic.num.partitions", low=1, high=10_000
+    )
+    """Partitions of `__share_group_state`; it counts once, when the topic is created. Kafka:
+    `share.coordinator.state.topic.num.partitions`."""
+
+    share_state_segment_bytes: int = setting(
+        100 * MiB, kafka="share.coordinator.state.topic.segment.bytes", low=1 * MiB, high=INT_MAX
+    )
+    """Segment size of `__share_group_state`. Kafka: `share.coordinator.state.topic.segment.bytes`."""
+
+    share_state_updates_per_snapshot: int = setting(
+        500, kafka="share.coordinator.snapshot.update.records.per.snapshot", low=0, high=500
+    )
+    """After so many updates all that is known of a share-partition is written anew. Kafka:
+    `share.coordinator.snapshot.update.records.per.snapshot`."""
     group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)
     """How long a member of a share group may be silent. Kafka: `group.share.session.timeout.ms`."""
 

@@ -137,6 +137,7 @@ class Session(asyncio.BufferedProtocol):
         for slot in slots:
             if slot.pending is not None:
                 slot.pending.cancel()
+        self._broker.sharing.gone(self)
 
     def eof_received(self) -> bool:
         return False

@@ -96,6 +96,14 @@ def test_a_topic_that_is_deleted_is_read_no_more_and_its_state_is_forgotten(shar
     assert {each.partition for each in shares.shard.shares.initialized_partitions("s")} == {0, 1}
 
 
+def test_a_topic_that_is_deleted_while_its_state_is_made_has_none(shares: VirtualShares) -> None:
+    with shares.away():
+        token = shares.ask("a", 0, ["t"])
+        shares.delete_topic("t")
+    assert given(shares.answers[token]) == []
+    assert not shares.shard.shares.initialized_partitions("s")
+
+
 def test_many_who_come_one_after_the_other_share_one_assignment_a_second(shares: VirtualShares) -> None:
     """`share.assignment.interval.ms`."""
     shares.enter("a", "t")
