@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from drave.broker.context import Context
+from drave.broker.context import Connection, Context
 from drave.broker.coordinator.groups import Groups
 from drave.broker.coordinator.share.states import ShareStates
 from drave.broker.coordinator.transactions import Transactions
 from drave.broker.fetching import FetchHub
 from drave.broker.producer_ids import ProducerIds
+from drave.broker.quotas import ClientQuotas, Windows
 from drave.broker.sharing.sharing import Sharing
 from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
@@ -113,6 +114,11 @@ class Broker:
         self.node_id = settings.node_id
         self._follow_settings()
         self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
+        self.quotas = ClientQuotas(
+            catalog.client_quotas,
+            windows=Windows(settings.quota_windows, settings.quota_window_seconds * 1000),
+            mutation_windows=Windows(settings.mutation_quota_windows, settings.mutation_quota_window_seconds * 1000),
+        )
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self.transactions = Transactions(self)
@@ -124,6 +130,7 @@ class Broker:
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
         catalog.on_broker_configs(self._follow_settings)
+        catalog.on_client_quotas(self.quotas.follow)
         logs.on_forgotten(self._forgotten)
 
     # -- partitions
@@ -188,6 +195,10 @@ class Broker:
             return dialled
         connection.asks_the_way(context.client_id)
         return advertised
+
+    def connection_lost(self, connection: Connection) -> None:
+        """What was kept for this connection goes with it."""
+        self.sharing.gone(connection)
 
     # -- duties
 

@@ -25,6 +25,7 @@ from drave.model.config import INT_MAX, LONG_MAX, InvalidConfig
 from drave.model.log_config import TOPIC_CONFIGS, LogConfig, check_topic_configs
 from drave.model.setting import (
     Address,
+    AddressLimit,
     MiB,
     check_bounds,
     nearest,
@@ -101,6 +102,20 @@ class BrokerSettings:
     connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX, dynamic=True)
     """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
 
+    connections_per_ip_max: int = setting(INT_MAX, kafka="max.connections.per.ip", low=0, high=INT_MAX, dynamic=True)
+    """Connections open at one time from one address; one more is closed at once. Kafka: `max.connections.per.ip`."""
+
+    connections_per_ip_overrides: tuple[AddressLimit, ...] = setting(
+        (), kafka="max.connections.per.ip.overrides", dynamic=True
+    )
+    """Addresses for which another number counts: `192.0.2.7:100,::1:5`. Kafka: `max.connections.per.ip.overrides`
+    (which takes names of hosts, too)."""
+
+    connection_creation_rate_max: int = setting(
+        INT_MAX, kafka="max.connection.creation.rate", low=1, high=INT_MAX, dynamic=True
+    )
+    """New connections in a second; what comes faster waits for its turn. Kafka: `max.connection.creation.rate`."""
+
     connections_idle_ms_max: int = setting(600_000, kafka="connections.max.idle.ms", low=1000)
     """A connection on which nothing has been asked for so long is closed. Kafka: `connections.max.idle.ms`."""
 
@@ -113,6 +128,20 @@ class BrokerSettings:
 
     shutdown_ms_max: int = setting(5_000, low=0)
     """How long a clean stop waits for requests that are being answered."""
+
+    # -- quotas
+
+    quota_windows: int = setting(11, kafka="quota.window.num", low=1, high=INT_MAX)
+    """So many windows of the past count for quotas, the one that is not over among them. Kafka: `quota.window.num`."""
+
+    quota_window_seconds: int = setting(1, kafka="quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of them is. Kafka: `quota.window.size.seconds`."""
+
+    mutation_quota_windows: int = setting(11, kafka="controller.quota.window.num", low=1, high=INT_MAX)
+    """So many windows' worth of partitions may be made or deleted at once. Kafka: `controller.quota.window.num`."""
+
+    mutation_quota_window_seconds: int = setting(1, kafka="controller.quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of those is. Kafka: `controller.quota.window.size.seconds`."""
 
     # -- topics
 
