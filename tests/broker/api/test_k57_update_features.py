@@ -13,13 +13,13 @@ from drave.wire.messages.k57_update_features import FeatureUpdateKey, UpdateFeat
 async def test_a_feature_that_is_not_advertised_has_no_level_to_change(see, version, level):
     asked = [
         FeatureUpdateKey(feature=name, max_version_level=level)
-        for name in ("eligible.leader.replicas.version", "kraft.version")
+        for name in ("kraft.version", "eligible.leader.replicas.version")
     ]
     response = await see(
         UpdateFeaturesRequest(feature_updates=asked, validate_only=version > 0 and level == 1), version
     )
     assert response.error_code == ErrorCode.INVALID_UPDATE_VERSION
-    assert "'eligible.leader.replicas.version'" in response.error_message
+    assert "'kraft.version'" in response.error_message
     assert response.results == []
 
 
