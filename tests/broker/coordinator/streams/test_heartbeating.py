@@ -462,18 +462,14 @@ def test_what_the_log_refuses_has_not_happened(groups) -> None:
 def test_a_deleted_group_leaves_nothing_behind(groups) -> None:
     groups.enter("a")
     groups.beat("a", -1)
-    token = groups.token()
-    groups.carry_out(groups.shard.delete_groups(["g"], token))
-    assert groups.answers[token].results[0].error_code == ErrorCode.NONE
+    assert groups.delete() is ErrorCode.NONE
     assert list(groups.shard.live_records()) == []
     assert list(groups.replayed().live_records()) == []
 
 
 def test_a_group_with_members_is_not_deleted(groups) -> None:
     groups.enter("a")
-    token = groups.token()
-    groups.carry_out(groups.shard.delete_groups(["g"], token))
-    assert groups.answers[token].results[0].error_code == ErrorCode.NON_EMPTY_GROUP
+    assert groups.delete() is ErrorCode.NON_EMPTY_GROUP
 
 
 # -- offsets
