@@ -141,6 +141,7 @@ class Engine:
             partitions=existing,
             async_loop=self._async_loop,
             observe=self._observe,
+            wall_ms=self._clock.wall_ms,
         )
         now = self._clock.monotonic()
         self._commit_at, self._purge_at = now + self._settings.commit_interval_s, now + PURGE_S

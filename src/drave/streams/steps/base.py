@@ -74,6 +74,19 @@ class Timed(Protocol):
         ...
 
 
+class Woken(Protocol):
+    """What waits for the clock on the wall."""
+
+    @property
+    def alarm(self) -> int:
+        """When it wants to be woken next, in milliseconds since the epoch; NEVER if it does not."""
+        ...
+
+    def wake(self, now_ms: int) -> None:
+        """Everything that is due at `now_ms`. After it `alarm` is later than that."""
+        ...
+
+
 class Outcome(Protocol):
     """What may still be to come of a step: asynchronous work."""
 
@@ -124,6 +137,11 @@ class TaskView(Protocol):
 
     def fire_at(self, step: Step, timed: Timed) -> None:
         """Fire `timed` when it is due; what is due at once in the order of the topology."""
+        ...
+
+    def wake_by_clock(self, woken: Woken) -> None: ...
+    def wall_ms(self) -> int:
+        """The clock on the wall, in milliseconds since the epoch."""
         ...
 
     def await_all(self, outcome: Outcome) -> None: ...
