@@ -36,6 +36,7 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "linger.ms": 10,
     "batch.num.messages": 100_000,
     "queue.buffering.max.messages": 500_000,
+    "delivery.report.only.error": True,
     "reconnect.backoff.max.ms": 500,
     "socket.nagle.disable": True,
 }
@@ -43,6 +44,9 @@ _FULL_QUEUE_PAUSE_S: Final = 0.05
 _FLUSH_STEP_S: Final = 0.5
 _FAREWELL_S: Final = 3.0
 """A transaction that cannot be ended in this time, as when no broker answers, is left to its time-out."""
+
+_ANYWHERE: Final = -1
+"""The partition of a record whose key decides."""
 
 _FIRST_MS: Final = 1
 """librdkafka takes a timestamp of 0 for "now", so the epoch's first millisecond is written as its second."""
@@ -94,16 +98,18 @@ class Sender(ABC):
         partition: int | None = None,
     ) -> None:
         """See `Transport.produce`."""
-        more: dict[str, Any] = {}
-        try:
+        where = _ANYWHERE
+        if partition is not None:
+            where = partition
+            self._named.add((topic, partition))
+        time_ms = timestamp_ms or _FIRST_MS
+        try:  # by position: names would cost as much again as all else that confluent-kafka does
             if headers:
-                more["headers"] = list(headers)
-            if partition is not None:
-                more["partition"] = partition
-                self._named.add((topic, partition))
-            self._send(topic, value, key, timestamp=timestamp_ms or _FIRST_MS, **more)
+                self._send(topic, value, key, where, None, None, time_ms, list(headers))
+            else:
+                self._send(topic, value, key, where, None, None, time_ms)
         except Exception as error:
-            self._again(error, topic, value, key, timestamp=timestamp_ms or _FIRST_MS, **more)
+            self._again(error, topic, value, key, where, None, None, time_ms, list(headers) or None)
 
     def close(self) -> None:
         """What is still queued is forgotten."""
@@ -133,7 +139,7 @@ class Sender(ABC):
         self._producer: Producer = self._connection.producer(**self._properties)
         self._send: Callable[..., None] = self._producer.produce
 
-    def _again(self, error: Exception, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
+    def _again(self, error: Exception, topic: str, *more: Any) -> None:
         """After a first failure: while the queue is full, wait for room."""
         from drave.client.librdkafka import KafkaException
 
@@ -145,7 +151,7 @@ class Sender(ABC):
             with interruptible():
                 self._producer.poll(_FULL_QUEUE_PAUSE_S)
             try:
-                self._send(topic, value, key, **more)
+                self._send(topic, *more)
             except Exception as next_error:
                 error = next_error
             else:
@@ -160,7 +166,7 @@ class Acknowledged(Sender):
     """At least once: a commit waits until brokers have everything, then the group commits the offsets."""
 
     def __init__(self, connection: Connection, ends: Ends, commit: Callable[[Mapping[Place, Committed]], None]) -> None:
-        super().__init__(connection, ends, on_delivery=self._not_delivered, **{"delivery.report.only.error": True})
+        super().__init__(connection, ends, on_delivery=self._not_delivered)
         self._commit = commit
         self._failure: StreamsError | None = None
 
@@ -232,7 +238,7 @@ class Transactional(Sender):
             self._open = True
             self._send = self._send_first
         with interruptible():
-            self._producer.poll(0)  # gives back what librdkafka keeps of records that have arrived
+            self._producer.poll(0)  # what librdkafka has to tell; of records that arrive it tells nothing
 
     def flush(self) -> None:
         """The transaction's end does that."""
@@ -274,10 +280,10 @@ class Transactional(Sender):
                 logger.warning("the last transaction is left to its time-out: %s", error.args[0].str())
         super().close()
 
-    def _send_first(self, *record: Any, **more: Any) -> None:
+    def _send_first(self, *record: Any) -> None:
         """Takes the place of the producer's own call until one record has gone through it."""
         self._begun()
-        self._send(*record, **more)
+        self._send(*record)
 
     def _begun(self) -> None:
         self._send = self._producer.produce

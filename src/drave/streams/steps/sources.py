@@ -81,20 +81,19 @@ class Repartition(Step):
         return {"topic": self.topic.name}
 
     def receivers(self, task: TaskView, outputs: Outputs) -> tuple[Receiver, ...]:
-        encode = encoder(self, self.topic, task)
-        name, send, clock = self.topic.name, task.send, task.clock
+        send, clock = task.send, task.clock
         lag = task.lag_of(self)
 
-        def receive(key: Any, value: Any, time: int) -> None:
-            if key is None or (data := encode(key, value, time)) is None:
-                return
+        def send_with_seen(name: str, key: bytes | None, value: bytes | None, time: int) -> None:
             seen = clock.seen - lag
+            if key is None:
+                return
             if time >= seen:
-                send(name, data[0], data[1], time)
+                send(name, key, value, time)
             else:
-                send(name, data[0], data[1], time, ((SEEN, b"%d" % seen),))
+                send(name, key, value, time, ((SEEN, b"%d" % seen),))
 
-        return (receive,)
+        return (encoding(self, self.topic, task, send_with_seen),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,33 +108,29 @@ class Sink(Step):
         return {"topic": self.topic.name}
 
     def receivers(self, task: TaskView, outputs: Outputs) -> tuple[Receiver, ...]:
-        encode = encoder(self, self.topic, task)
-        name, send = self.topic.name, task.send
-
-        def receive(key: Any, value: Any, time: int) -> None:
-            data = encode(key, value, time)
-            if data is not None:
-                send(name, data[0], data[1], time)
-
-        return (receive,)
+        return (encoding(self, self.topic, task, task.send),)
 
 
-Encoded = tuple[bytes | None, bytes | None]
-
-
-def encoder(step: Step, topic: Topic, task: TaskView) -> Callable[[Any, Any, int], Encoded | None]:
-    """A record's bytes. What cannot be encoded is the step's failure, and None."""
+def encoding(
+    step: Step, topic: Topic, task: TaskView, send: Callable[[str, bytes | None, bytes | None, int], None]
+) -> Receiver:
+    """Makes records bytes, and sends them. What cannot be encoded is the step's failure."""
+    name = topic.name
     key_of = topic.key
     encode_key = topic.keys.encode
     encode_value = topic.values.encode
 
-    def encode(key: Any, value: Any, time: int) -> Encoded | None:
+    def receive(key: Any, value: Any, time: int) -> None:
         try:
-            if key_of is not None and value is not None:
-                key = key_of(value)
-            return None if key is None else encode_key(key), None if value is None else encode_value(value)
+            data = None
+            if value is not None:
+                data = encode_value(value)
+                if key_of is not None:
+                    key = key_of(value)
+            key_data = None if key is None else encode_key(key)
         except Exception as error:
             task.failed(step, error, key, value, time)
-            return None
+            return
+        send(name, key_data, data, time)
 
-    return encode
+    return receive
