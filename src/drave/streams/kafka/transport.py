@@ -23,7 +23,7 @@ from drave.client.topics import TopicPartitionId, Topics
 from drave.streams.errors import ClusterTrouble
 from drave.streams.kafka.changelogs import Changelogs, Follower
 from drave.streams.kafka.consuming import GroupConsumer
-from drave.streams.kafka.patience import PAUSE_S, patiently
+from drave.streams.kafka.patience import PAUSE_S, await_broker, patiently
 from drave.streams.kafka.producing import Acknowledged, Sender, Transactional
 from drave.streams.transport import Assignments, Committed, Message, NewTopic, Place
 
@@ -46,6 +46,7 @@ class KafkaTransport:
         self._connection = connection
         self._app = app
         try:
+            await_broker(connection)
             self._topics = Topics(connection)
             self._group = GroupConsumer(connection, app, name)
             self._sender: Sender

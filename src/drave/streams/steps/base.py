@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, Self
 
@@ -179,7 +179,7 @@ class Step(ABC):
     """What people call it, for pictures."""
 
     name: str
-    parents: tuple[Output, ...] = ()
+    parents: tuple[Output, ...] = field(default=(), repr=False)
     key_type: Any = str
     value_type: Any = Any
     """Of the main output."""
