@@ -38,6 +38,14 @@ class Reason:
 
 
 ON_PURPOSE: Final = (
+    # -- consumer groups
+    Reason(
+        cases="consumer_groups/fetches_of_a_member*",
+        place="8.OffsetFetch.groups.group.error_code",
+        kafka="UNKNOWN_SERVER_ERROR",
+        drave="UNKNOWN_MEMBER_ID",
+        why="an epoch without a member's id is nobody's",
+    ),
     # -- Produce
     Reason(
         cases="k00_produce/*",
@@ -449,6 +457,20 @@ ON_PURPOSE: Final = (
         why="Kafka writes this default down for the whole cluster when its folders are formatted",
     ),
     # -- topics
+    Reason(
+        cases="topics/*",
+        place="*.CreateTopics.topics.*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
+    Reason(
+        cases="configs/*",
+        place="*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
     Reason(
         cases="topics/*",
         place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",
