@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.broker.coordinator.virtual_consumers import VirtualConsumers, settle
+from tests.broker.coordinator.virtual_consumers import VirtualConsumers
 
 
 def all_of(topic: str, partitions: int) -> set[tuple[str, int]]:
