@@ -15,8 +15,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from drave.broker.coordinator.groups import offsets_topic_configs
+from drave.broker.coordinator.share.states import share_state_topic_configs
 from drave.broker.coordinator.transactions import transaction_topic_configs
-from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, TRANSACTION_STATE, Topic
+from drave.catalog import CONSUMER_OFFSETS, INTERNAL_TOPICS, SHARE_GROUP_STATE, TRANSACTION_STATE, Topic
 from drave.catalog.sqlite import SqliteCatalog
 from drave.log import Logs, lock_folder
 from drave.model.errors import DraveError
@@ -56,6 +57,9 @@ async def adopt(settings: BrokerSettings, name: str, configs: Mapping[str, str] 
     elif name == TRANSACTION_STATE:
         partitions = max(partitions, settings.transaction_topic_partitions)
         own = transaction_topic_configs(settings)
+    elif name == SHARE_GROUP_STATE:
+        partitions = max(partitions, settings.share_state_topic_partitions)
+        own = share_state_topic_configs(settings)
     lock = lock_folder(settings.data_folder, disk=disk, node_id=settings.node_id)
     try:
         return await _take_in(settings, disk, name, topic_id, partitions, {**own, **(configs or {})})

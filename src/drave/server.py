@@ -146,6 +146,7 @@ class Server:
         self._logs.start(loop, self._fail, machine.open_lane)
         await self._broker.groups.start()
         await self._broker.transactions.start()
+        await self._broker.share_states.start()
         self._sessions = Sessions(self._broker)
         self._listeners = Listeners(self._sessions, machine.bind)
         await self._listeners.start(settings.listen)

@@ -128,6 +128,7 @@ async def broker(settings: BrokerSettings, clock: ManualClock) -> AsyncIterator[
     logs.start(loop, raise_failure)
     await broker.groups.start()
     await broker.transactions.start()
+    await broker.share_states.start()
     yield broker
     broker.end_waits()
     await broker.close()

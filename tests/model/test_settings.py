@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from drave.model.setting import AddressLimit, as_text
 from drave.model.settings import (
     Address,
     BrokerSettings,
@@ -62,6 +63,20 @@ def test_toml_values_may_be_booleans_numbers_text_and_lists(tmp_path):
     assert settings.auto_create_topics is False
     assert settings.listen == (Address("127.0.0.1", 1), Address("::1", 2))
     assert settings.data_folder == Path("x")
+
+
+def test_some_addresses_may_have_a_number_of_connections_of_their_own():
+    name = "max.connections.per.ip.overrides"
+    settings = BrokerSettings.load(sets={name: " 192.0.2.7:100,::1:5 "})
+    assert settings.connections_per_ip_overrides == (AddressLimit("192.0.2.7", 100), AddressLimit("::1", 5))
+    assert as_text(settings.connections_per_ip_overrides) == "192.0.2.7:100,::1:5"
+    assert BrokerSettings.load(sets={name: ""}).connections_per_ip_overrides == ()
+
+
+@pytest.mark.parametrize("text", ["localhost:5", "192.0.2.7", "192.0.2.7:", "192.0.2.7:-1", ":5", "::1:9999999999"])
+def test_what_is_no_address_with_a_number_is_named(text):
+    with pytest.raises(InvalidConfig, match=r"max\.connections\.per\.ip\.overrides"):
+        BrokerSettings.load(sets={"max.connections.per.ip.overrides": text})
 
 
 def test_the_storages_settings_are_found_by_the_same_names():

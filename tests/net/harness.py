@@ -14,7 +14,10 @@ from typing import Any
 
 from drave.broker.context import Context, Pending
 from drave.broker.dispatch import UnsupportedRequest
+from drave.broker.quotas import ClientQuotas, Windows
+from drave.catalog.memory import MemoryCatalog
 from drave.model.settings import BrokerSettings
+from drave.model.system import SystemEntropy
 from drave.net.listener import Sessions
 from drave.net.session import Session
 from drave.wire.api import ApiKey
@@ -47,18 +50,53 @@ class Gate:
         return given
 
 
+class Timer:
+    """What `FakeBroker.call_later` gives."""
+
+    def __init__(self, broker: FakeBroker, due: float, callback: Callable[[], None]) -> None:
+        self.due = due
+        self.callback = callback
+        self._broker = broker
+
+    def cancel(self) -> None:
+        self._broker.timers.remove(self)
+
+
 class FakeBroker:
     """What sessions use of a broker."""
 
     def __init__(self, settings: BrokerSettings) -> None:
         self.settings = settings
         self.clock = Clock()
+        self.catalog = MemoryCatalog(SystemEntropy())
+        windows = Windows(count=11, ms=1000)
+        self.quotas = ClientQuotas(self.catalog.client_quotas, windows=windows, mutation_windows=windows)
+        self.catalog.on_client_quotas(self.quotas.follow)
         self.scheduler = self
         self.tasks: list[Coroutine[Any, Any, None]] = []
         self._soon: deque[Callable[[], None]] = deque()
+        self.timers: list[Timer] = []
+
+    def connection_lost(self, connection: object) -> None:
+        """Nothing was kept for it."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         self._soon.append(callback)
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(self, self.clock.now + delay, callback)
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """So much time passes; what was asked for with `call_later` happens when it is due."""
+        until = self.clock.now + seconds
+        while due := [timer for timer in self.timers if timer.due <= until]:
+            timer = min(due, key=lambda timer: timer.due)
+            timer.cancel()
+            self.clock.now = max(self.clock.now, timer.due)
+            timer.callback()
+        self.clock.now = until
 
     def turn(self) -> None:
         """What was asked for with `call_soon` happens."""
@@ -128,6 +166,9 @@ class Handlers:
                 return None
             case b"z":
                 return bytes(int(text))
+            case b"m":
+                context.connection.mute(float(text))
+                return text
             case b"c":
                 context.connection.close("the handler wanted it")
                 return None
@@ -152,6 +193,11 @@ def later(text: bytes) -> bytes:
     return b"l" + text
 
 
+def mute(seconds: float) -> bytes:
+    """A request that is answered at once, and whose client is muted for so long."""
+    return b"m%g" % seconds
+
+
 def zeros(size: int) -> bytes:
     """A request that is answered with so many bytes."""
     return b"z%d" % size
@@ -173,8 +219,9 @@ def frame(body: bytes, correlation_id: int, key: int = KEY, version: int = VERSI
 class Client(asyncio.Transport):
     """The other end of one session, and the transport between the two."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, host: str = "192.0.2.1") -> None:
         super().__init__()
+        self.host = host
         self.session = Session(sessions)
         self.received = bytearray()
         self.writes = 0
@@ -240,7 +287,7 @@ class Client(asyncio.Transport):
     # -- the transport's side
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": ("192.0.2.1", 50000), "sockname": ("192.0.2.9", 9092)}.get(name, default)
+        return {"peername": (self.host, 50000), "sockname": ("192.0.2.9", 9092)}.get(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.high = high or 0
@@ -286,8 +333,8 @@ class World:
         self.handlers = Handlers()
         self.sessions = Sessions(self.broker)  # type: ignore[arg-type]  # what they use of a broker
 
-    def client(self) -> Client:
-        return Client(self.sessions)
+    def client(self, host: str = "192.0.2.1") -> Client:
+        return Client(self.sessions, host)
 
     @property
     def memory_used(self) -> int:

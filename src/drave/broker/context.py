@@ -28,6 +28,10 @@ class Connection(Protocol):
         """Close the connection after what was answered so far has been sent."""
         ...
 
+    def mute(self, wait_s: float) -> None:
+        """Start no more of its requests for so long: the client is over a quota (KIP-219)."""
+        ...
+
     def asks_anybody(self) -> None:
         """The request is one that clients make of any broker, before they come to the one that they want."""
         ...

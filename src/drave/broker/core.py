@@ -13,11 +13,14 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from drave.broker.context import Context
+from drave.broker.context import Connection, Context
 from drave.broker.coordinator.groups import Groups
+from drave.broker.coordinator.share.states import ShareStates
 from drave.broker.coordinator.transactions import Transactions
 from drave.broker.fetching import FetchHub
 from drave.broker.producer_ids import ProducerIds
+from drave.broker.quotas import ClientQuotas, Windows
+from drave.broker.sharing.sharing import Sharing
 from drave.catalog import Catalog, Change, Topic
 from drave.log import Logs, PartitionLog
 from drave.model.clock import Clock, Entropy, Scheduler
@@ -111,15 +114,23 @@ class Broker:
         self.node_id = settings.node_id
         self._follow_settings()
         self.fetches = FetchHub(scheduler, clock, entropy, sessions_max=settings.fetch_sessions_max)
+        self.quotas = ClientQuotas(
+            catalog.client_quotas,
+            windows=Windows(settings.quota_windows, settings.quota_window_seconds * 1000),
+            mutation_windows=Windows(settings.mutation_quota_windows, settings.mutation_quota_window_seconds * 1000),
+        )
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(self)
         self.transactions = Transactions(self)
+        self.share_states = ShareStates(self)
+        self.sharing = Sharing(self)
         self.admissions: dict[tuple[PartitionLog, int, int], deque[Admission]] = {}
         """By partition, producer id and epoch: the batches that stand in line behind one that asks its coordinator."""
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._abandoned = self._closed = False
         catalog.subscribe(self._catalog_changed)
         catalog.on_broker_configs(self._follow_settings)
+        catalog.on_client_quotas(self.quotas.follow)
         logs.on_forgotten(self._forgotten)
 
     # -- partitions
@@ -185,6 +196,10 @@ class Broker:
         connection.asks_the_way(context.client_id)
         return advertised
 
+    def connection_lost(self, connection: Connection) -> None:
+        """What was kept for this connection goes with it."""
+        self.sharing.gone(connection)
+
     # -- duties
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
@@ -203,6 +218,8 @@ class Broker:
         self.fetches.end_waits()
         self.groups.end_waits()
         self.transactions.end_waits()
+        self.sharing.end_waits()
+        self.share_states.end_waits()
 
     def abandon(self) -> None:
         """The disk has failed: what was spawned may wait for it for ever, and nobody is told its answer any more."""

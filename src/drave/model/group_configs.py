@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drave.model.config import ConfigKey, ConfigType, ConfigValue, InvalidConfig, between
+from drave.model.config import ConfigKey, ConfigType, ConfigValue, InvalidConfig, between, one_of
 from drave.model.setting import as_text, nearest
 from drave.model.settings import BrokerSettings, setting_names
+from drave.model.share_reset import check_share_reset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,63 @@ _CONSUMER: Final = (
     ),
 )
 
-GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {key.name: key for key in (*_CONSUMER,)}
+_SHARE_MEMBERS: Final = (
+    _milliseconds("share", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
+    _milliseconds("share", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
+    _milliseconds(
+        "share", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
+    ),
+)
+
+_SHARE_DELIVERY: Final = (
+    _milliseconds(
+        "share", "record.lock.duration.ms", 30_000, "How long a member may keep a record without a word.", low=1_000
+    ),
+    GroupConfigKey(
+        name="share.delivery.count.limit",
+        type=ConfigType.INT,
+        default="5",
+        doc="How often a record is delivered before it is given up.",
+        check=between(2),
+        broker_name="group.share.delivery.count.limit",
+        low="group.share.min.delivery.count.limit",
+        high="group.share.max.delivery.count.limit",
+    ),
+    GroupConfigKey(
+        name="share.partition.max.record.locks",
+        type=ConfigType.INT,
+        default="2000",
+        doc="Records of one partition that may be on their way to members.",
+        check=between(100),
+        broker_name="group.share.partition.max.record.locks",
+        low="group.share.min.partition.max.record.locks",
+        high="group.share.max.partition.max.record.locks",
+    ),
+    GroupConfigKey(
+        name="share.auto.offset.reset",
+        type=ConfigType.STRING,
+        default="latest",
+        doc="Where a group begins in a partition: earliest, latest, or by_duration:P7D for records of the last 7 days.",
+        check=check_share_reset,
+    ),
+    GroupConfigKey(
+        name="share.isolation.level",
+        type=ConfigType.STRING,
+        default="read_uncommitted",
+        doc="Whether records of transactions that were aborted, or are still open, are delivered.",
+        check=one_of("read_committed", "read_uncommitted"),
+    ),
+    GroupConfigKey(
+        name="share.renew.acknowledge.enable",
+        type=ConfigType.BOOLEAN,
+        default="true",
+        doc="Whether a member may renew its lock on a record (KIP-1222).",
+    ),
+)
+
+GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {
+    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY)
+}
 """By name. Each kind of group adds its own."""
 
 _ABOVE: Final[Mapping[str, str]] = {

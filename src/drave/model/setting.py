@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from drave.model.config import ConfigType, InvalidConfig, parse
+from drave.model.config import INT_MAX, ConfigType, InvalidConfig, parse
+from drave.model.quotas import canonical_address
 
 KiB: Final = 1024
 MiB: Final = 1024 * KiB
@@ -51,6 +52,32 @@ def parse_address(text: str, key: str = "address") -> Address:
 def parse_addresses(text: str, key: str = "listen") -> tuple[Address, ...]:
     """One or more addresses, with commas between them."""
     return tuple(parse_address(item, key) for item in text.split(","))
+
+
+class AddressLimit(NamedTuple):
+    """How much one IP address may have."""
+
+    address: str
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.most}"
+
+
+def parse_address_limits(text: str, key: str) -> tuple[AddressLimit, ...]:
+    """`ADDRESS:NUMBER`, with commas between; an IPv6 address without brackets, as in Kafka. May be empty."""
+    limits: list[AddressLimit] = []
+    for item in filter(None, map(str.strip, text.split(","))):
+        address, _, most = item.rpartition(":")
+        known = canonical_address(address)
+        if known is None:
+            raise InvalidConfig(
+                key, text, f"{item!r} must be ADDRESS:NUMBER, such as 192.0.2.7:100; hosts are not looked up"
+            )
+        if not (most.isascii() and most.isdigit() and int(most[:11]) <= INT_MAX):
+            raise InvalidConfig(key, text, f"{item!r} must end in a whole number from 0 to {INT_MAX}")
+        limits.append(AddressLimit(known, int(most)))
+    return tuple(limits)
 
 
 def setting(
@@ -106,6 +133,8 @@ def read_text(kind: Any, text: str, key: str) -> Any:
         return parse_address(text, key)
     if kind == tuple[Address, ...]:
         return parse_addresses(text, key)
+    if kind == tuple[AddressLimit, ...]:
+        return parse_address_limits(text, key)
     assert kind is str, f"no way to read a {kind} from text"
     return text.strip()
 
@@ -118,7 +147,7 @@ def as_text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, Address):
         return f"PLAINTEXT://{value}"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not isinstance(value, AddressLimit):
         return ",".join(as_text(item) or "" for item in value)
     if isinstance(value, Path):
         return str(value.absolute())

@@ -25,6 +25,7 @@ from drave.model.config import INT_MAX, LONG_MAX, InvalidConfig
 from drave.model.log_config import TOPIC_CONFIGS, LogConfig, check_topic_configs
 from drave.model.setting import (
     Address,
+    AddressLimit,
     MiB,
     check_bounds,
     nearest,
@@ -101,6 +102,21 @@ class BrokerSettings:
     connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX, dynamic=True)
     """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
 
+    connections_per_ip_max: int = setting(INT_MAX, kafka="max.connections.per.ip", low=1, high=INT_MAX, dynamic=True)
+    """Connections open at one time from one address; one more is closed at once. Kafka: `max.connections.per.ip`
+    (0 there for all but the overrides)."""
+
+    connections_per_ip_overrides: tuple[AddressLimit, ...] = setting(
+        (), kafka="max.connections.per.ip.overrides", dynamic=True
+    )
+    """Addresses for which another number counts: `192.0.2.7:100,::1:5`. Kafka: `max.connections.per.ip.overrides`
+    (which takes names of hosts, too)."""
+
+    connection_creation_rate_max: int = setting(
+        INT_MAX, kafka="max.connection.creation.rate", low=1, high=INT_MAX, dynamic=True
+    )
+    """New connections in a second; what comes faster waits for its turn. Kafka: `max.connection.creation.rate`."""
+
     connections_idle_ms_max: int = setting(600_000, kafka="connections.max.idle.ms", low=1000)
     """A connection on which nothing has been asked for so long is closed. Kafka: `connections.max.idle.ms`."""
 
@@ -113,6 +129,20 @@ class BrokerSettings:
 
     shutdown_ms_max: int = setting(5_000, low=0)
     """How long a clean stop waits for requests that are being answered."""
+
+    # -- quotas
+
+    quota_windows: int = setting(11, kafka="quota.window.num", low=1, high=INT_MAX)
+    """So many windows of the past count for quotas, the one that is not over among them. Kafka: `quota.window.num`."""
+
+    quota_window_seconds: int = setting(1, kafka="quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of them is. Kafka: `quota.window.size.seconds`."""
+
+    mutation_quota_windows: int = setting(11, kafka="controller.quota.window.num", low=1, high=INT_MAX)
+    """So many windows' worth of partitions may be made or deleted at once. Kafka: `controller.quota.window.num`."""
+
+    mutation_quota_window_seconds: int = setting(1, kafka="controller.quota.window.size.seconds", low=1, high=INT_MAX)
+    """How long each of those is. Kafka: `controller.quota.window.size.seconds`."""
 
     # -- topics
 
@@ -213,6 +243,115 @@ class BrokerSettings:
     )
     """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
     Kafka: `group.consumer.regex.refresh.interval.ms`."""
+
+    group_share_record_lock_duration_ms: int = setting(
+        30_000, kafka="group.share.record.lock.duration.ms", low=1_000, high=3_600_000
+    )
+    """How long a member of a share group may keep a record without a word. Kafka:
+    `group.share.record.lock.duration.ms`."""
+
+    group_share_record_lock_duration_ms_min: int = setting(
+        15_000, kafka="group.share.min.record.lock.duration.ms", low=1_000, high=30_000
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.record.lock.duration.ms`."""
+
+    group_share_record_lock_duration_ms_max: int = setting(
+        60_000, kafka="group.share.max.record.lock.duration.ms", low=30_000, high=3_600_000
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.record.lock.duration.ms`."""
+
+    group_share_delivery_count_limit: int = setting(5, kafka="group.share.delivery.count.limit", low=2, high=10)
+    """How often a share group is given a record before it is given up. Kafka: `group.share.delivery.count.limit`."""
+
+    group_share_delivery_count_limit_min: int = setting(2, kafka="group.share.min.delivery.count.limit", low=2, high=5)
+    """The least such number that a group may be set to. Kafka: `group.share.min.delivery.count.limit`."""
+
+    group_share_delivery_count_limit_max: int = setting(
+        10, kafka="group.share.max.delivery.count.limit", low=5, high=25
+    )
+    """The greatest such number that a group may be set to. Kafka: `group.share.max.delivery.count.limit`."""
+
+    group_share_partition_record_locks_max: int = setting(
+        2_000, kafka="group.share.partition.max.record.locks", low=100, high=10_000
+    )
+    """Records of one partition that may be on their way to a share group's members: from the oldest that is not over
+    to the newest that was given. Kafka: `group.share.partition.max.record.locks`."""
+
+    group_share_partition_record_locks_max_min: int = setting(
+        100, kafka="group.share.min.partition.max.record.locks", low=100, high=2_000
+    )
+    """The least such number that a group may be set to. Kafka: `group.share.min.partition.max.record.locks`."""
+
+    group_share_partition_record_locks_max_max: int = setting(
+        4_000, kafka="group.share.max.partition.max.record.locks", low=2_000, high=10_000
+    )
+    """The greatest such number that a group may be set to. Kafka: `group.share.max.partition.max.record.locks`."""
+
+    group_share_sessions_max: int = setting(2_000, kafka="group.share.max.share.sessions", low=1, high=INT_MAX)
+    """Members of share groups that may fetch at a time. Kafka: `group.share.max.share.sessions`."""
+
+    share_state_topic_partitions: int = setting(
+        50, kafka="share.coordinator.state.topic.num.partitions", low=1, high=10_000
+    )
+    """Partitions of `__share_group_state`; it counts once, when the topic is created. Kafka:
+    `share.coordinator.state.topic.num.partitions`."""
+
+    share_state_segment_bytes: int = setting(
+        100 * MiB, kafka="share.coordinator.state.topic.segment.bytes", low=1 * MiB, high=INT_MAX
+    )
+    """Segment size of `__share_group_state`. Kafka: `share.coordinator.state.topic.segment.bytes`."""
+
+    share_state_updates_per_snapshot: int = setting(
+        500, kafka="share.coordinator.snapshot.update.records.per.snapshot", low=0, high=500
+    )
+    """After so many updates all that is known of a share-partition is written anew. Kafka:
+    `share.coordinator.snapshot.update.records.per.snapshot`."""
+    group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)
+    """How long a member of a share group may be silent. Kafka: `group.share.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.share.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.share.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.session.timeout.ms`."""
+
+    group_share_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.share.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of share groups are asked to send heartbeats. Kafka: `group.share.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.share.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.share.min.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.share.max.heartbeat.interval.ms`."""
+
+    group_share_assignment_interval_ms: int = setting(
+        1_000, kafka="group.share.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a share group: members that come together share one. Kafka:
+    `group.share.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_min: int = setting(
+        0, kafka="group.share.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.assignment.interval.ms`."""
+
+    group_share_size_max: int = setting(200, kafka="group.share.max.size", low=1, high=1_000)
+    """Members in one share group. Kafka: `group.share.max.size`."""
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
     """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each

@@ -17,6 +17,7 @@ from drave.broker.core import Broker
 from drave.model.errors import DraveError
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
+from drave.net.arrivals import Arrivals, Verdict
 from drave.net.memory import ReceiveMemory
 from drave.net.newcomers import Newcomers
 from drave.net.outbox import Outbox
@@ -63,38 +64,66 @@ class Sessions:
         self.newcomers = None if advertised is None else Newcomers(advertised)
         self.outbox = Outbox(broker.scheduler)
         self.open: dict[Session, None] = {}
+        self.arrivals = Arrivals(broker.settings)
+        self._turned_away: dict[Session, None] = {}
+        """Refused, and not told so yet."""
         self._refused = 0
+        broker.quotas.on_change(self._follow_quotas)
+        self._follow_quotas()
 
     @property
     def settings(self) -> BrokerSettings:
         """As they are now: some change while the broker runs."""
         return self.broker.settings
 
-    def admit(self, session: Session) -> bool:
-        """Whether one more connection fits."""
-        if len(self.open) >= self.settings.connections_max:
-            self._refused += 1
-            if self._refused & (self._refused - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not flood the log
-                logger.warning(
-                    "%s: refused: max.connections=%d connections are open (%d refused so far)",
-                    session.peer,
-                    self.settings.connections_max,
-                    self._refused,
-                )
-            return False
+    def admit(self, session: Session) -> None:
+        """A connection is there: it is let in, at once or when its turn has come, or refused."""
+        settings = self.settings
+        if len(self.open) + len(self._turned_away) >= settings.connections_max:
+            verdict = Verdict(refused=f"max.connections={settings.connections_max}")
+        else:
+            verdict = self.arrivals.come(session.client_host, settings, self.broker.clock.monotonic())
+        if verdict.refused:
+            self._turn_away(session, verdict)
+            return
         self.open[session] = None
-        return True
+        if verdict.wait_s:
+            session.mute(verdict.wait_s)
+
+    def _turn_away(self, session: Session, verdict: Verdict) -> None:
+        self._refused += 1
+        if self._refused & (self._refused - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not flood the log
+            logger.warning(
+                "%s: refused: it would pass %s (%d connections are open, %d were refused so far)",
+                session.peer,
+                verdict.refused,
+                len(self.open),
+                self._refused,
+            )
+        self._turned_away[session] = None
+        session.refuse(verdict.wait_s)
 
     def gone(self, session: Session) -> None:
         """The connection is closed."""
-        self.open.pop(session, None)
-        if self.newcomers is not None and session.has_come:
-            self.newcomers.came(session.client_host)
+        if session in self._turned_away:
+            del self._turned_away[session]
+        elif session in self.open:
+            del self.open[session]
+            self.arrivals.goes(session.client_host)
+            if self.newcomers is not None and session.has_come:
+                self.newcomers.came(session.client_host)
+
+    def _follow_quotas(self) -> None:
+        self.arrivals.follow(self.broker.catalog.client_quotas())
+        for session in self.open:
+            session.forget_asker()
 
     def sweep(self) -> None:
         """Close connections that have been silent, or have not read, for too long; the others rest."""
         now = self.broker.clock.monotonic()
         self.hints.sweep(now)
+        self.arrivals.sweep(now)
+        self.broker.quotas.sweep(now)
         self._look_for_the_lost(now)
         idle_s = self.settings.connections_idle_ms_max / 1000
         stalled_s = self.settings.frame_ms_max / 1000

@@ -6,6 +6,9 @@
 A request starts when the one before has been answered or waits. Frames are parsed where they were received: a handler's
 views die when it returns. Reading stops while too many replies are owed, while the client does not read what it was
 sent, and while all sessions together hold as much as they may. No failure here reaches another connection.
+
+Who is over a quota is *muted* for a while (KIP-219): nothing is started, and what is asked meanwhile waits where it is.
+A muted client that says nothing is listened to, so that it is noticed when it goes.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from drave.broker.context import Context, Pending
-from drave.broker.dispatch import LARGE, Route, UnsupportedRequest, route, unsupported_api_versions
+from drave.broker.dispatch import LARGE, UnsupportedRequest, route, unsupported_api_versions
+from drave.broker.quotas import NO_LIMITS, MeteredWay, Way, can_be_metered
+from drave.model.clock import Timer
 from drave.model.errors import DraveError
 from drave.net.strangers import greeting
 from drave.wire.api import ApiKey
@@ -46,6 +51,9 @@ FRAME_SIZE_MIN: Final = 8
 """Key, version and correlation id."""
 USUAL_FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
 """What a request may have that carries nobody's records: a list of millions of small things would hold everybody."""
+AWAITING, DRAINING, UNREAD, MUTED = 1, 2, 4, 8
+"""What may hold the next request, one bit each: a coroutine at work, the broker's end, a client that does not read its
+replies, a quota."""
 _LENGTH: Final = struct.Struct(">i")
 _KEY_AND_VERSION: Final = struct.Struct(">hh")
 
@@ -54,7 +62,7 @@ class Slot(msgspec.Struct, eq=False):
     """The place of a reply that is not there yet, in the order of the requests. One is made for each that waits."""
 
     session: Session
-    route: Route
+    route: Way
     correlation_id: int
     pending: Pending | None = None
     parts: list[bytes | bytearray | memoryview] | None = None
@@ -77,7 +85,7 @@ class Slot(msgspec.Struct, eq=False):
 class Asker(msgspec.Struct):
     """What a request's header says besides its correlation id, and the bytes before and after that which say so."""
 
-    route: Route
+    route: Way
     client_id: str | None
     size: int
     begin: bytes
@@ -101,11 +109,11 @@ class Session(asyncio.BufferedProtocol):
         self._in_outbox = False
         self._asker: Asker | None = None
         self._processing = False
-        self._awaiting = False
-        self._writing_paused = False
+        self._holds = 0
+        self._muted_until = 0.0
+        self._unmuting: Timer | None = None
         self._reading_paused = False
         self._waits_for_memory = False
-        self._draining = False
         self._unsent = 0
         self.is_closing = False
         self.slots: deque[Slot] = deque()
@@ -123,9 +131,7 @@ class Session(asyncio.BufferedProtocol):
         self.peer = f"{self.client_host}:{port}"
         self._transport.set_write_buffer_limits(high=self._sessions.settings.reply_backlog_bytes_max)
         self.active_at = self._asked_at = self._broker.clock.monotonic()
-        if not self._sessions.admit(self):
-            self.is_closing = True
-            self._transport.abort()
+        self._sessions.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closing = True
@@ -133,19 +139,23 @@ class Session(asyncio.BufferedProtocol):
         self._give_back()
         self._sessions.memory.leave(self)
         self._out = []
+        self._asker = None
+        if self._unmuting is not None:
+            self._unmuting.cancel()
         slots, self.slots = self.slots, deque()
         for slot in slots:
             if slot.pending is not None:
                 slot.pending.cancel()
+        self._broker.connection_lost(self)
 
     def eof_received(self) -> bool:
         return False
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self._holds |= UNREAD
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
+        self._holds &= ~UNREAD
         self.active_at = self._broker.clock.monotonic()
         self._go_on()
 
@@ -157,7 +167,9 @@ class Session(asyncio.BufferedProtocol):
     @property
     def is_stalled(self) -> bool:
         """Whether it is the client's turn: it has sent half a request, or has not taken all that it was sent."""
-        return self.is_closing or self._writing_paused or (not self._reading_paused and self._holds_half_a_frame())
+        if self.is_closing or self._holds & UNREAD:
+            return True
+        return not self._reading_paused and self._holds_half_a_frame()
 
     def _holds_half_a_frame(self) -> bool:
         have = self._end - self._start
@@ -175,7 +187,36 @@ class Session(asyncio.BufferedProtocol):
 
     def drain(self) -> None:
         """Start no more requests; what is owed is still sent."""
-        self._draining = self._awaiting = True
+        self._holds |= DRAINING
+
+    def mute(self, wait_s: float) -> None:
+        """Start no more requests for so long, or for as long as was said before if that is longer."""
+        until = self._broker.clock.monotonic() + wait_s
+        if self.is_closing or until <= self._muted_until:
+            return
+        if self._unmuting is not None:
+            self._unmuting.cancel()
+        self._holds |= MUTED
+        self._muted_until = until
+        self._unmuting = self._broker.scheduler.call_later(wait_s, self._unmute)
+
+    def _unmute(self) -> None:
+        self._unmuting = None
+        self._holds &= ~MUTED
+        self._go_on()
+
+    def refuse(self, after_s: float) -> None:
+        """Not let in. With a pause before it is told so, a client that tries again at once does not come at once."""
+        self.is_closing = True
+        if after_s:
+            self._transport.pause_reading()
+            self._broker.scheduler.call_later(after_s, self._transport.abort)
+        else:
+            self._transport.abort()
+
+    def forget_asker(self) -> None:
+        """The client's quotas are others: look at its next header anew."""
+        self._asker = None
 
     def close(self, reason: str) -> None:
         """Close once what was answered so far has been sent."""
@@ -247,13 +288,17 @@ class Session(asyncio.BufferedProtocol):
                 self._tidy()
         if self._out and not self._in_outbox:
             self._write_soon()
-        if self._is_held() or self._end == len(self._buffer):
+        if (self._is_held() and not self._only_listens()) or self._end == len(self._buffer):
             self._pause_reading()
         elif self._reading_paused:
             self._resume_reading()
 
     def _is_held(self) -> bool:
-        return self.is_closing or self._awaiting or self._writing_paused or len(self.slots) >= REPLIES_OWED_MAX
+        return self.is_closing or self._holds > 0 or len(self.slots) >= REPLIES_OWED_MAX
+
+    def _only_listens(self) -> bool:
+        """Whether it is held, and there are no bytes yet that have to wait."""
+        return self._holds == MUTED and not self._end and not self.is_closing and len(self.slots) < REPLIES_OWED_MAX
 
     def _go_on(self) -> None:
         """Something that held the next request, or its bytes, is over."""
@@ -386,7 +431,7 @@ class Session(asyncio.BufferedProtocol):
             slot.pending = result
             result.attach(slot.deliver)
         elif kind is CoroutineType:
-            self._awaiting = True
+            self._holds |= AWAITING
             self._broker.spawn(self._await(slot, result), name=f"{ApiKey(way.key).name} of {self.peer}")
         else:
             slot.deliver(result)
@@ -394,7 +439,14 @@ class Session(asyncio.BufferedProtocol):
     def _meet(self, frame: memoryview) -> Asker:
         """Read a header. The next one is probably made of the same bytes, but for its correlation id."""
         header, size = parse_request_header(frame)
-        way = route(header.api_key, header.api_version)
+        way: Way = route(header.api_key, header.api_version)
+        quotas = self._broker.quotas
+        if (
+            quotas.are_set
+            and (limits := quotas.limits_of(header.client_id)) is not NO_LIMITS
+            and can_be_metered(way.key)
+        ):
+            way = MeteredWay(way, limits, self, self._broker.clock)
         self._asker = Asker(way, header.client_id, size, bytes(frame[:4]), bytes(frame[8:size]))
         return self._asker
 
@@ -404,7 +456,7 @@ class Session(asyncio.BufferedProtocol):
         except Exception:
             self.fail(f"{ApiKey(slot.route.key).name} v{slot.route.version} failed")
             return
-        self._awaiting = self._draining
+        self._holds &= ~AWAITING
         if isinstance(response, Pending):
             slot.pending = response
             response.attach(slot.deliver)

@@ -6,6 +6,8 @@
 Nothing past the high watermark is read (past the last stable offset for `read_committed`). The bounds are Kafka's:
 the first batch of a reply comes whole even where it is larger than they say, or a client would never get past it.
 A read that would block on a cold disk leaves the loop: it is awaited, kept, and everything is collected again.
+
+Who is over its consumer_byte_rate is answered with nothing, and without a wait for more; what was read stays unsaid.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from typing import Final
 from drave.broker.context import Connection, Context, Pending
 from drave.broker.core import Broker, UnknownTopicId, UnknownTopicOrPartition, check_leader_epoch
 from drave.broker.fetching import NO_SESSION, FetchSession, Waiting, Watch, WatchKey
+from drave.broker.quotas import Rate
 from drave.log import Batches, OffsetOutOfRange, PartitionLog
+from drave.model.config import INT_MAX
 from drave.model.errors import ProtocolError
 from drave.model.ids import Offset
+from drave.wire.api import ApiKey
+from drave.wire.frames import encode_reply
 from drave.wire.messages.k01_fetch import (
     AbortedTransaction,
     EpochEndOffset,
@@ -47,6 +53,8 @@ def fetch(broker: Broker, context: Context, request: FetchRequest) -> FetchRespo
     _note_changes(broker, session, request)
     if not session.watches and not is_new:
         broker.fetches.close(session)  # as Kafka does: the client has forgotten the last of its partitions
+    if broker.quotas.are_set and (rate := broker.quotas.limits_of(context.client_id).fetch) is not None:
+        return _LimitedFetch(broker, context, session, request, is_new, rate).start()
     return _Fetch(broker, context.connection, session, request, is_new).start()
 
 
@@ -340,6 +348,51 @@ class _Fetch:
         logger.exception("a fetch that waited failed; its connection is closed")
         self._end()
         self._connection.close("a fetch failed")
+
+
+class _LimitedFetch(_Fetch):
+    """A fetch of a client with a consumer_byte_rate."""
+
+    __slots__ = ("_rate", "_version")
+
+    def __init__(
+        self,
+        broker: Broker,
+        context: Context,
+        session: FetchSession,
+        request: FetchRequest,
+        is_new: bool,
+        rate: Rate,
+    ) -> None:
+        super().__init__(broker, context.connection, session, request, is_new)
+        self._rate = rate
+        self._version = context.api_version
+        self._bytes_max = min(self._bytes_max, int(min(rate.most_at_once, INT_MAX)))
+        self._bytes_min = min(self._bytes_min, self._bytes_max)
+
+    def _response(self, collected: _Collected) -> FetchResponse:
+        """Empty where its bytes would be too many, as in Kafka. But what is larger than may be had at once is there
+        when the rate is right without it, and waited for afterwards: else it would never be read."""
+        response = super()._response(collected)
+        size = sum(map(len, encode_reply(ApiKey.FETCH, self._version, 0, response)))
+        now_ms = self._broker.clock.monotonic() * 1000
+        wait_ms = self._rate.wait_ms(now_ms, more=size)
+        if wait_ms and (size <= self._rate.most_at_once or self._rate.wait_ms(now_ms)):
+            return self._unsaid(collected, wait_ms)
+        self._rate.record(size, now_ms)
+        response.throttle_time_ms = wait_ms
+        return response
+
+    def _unsaid(self, collected: _Collected, wait_ms: int) -> FetchResponse:
+        """The client has not heard what was found: all of it has still to be said. A session that begins does not."""
+        session = self._session
+        if self._all and session.id != NO_SESSION:
+            self._broker.fetches.close(session)
+        for watch, _ in collected.parts if session.id != NO_SESSION else ():
+            watch.sent_watermark = watch.sent_log_start = -1
+            self._broker.fetches.unfollow(watch)
+            session.mark(watch)
+        return FetchResponse(throttle_time_ms=wait_ms, session_id=session.id, responses=[])
 
 
 def _refused(watch: Watch, error: ProtocolError) -> PartitionData:

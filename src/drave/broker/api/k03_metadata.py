@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
+from drave.broker.quotas import Mutations, ThrottlingQuotaExceeded
 from drave.broker.topics import CLUSTER_OPERATIONS, TOPIC_OPERATIONS, auto_create
 from drave.catalog import INTERNAL_TOPICS, Topic, check_topic_name
 from drave.model.errors import ErrorCode, ProtocolError, Refused
@@ -62,10 +63,15 @@ def _names(asked: Iterable[MetadataRequestTopic]) -> list[str | None]:
 async def _after_creating(
     broker: Broker, context: Context, request: MetadataRequest, missing: list[str]
 ) -> MetadataResponse:
+    mutations = Mutations(broker, context, strict_since=0)
     refusals: dict[str, ProtocolError] = {}
     for name in missing:
         try:
+            check_topic_name(name)
+            mutations.take(broker.settings.num_partitions)
             await auto_create(broker, name)
+        except ThrottlingQuotaExceeded:
+            continue  # as if it were not made yet: every client asks again
         except ProtocolError as refusal:
             refusals[name] = refusal
     return _look_up(broker, context, request, refusals)

@@ -15,6 +15,7 @@ from typing import Final
 from drave.broker.configs import config_synonyms, shown_configs
 from drave.broker.context import Context
 from drave.broker.core import Broker
+from drave.broker.quotas import Mutations
 from drave.broker.topics import CLUSTER_METADATA, check_replicas, check_time_is_left
 from drave.catalog import INTERNAL_TOPICS, InvalidPartitions
 from drave.model.config import ConfigSource, InvalidConfig
@@ -29,6 +30,8 @@ from drave.wire.messages.k19_create_topics import (
     CreateTopicsResponse,
 )
 
+STRICT_SINCE: Final = 6
+"""KIP-599: from this version on clients know THROTTLING_QUOTA_EXCEEDED."""
 DEFAULT: Final = -1
 """Stands for the broker's own number of partitions, or of copies."""
 
@@ -38,6 +41,7 @@ async def create_topics(broker: Broker, context: Context, request: CreateTopicsR
     times = Counter(topic.name for topic in request.topics)
     asked = [topic for topic in request.topics if times[topic.name] == 1]
     excessive = sum(max(0, _partitions(broker, topic)) for topic in asked) > broker.settings.partitions_per_request_max
+    mutations = Mutations(broker, context, strict_since=STRICT_SINCE)
     results: list[CreatableTopicResult] = []
     for topic in asked:
         try:
@@ -45,12 +49,12 @@ async def create_topics(broker: Broker, context: Context, request: CreateTopicsR
             if excessive:
                 most = broker.settings.partitions_per_request_max
                 raise Refused(ErrorCode.POLICY_VIOLATION, f"One request may create {most} partitions, not more.")
-            results.append(await _create(broker, topic, validate_only=request.validate_only))
+            results.append(await _create(broker, topic, mutations, validate_only=request.validate_only))
         except ProtocolError as refusal:
             results.append(_refused(topic.name, refusal))
     twice = Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
     results += [_refused(name, twice) for name, count in times.items() if count > 1]
-    return CreateTopicsResponse(topics=results)
+    return CreateTopicsResponse(throttle_time_ms=mutations.wait_ms, topics=results)
 
 
 def _partitions(broker: Broker, topic: CreatableTopic) -> int:
@@ -59,7 +63,9 @@ def _partitions(broker: Broker, topic: CreatableTopic) -> int:
     return broker.settings.num_partitions if topic.num_partitions == DEFAULT else topic.num_partitions
 
 
-async def _create(broker: Broker, topic: CreatableTopic, *, validate_only: bool) -> CreatableTopicResult:
+async def _create(
+    broker: Broker, topic: CreatableTopic, mutations: Mutations, *, validate_only: bool
+) -> CreatableTopicResult:
     if topic.name in INTERNAL_TOPICS or topic.name == CLUSTER_METADATA:
         raise Refused(ErrorCode.INVALID_REQUEST, f"{topic.name} is a broker's own: it is there when it is needed.")
     partitions = _partitions(broker, topic)
@@ -70,6 +76,7 @@ async def _create(broker: Broker, topic: CreatableTopic, *, validate_only: bool)
         _check_assignment(broker, topic)
     else:
         _check_counts(topic)
+    mutations.take(partitions)
     topic_id = broker.entropy.topic_id()
     if not validate_only:
         await broker.catalog.create_topic(topic.name, topic_id, partitions, configs)

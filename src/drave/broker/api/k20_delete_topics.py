@@ -11,6 +11,7 @@ from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
+from drave.broker.quotas import Mutations, ThrottlingQuotaExceeded
 from drave.broker.topics import check_time_is_left
 from drave.catalog import NoSuchTopic, Topic
 from drave.model.errors import ErrorCode, ProtocolError, Refused
@@ -26,6 +27,8 @@ BY_ID_SINCE: Final = 6
 """KIP-516."""
 DISABLED_SINCE: Final = 3
 """TOPIC_DELETION_DISABLED came with version 3; INVALID_REQUEST stands for it before."""
+STRICT_SINCE: Final = 5
+"""KIP-599: from this version on clients know THROTTLING_QUOTA_EXCEEDED."""
 
 
 async def delete_topics(broker: Broker, context: Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
@@ -35,16 +38,17 @@ async def delete_topics(broker: Broker, context: Context, request: DeleteTopicsR
         code = ErrorCode.TOPIC_DELETION_DISABLED if context.api_version >= DISABLED_SINCE else ErrorCode.INVALID_REQUEST
         refusal = Refused(code, "This broker deletes no topics: it was started with delete_topics = false.")
         return DeleteTopicsResponse(responses=[_refused(state, refusal) for state in asked])
+    mutations = Mutations(broker, context, strict_since=STRICT_SINCE)
     twice = _named_twice(broker, asked)
     results: list[DeletableTopicResult] = []
     for state in _each_once(asked):
         try:
             _check_named_once(state, twice)
             check_time_is_left(request.timeout_ms)
-            results.append(await _delete(broker, state))
+            results.append(await _delete(broker, state, mutations))
         except ProtocolError as refusal:
             results.append(_refused(state, refusal))
-    return DeleteTopicsResponse(responses=results)
+    return DeleteTopicsResponse(throttle_time_ms=mutations.wait_ms, responses=results)
 
 
 def _asked(context: Context, request: DeleteTopicsRequest) -> list[DeleteTopicState]:
@@ -91,12 +95,15 @@ def _check_named_once(state: DeleteTopicState, twice: set[TopicId | str]) -> Non
         raise Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
 
 
-async def _delete(broker: Broker, state: DeleteTopicState) -> DeletableTopicResult:
+async def _delete(broker: Broker, state: DeleteTopicState, mutations: Mutations) -> DeletableTopicResult:
     topic = _found(broker, state)
     try:
+        mutations.take(topic.partitions)
         await broker.catalog.delete_topic(topic.topic_id)
     except NoSuchTopic:  # another request was quicker; what was asked for is so
         _found(broker, state)
+    except ThrottlingQuotaExceeded as refusal:  # the one refusal that tells both names of the topic
+        return _refused(DeleteTopicState(name=topic.name, topic_id=topic.topic_id), refusal)
     return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
 
 

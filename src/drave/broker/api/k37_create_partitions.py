@@ -7,9 +7,11 @@ a hash over their number of partitions. (Kafka lets them, and after a restart fi
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker, UnknownTopicOrPartition
+from drave.broker.quotas import Mutations
 from drave.broker.topics import check_replicas, check_time_is_left
 from drave.catalog import InvalidPartitions, NoSuchTopic, Topic
 from drave.model.errors import ErrorCode, ProtocolError, Refused
@@ -20,18 +22,23 @@ from drave.wire.messages.k37_create_partitions import (
     CreatePartitionsTopicResult,
 )
 
+STRICT_SINCE: Final = 3
+"""KIP-599: from this version on clients know THROTTLING_QUOTA_EXCEEDED."""
+
 
 async def create_partitions(
     broker: Broker, context: Context, request: CreatePartitionsRequest
 ) -> CreatePartitionsResponse:
     """Durable when answered, and seen by everybody from then on."""
     times = Counter(topic.name for topic in request.topics)
+    mutations = Mutations(broker, context, strict_since=STRICT_SINCE)
     left = broker.settings.partitions_per_request_max
     results: list[CreatePartitionsTopicResult] = []
     for asked in (topic for topic in request.topics if times[topic.name] == 1):
         try:
             check_time_is_left(request.timeout_ms)
             topic = _growing(broker, asked, left)
+            mutations.take(asked.count - topic.partitions)
             if not request.validate_only:
                 await _grow(broker, topic, asked.count)
             left -= asked.count - topic.partitions
@@ -40,7 +47,7 @@ async def create_partitions(
             results.append(_refused(asked.name, refusal))
     twice = Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
     results += [_refused(name, twice) for name, count in times.items() if count > 1]
-    return CreatePartitionsResponse(results=results)
+    return CreatePartitionsResponse(throttle_time_ms=mutations.wait_ms, results=results)
 
 
 def _growing(broker: Broker, asked: CreatePartitionsTopic, most: int) -> Topic:

@@ -73,3 +73,21 @@ class LatestRecords:
         found.sort(key=itemgetter(0))
         for _, each in found:
             yield each
+
+
+class OrderedRecords:
+    """The same, where records build on those before them: all count, in the order of the log."""
+
+    def __init__(self) -> None:
+        self._records: list[tuple[bytes, bytes | None]] = []
+
+    def take(self, header: BatchHeader, batch: Buffer) -> None:
+        """Raises `InvalidRecord` where the batch is not what it says."""
+        self._records += [(each.key, each.value) for each in read_records(batch, header) if each.key is not None]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        return iter(self._records)
+
+    def undecided(self) -> Iterator[Undecided]:
+        """None: such records are part of no transaction."""
+        return iter(())

@@ -27,7 +27,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from drave.broker.context import Pending
-from drave.broker.coordinator.loading import LatestRecords
+from drave.broker.coordinator.loading import LatestRecords, OrderedRecords
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token, Writer
 from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.log.errors import InvalidProducerEpoch
@@ -115,6 +115,7 @@ class CoordinatorPartition(Generic[M]):
         "_now_ms",
         "_parked",
         "_perform",
+        "_reading",
         "_tokens",
         "ended",
         "loaded",
@@ -131,6 +132,7 @@ class CoordinatorPartition(Generic[M]):
         now_ms: Callable[[], int],
         change_timer: Callable[[TimerName, int | None], None],
         perform: Callable[[Any], None],
+        reading: type[LatestRecords | OrderedRecords] = LatestRecords,
     ) -> None:
         self.machine = machine
         self.undecided = machine.undecided
@@ -142,6 +144,8 @@ class CoordinatorPartition(Generic[M]):
         self._now_ms = now_ms
         self._change_timer = change_timer
         self._perform = perform
+        self._reading = reading
+        """Which of the log's records count when it is loaded."""
         self._tokens = itertools.count()
         self._parked: dict[Token, tuple[Pending, Refuse]] = {}
         self._bytes_held = 0
@@ -185,7 +189,7 @@ class CoordinatorPartition(Generic[M]):
     def once_durable(self, response: Any) -> Any:
         """`response` itself when all that it may rest on is durable, else a Pending that is completed then."""
         log = self.log
-        if log is None or log.high_watermark >= log.end:
+        if log is None or log.durable >= log.end:
             return response
         pending = Pending()
         log.when_durable(log.end, partial(pending.complete, response))
@@ -284,12 +288,12 @@ class CoordinatorPartition(Generic[M]):
         """Read the log from its start to its end. Until then, requests are told that it is being loaded."""
         log = self.log
         assert log is not None
-        latest = LatestRecords()
+        latest = self._reading()
         position = log.start
-        while position < log.high_watermark and not self.ended:
-            batches = log.read_now(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+        while position < log.durable and not self.ended:
+            batches = log.read_now(position, bytes_max=READ_BYTES, limit=log.durable, whole_first=True)
             if batches is None:
-                batches = await log.read(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+                batches = await log.read(position, bytes_max=READ_BYTES, limit=log.durable, whole_first=True)
             if not batches.parts:
                 break
             for part in batches.parts:
@@ -307,7 +311,7 @@ class CoordinatorPartition(Generic[M]):
         self.loaded = True
         self.event(self.machine.loaded(self._now_ms()))
 
-    def _take(self, latest: LatestRecords, header: BatchHeader, batch: memoryview) -> None:
+    def _take(self, latest: LatestRecords | OrderedRecords, header: BatchHeader, batch: memoryview) -> None:
         try:
             latest.take(header, batch)
         except InvalidRecord as error:

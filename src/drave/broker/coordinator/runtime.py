@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from drave.broker.context import Pending
 from drave.broker.coordinator.hashing import partition_for
+from drave.broker.coordinator.loading import LatestRecords, OrderedRecords
 from drave.broker.coordinator.outcome import TimerName
 from drave.broker.coordinator.partition import CoordinatorPartition, Machine, Refuse, Step
 from drave.broker.coordinator.timers import Deadlines
@@ -40,6 +41,8 @@ class Coordinator(ABC, Generic[M]):
     """All machines of one internal topic. What they are made of, a subclass says."""
 
     topic_name: ClassVar[str]
+    reading: ClassVar[type[LatestRecords | OrderedRecords]] = LatestRecords
+    """Which records of the topic count when it is loaded."""
 
     def __init__(self, broker: Broker, *, partitions: int, check_interval_ms: int) -> None:
         self._broker = broker
@@ -148,6 +151,7 @@ class Coordinator(ABC, Generic[M]):
                 now_ms=self._broker.clock.wall_ms,
                 change_timer=self._deadlines.change,
                 perform=self._perform,
+                reading=self.reading,
             )
             partition.ended = self._ended
         return partition
