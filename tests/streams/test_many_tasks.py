@@ -1,4 +1,4 @@
-"""Tasks by the hundred: what is asked of the cluster and of the disk does not grow with those that have nothing to do."""
+"""Tasks by the hundred: what is asked of the cluster and the disk does not grow with those that have nothing to do."""
 
 from __future__ import annotations
 
