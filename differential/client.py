@@ -59,7 +59,8 @@ def key_of(kind: type[Any]) -> ApiKey:
 class Connection:
     """One TCP connection. Answers are taken in the order of the requests, as Kafka sends them."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, client_id: str = CLIENT_ID) -> None:
+        self._client_id = client_id
         self._socket = socket.create_connection((HOST, port), timeout=PATIENCE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._numbers = itertools.count(1)
@@ -70,7 +71,7 @@ class Connection:
     def send(self, request: Any, version: int) -> Asked:
         """Ask, and do not wait."""
         key, number = key_of(type(request)), next(self._numbers)
-        self.send_bytes(b"".join(encode_request(key, version, number, CLIENT_ID, request)))
+        self.send_bytes(b"".join(encode_request(key, version, number, self._client_id, request)))
         return Asked(self, key, version, number)
 
     def send_bytes(self, data: bytes) -> None:
@@ -82,7 +83,7 @@ class Connection:
 
     def send_frame(self, key: int, version: int, body: bytes, *, tags: bytes = b"") -> None:
         """A request whose body is bytes that no declaration made."""
-        name = CLIENT_ID.encode()
+        name = self._client_id.encode()
         content = struct.pack(">hhih", key, version, next(self._numbers), len(name)) + name + tags + body
         self.send_bytes(struct.pack(">i", len(content)) + content)
 

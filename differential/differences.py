@@ -38,6 +38,14 @@ class Reason:
 
 
 ON_PURPOSE: Final = (
+    # -- consumer groups
+    Reason(
+        cases="consumer_groups/fetches_of_a_member*",
+        place="8.OffsetFetch.groups.group.error_code",
+        kafka="UNKNOWN_SERVER_ERROR",
+        drave="UNKNOWN_MEMBER_ID",
+        why="an epoch without a member's id is nobody's",
+    ),
     # -- Produce
     Reason(
         cases="k00_produce/*",
@@ -409,7 +417,60 @@ ON_PURPOSE: Final = (
         place="2.OffsetCommit.topics*",
         why="a topic that is named without partitions is answered without partitions",
     ),
+    # -- quotas
+    Reason(
+        cases="quotas/an_entity_that_is_none(*, entity=user twice*",
+        place="1.AlterClientQuotas*",
+        why="Kafka takes the last of two users that it was given for one quota",
+        readme="a quota that is not a number, or names a kind twice",
+    ),
+    Reason(
+        cases="quotas/a_quota_that_is_none(*, quota=no number*",
+        place="1.AlterClientQuotas*",
+        why="a rate that is no number is never passed and never kept",
+        readme="a quota that is not a number, or names a kind twice",
+    ),
+    Reason(
+        cases="quotas/an_entity_that_is_none(*, entity=name of a host*",
+        place="1.AlterClientQuotas*",
+        why="what a name stands for may be another address tomorrow, and nobody would notice",
+        readme="a quota for a host by its name",
+    ),
+    Reason(
+        cases="quotas/the_same_twice*",
+        place="3.DescribeClientQuotas*",
+        why="what is answered with an error was not done",
+        readme="an entity twice in one AlterClientQuotas",
+    ),
+    Reason(
+        cases="quotas/more_*",
+        place="2.*.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why, and how long it lasts",
+    ),
+    Reason(
+        cases="quotas/more_topics_than_may_be_made*",
+        place="*.configs.min.insync.replicas.config_source",
+        kafka=3,
+        drave=5,
+        why="Kafka writes this default down for the whole cluster when its folders are formatted",
+    ),
     # -- topics
+    Reason(
+        cases="topics/*",
+        place="*.CreateTopics.topics.*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
+    Reason(
+        cases="configs/*",
+        place="*.configs.drave.*",
+        kafka=ABSENT,
+        why="what Kafka does not have is named after us",
+        readme="configs of a topic that begin with `drave.`",
+    ),
     Reason(
         cases="topics/*",
         place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",

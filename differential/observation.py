@@ -28,9 +28,11 @@ LONGEST_BYTES: Final = 80
 HOUR_MS: Final = 3_600_000
 _CODES: Final = frozenset(ErrorCode)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_KAFKA_ID: Final = re.compile(r"[0-9A-Za-z_-]{22}")
+"""The same in Kafka's own form, which it gives to members of consumer groups."""
 _BYTES_OF_A_DISK: Final = ("total_bytes", "usable_bytes")
-_SETS: Final = frozenset({("TopicData", "partitions")})
-"""Lists of plain values whose order says nothing: a transaction's partitions."""
+_SETS: Final = frozenset({("TopicData", "partitions"), ("Member", "subscribed_topic_names")})
+"""Lists of plain values whose order says nothing: a transaction's partitions, what a member subscribes to."""
 _NAMES: Final = ("name", "topic", "topic_name", "group_id", "transactional_id", "resource_name", "key")
 
 
@@ -113,7 +115,7 @@ class Eye:
             case Array(Nested()):
                 return self._sorted([self._struct(item, version) for item in value])
             case Array(element):
-                items = [bytes(item).hex() if element == UUID else item for item in value]
+                items = [self._item(item, element) for item in value]
                 return sorted(items) if (struct, field.name) in _SETS else items
             case Nested():
                 return self._struct(value, version)
@@ -129,12 +131,19 @@ class Eye:
             return value
         return self._number(field.name, value, struct)
 
+    def _item(self, value: Any, element: Any) -> Any:
+        if element == UUID:
+            return bytes(value).hex()
+        return self.plain(value) if isinstance(value, str) else value
+
     def _number(self, name: str, value: Any, struct: str) -> Any:
         if name.endswith("error_code"):
             return ErrorCode(value).name if value in _CODES else value
         if name == "port" and value == self._port:
             return "PORT"
         if name in _BYTES_OF_A_DISK and value > 0:
+            return "some"
+        if name == "throttle_time_ms":
             return "some"
         if name == "session_id" and value > 0:
             return _Unnamed("session", value)
@@ -160,6 +169,8 @@ class Eye:
         if (found := _UUID.search(value)) is not None:
             before, after = value[: found.start()], value[found.end() :]
             return _Unnamed("member", found.group(), lambda symbol: self.plain(f"{before}{symbol}{after}"))
+        if name == "member_id" and _KAFKA_ID.fullmatch(value):
+            return _Unnamed("member", value)
         return self.plain(value)
 
     def plain(self, value: str) -> str:

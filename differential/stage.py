@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from differential.client import (
+    CLIENT_ID,
     HIGHEST,
     HOST,
     PATIENCE_S,
@@ -124,9 +125,9 @@ class Stage:
 
     # -- asking
 
-    def connect(self) -> Connection:
+    def connect(self, client_id: str = CLIENT_ID) -> Connection:
         """One more connection; all are closed when the scenario is over."""
-        self._connections.append(Connection(self.port))
+        self._connections.append(Connection(self.port, client_id))
         return self._connections[-1]
 
     @property
@@ -185,6 +186,15 @@ class Stage:
             return b""
         self.see(label, "answered")
         return frame
+
+    def is_answered(self, asked: Asked) -> bool:
+        """Whether a request is answered, or its connection closed; neither is seen."""
+        try:
+            asked.connection.answer(asked)
+        except ConnectionEnded:
+            self._leave(asked.connection)
+            return False
+        return True
 
     def see(self, label: str, what: Json) -> None:
         """Put something down as seen."""

@@ -133,8 +133,8 @@ FAULTS: Final[dict[str, Fault]] = {
     # -- transactions
     "the last stable offset is one too far": Fault(
         "drave.log.partition",
-        "else max(unstable, self.start)",
-        "else max(unstable + 1, self.start)",
+        "else max(unstable, self.start)\n        waiting",
+        "else max(unstable + 1, self.start)\n        waiting",
     ),
     "a transaction is stable before its marker is durable": Fault(
         "drave.log.producers",
@@ -198,7 +198,7 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "a commit is answered before it is durable": Fault(
         "drave.broker.coordinator.partition",
-        "        if log is None or log.high_watermark >= log.end:\n            return response\n",
+        "        if log is None or log.durable >= log.end:\n            return response\n",
         "        if True:\n            return response\n",
     ),
     "a static member is not fenced": Fault(

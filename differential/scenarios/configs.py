@@ -16,6 +16,7 @@ from drave.wire.messages import k44_incremental_alter_configs as altering
 from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from drave.wire.messages.k74_list_config_resources import ListConfigResourcesRequest
 
+KAFKAS = tuple(name for name in TOPIC_CONFIGS if not name.startswith("drave."))
 TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 
@@ -175,7 +176,7 @@ def lists_that_grow_and_shrink(stage: Stage, policy: str, operation: int, items:
     stage.ask(_describe(TOPIC, topic.name, ["cleanup.policy"]))
 
 
-@scenario(config=tuple(TOPIC_CONFIGS), value=("0", "1", "-1", "-3", "true", "x", "2147483648"))
+@scenario(config=KAFKAS, value=("0", "1", "-1", "-3", "true", "x", "2147483648"))
 def a_value_of_each_config(stage: Stage, config: str, value: str) -> None:
     if TOPIC_CONFIGS[config].type is ConfigType.LIST:
         value = {"0": "0:1", "1": "*", "-1": "delete"}.get(value, value)
@@ -220,6 +221,14 @@ def several_resources(stage: Stage, version: int, validate_only: bool) -> None:
         ("max.connections", SET, "500"),
         ("max.connections", SET, "-1"),
         ("max.connections", APPEND, "1"),
+        ("max.connections.per.ip", SET, "0"),
+        ("max.connections.per.ip", SET, "-1"),
+        ("max.connections.per.ip.overrides", SET, "127.0.0.1:500,::1:5"),
+        ("max.connections.per.ip.overrides", SET, "127.0.0.1"),
+        ("max.connections.per.ip.overrides", SET, ""),
+        ("max.connection.creation.rate", SET, "100"),
+        ("max.connection.creation.rate", SET, "0"),
+        ("quota.window.num", SET, "5"),
         ("log.retention.hours", SET, "5"),
         ("log.retention.ms", SET, "x"),
         ("log.segment.bytes", SET, "3"),
@@ -285,3 +294,35 @@ def what_is_not_there_is_replaced(stage: Stage, version: int, kind: int, name: s
 @scenario(ApiKey.LIST_CONFIG_RESOURCES, types=([BROKER], [LOGGER], [METRICS], [GROUP], [BROKER, BROKER], [0], [99]))
 def types_of_resources(stage: Stage, version: int, types: Sequence[int]) -> None:
     stage.ask(ListConfigResourcesRequest(resource_types=list(types) if version else []), version)
+
+
+# -- groups
+
+
+@scenario(
+    step=(
+        ("consumer.session.timeout.ms", SET, "50000"),
+        ("consumer.session.timeout.ms", SET, "44999"),
+        ("consumer.session.timeout.ms", SET, "60001"),
+        ("consumer.session.timeout.ms", SET, "soon"),
+        ("consumer.session.timeout.ms", SET, ""),
+        ("consumer.session.timeout.ms", APPEND, "50000"),
+        ("consumer.session.timeout.ms", DELETE, None),
+        ("consumer.heartbeat.interval.ms", SET, "4999"),
+        ("consumer.heartbeat.interval.ms", SET, "15000"),
+        ("consumer.assignment.interval.ms", SET, "5"),
+        ("consumer.assignment.interval.ms", SET, "-1"),
+        ("consumer.assignment.interval.ms", SET, "15001"),
+    )
+)
+def a_config_of_a_group(stage: Stage, step: Step) -> None:
+    group, (name, _, value) = stage.name("group"), step
+    altered = stage.ask(_alter((GROUP, group, [step])))
+    asked = _describe(GROUP, group, [name, "consumer.session.timeout.ms"])
+    listed = ListConfigResourcesRequest(resource_types=[GROUP])
+    if value is not None and not altered.responses[0].error_code:
+        stage.wait(asked, lambda answer: any(each.config_source == 8 for each in answer.results[0].configs))
+        stage.wait(listed, lambda answer: any(each.resource_name == group for each in answer.config_resources))
+    stage.ask(asked)
+    stage.ask(listed, 1, mine=True)
+    stage.quietly(_alter((GROUP, group, [(name, DELETE, None)])))

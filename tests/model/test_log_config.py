@@ -56,9 +56,14 @@ def test_every_config_of_kafka_is_here_with_its_type_its_default_and_its_broker_
     ours = {
         key.name: (key.name, key.type.name, key.default or "-", key.broker_name or "-")
         for key in TOPIC_CONFIGS.values()
-        if not key.hidden
+        if not key.hidden and not key.name.startswith("drave.")
     }
     assert list(ours.values()) == [tuple(line.split()) for line in KAFKA_4_3_1.strip().splitlines()]
+
+
+def test_what_kafka_does_not_have_begins_with_drave_and_stands_among_the_others_by_name():
+    assert list(TOPIC_CONFIGS) == sorted(TOPIC_CONFIGS)
+    assert LogConfig.of({"drave.delivery.delay.ms": "60000"}).delivery_delay_ms == 60_000
 
 
 @pytest.mark.parametrize("key", [key for key in TOPIC_CONFIGS.values() if not key.hidden], ids=lambda key: key.name)

@@ -1,7 +1,8 @@
 """A partition's log: append, read, watermarks, durability, recovery.
 
     logs.py        all partitions of a broker
-    partition.py   one of them: append, read, high watermark; reading.py, loading.py, waiting.py are parts of it
+    partition.py   one of them: append, become durable; readable.py: read. loading.py, waiting.py are parts of it
+    delivery.py    when the records of a topic with a delay are seen
     files.py       its segments, and which of them have to be synced
     points.py      what recovery knows of it
     producers.py   its producers and their transactions (KIP-98)

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from drave.log.delivery import Deliveries
 from drave.log.driver import Driver, OpenLane, ThreadLane, drain
 from drave.log.errors import StorageError
 from drave.log.flusher import Flusher
@@ -123,12 +124,13 @@ class Logs:
             partitions.values,
             epoch_floor=opening.epoch_floor,
         )
-        shared = Shared(disk, clock, settings, pool, flusher, folders.topics)
+        shared = Shared(disk, clock, settings, pool, flusher, Deliveries(clock), folders.topics)
         for topic in topics:
             for index in range(topic.partitions):
                 key = topic.topic_id, index
                 partitions[key] = PartitionLog(shared, topic.name, *key, topic.config, points.get(key))
         _open_slow_ones(partitions.values(), disk)
+        shared.deliveries.deliver_due()
         return cls(shared, lock, opening.report, partitions)
 
     # -- running
@@ -138,10 +140,12 @@ class Logs:
     ) -> None:
         """Make durable what is appended from now on. `on_failure` is called once, when the disk fails."""
         self._driver = Driver(self._shared.flusher, self._shared.clock, scheduler, on_failure, open_lane)
+        self._shared.deliveries.start(scheduler, open_lane)
 
     def flush(self) -> None:
         """Do all that waits, here and now, instead of `start`: for tests, the simulator and tools."""
         drain(self._shared.flusher)
+        self._shared.deliveries.deliver_due()
 
     @property
     def flusher(self) -> Flusher:
@@ -164,6 +168,7 @@ class Logs:
             self.flush()
             flusher.begin_checkpoint(clean=True)
             self.flush()
+        self._shared.deliveries.stop(wait=not flusher.failed)
         for log in self:
             log.close()
         if self._lock is not None:

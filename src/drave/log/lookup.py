@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from drave import records
 from drave.records import BatchHeader, Record
 from drave.store.disk import File
-from drave.store.segment import Segment, peek
+from drave.store.segment import NO_TIMESTAMP, Segment, peek
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,35 @@ def _latest_in(
                 if better and start <= record.offset < limit:
                     best = TimestampOffset(record.timestamp, record.offset, header.leader_epoch)
     return best
+
+
+class NotDue(NamedTuple):
+    """A batch whose time has not come: its largest timestamp, and the offset after it."""
+
+    timestamp: int
+    end: int
+
+
+def not_due(segments: Sequence[Segment], after_ms: int, start: int, limit: int, count: int) -> tuple[int, list[NotDue]]:
+    """The first batch from `start` to below `limit` that is younger than `after_ms`, and those behind it.
+
+    Returns where it begins, `limit` when there is none, and at most `count` batches from it on.
+    """
+    due, found = start, list[NotDue]()
+    for number, segment in enumerate(segments):
+        ends_before = number + 1 < len(segments) and segments[number + 1].base <= start
+        if ends_before or (not found and segment.largest_timestamp()[0] <= after_ms):
+            continue
+        file = segment.open()
+        begin = segment.locate(file, segment.base, now=False) if found else _begin(segment, file, after_ms, start)
+        for _, header in peek(file, begin, segment.size):
+            if header.base_offset >= limit or len(found) == count:
+                return (due, found) if found else (limit, found)
+            timestamp = header.max_timestamp if header.count else NO_TIMESTAMP
+            if header.last_offset >= start and (found or timestamp > after_ms):
+                due = due if found else max(start, header.base_offset)
+                found.append(NotDue(timestamp, header.last_offset + 1))
+    return (due, found) if found else (limit, found)
 
 
 def _records(file: File, at: int, header: BatchHeader) -> Iterable[Record]:

@@ -1,15 +1,14 @@
 """One partition's log.
 
-    start                    high watermark          end
+    start                        durable             end
       ├── durable, readable ────────┼── in the window ─┤
       | segment | segment |        active segment      |
 
 An append checks what can be refused, writes the segment (the operating system has it then), moves the end and the
-producer state, and joins the window that the flusher commits. The high watermark is the end of what is durable; with
-durability = "os" that is the end, at once.
+producer state, and joins the window that the flusher commits. What is durable is what consumers see, unless the topic
+has a delay (`readable.py`); with durability = "os" everything is, at once.
 
-Everything here runs on the thread that owns the log; reads that may wait for the disk run elsewhere on what they were
-given: segments are closed when the last reader lets go, and lists of segments are replaced, never changed.
+Everything here runs on the thread that owns the log.
 """
 
 from __future__ import annotations
@@ -18,29 +17,25 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from drave.log import lookup
 from drave.log.epochs import LeaderEpochs
 from drave.log.errors import LogClosed, OffsetOutOfRange, StorageError
 from drave.log.files import PartitionFiles
 from drave.log.loading import load_partition
-from drave.log.lookup import TimestampOffset
-from drave.log.points import CheckpointPart, PartitionPoints, State, stable_end
+from drave.log.points import CheckpointPart, PartitionPoints, State
 from drave.log.producers import Producers
-from drave.log.reading import NO_BATCHES, Batches, Plan, read_batches
+from drave.log.readable import ReadableLog
 from drave.log.removal import FileRemoval, FolderRemoval
-from drave.log.rolling import FOREVER, NOTHING_YET, index_entries_max, roll_after
+from drave.log.rolling import NOTHING_YET, index_entries_max, roll_after
 from drave.log.shared import Shared
-from drave.log.waiting import Waiting
 from drave.model.ids import Offset, TopicId
 from drave.model.log_config import LogConfig
 from drave.records import APPEND_TIME, BatchHeader, ControlKind, Marker, control_batch, parse_header
-from drave.store.disk import Buffer, WouldBlock
+from drave.store.disk import Buffer
 from drave.store.names import SNAPSHOT, doomed_name, offset_name, partition_folder
 from drave.store.recovery_points import RecoveryPoint
 from drave.store.segment import POSITION_MAX, Segment
@@ -52,13 +47,9 @@ COPY_BYTES_MAX: Final = 64 * 1024
 
 NOT_TOLD: Final = "%s: what waited for it failed"
 
-RECENT_BYTES: Final = 8 * 1024 * 1024
-"""What was written so lately is in memory: reading it cannot wait for the disk."""
-
 _PLACE: Final = struct.Struct(">qii")  # base offset, length, leader epoch
 _HEAD_SIZE: Final = _PLACE.size
 _NO_PRODUCERS: Final = Producers()
-_NO_EPOCHS: Final = LeaderEpochs()
 
 
 class Appended(msgspec.Struct, gc=False):
@@ -66,7 +57,7 @@ class Appended(msgspec.Struct, gc=False):
 
     base_offset: int
     end: Offset
-    """The offset after the batch: it is durable when the high watermark has come here."""
+    """The offset after the batch: it is durable when `durable` has come here."""
     log_start: Offset
     append_time_ms: int
     """-1 for CreateTime."""
@@ -74,45 +65,29 @@ class Appended(msgspec.Struct, gc=False):
     """Whether the batch was here before, and these are the offsets that it had then."""
 
 
-class PartitionLog:
+class PartitionLog(ReadableLog):
     """The log of one partition. One without records is an object and nothing on disk."""
 
     __slots__ = (
-        "_active",
-        "_epochs",
         "_first_timestamp",
         "_flusher",
         "_has_folder",
         "_index_interval_bytes",
+        "_is_delayed",
         "_joined",
         "_journal_bytes_max",
-        "_loaded",
         "_makes_durable",
-        "_opened_size",
         "_pending",
         "_pending_bytes",
         "_pending_start",
         "_producers",
         "_roll_above",
         "_segment_bytes",
-        "_shared",
-        "_stable_position",
-        "_stable_segment",
-        "_waiting",
         "compacted",
         "config",
-        "end",
-        "files",
-        "high_watermark",
-        "index",
-        "last_stable",
-        "leader_epoch",
-        "name",
         "on_advance",
         "points",
         "removed",
-        "start",
-        "topic_id",
     )
 
     def __init__(
@@ -124,53 +99,36 @@ class PartitionLog:
         config: LogConfig,
         point: RecoveryPoint | None = None,
     ) -> None:
-        self.name = name
-        """The topic's."""
-        self.topic_id = topic_id
-        self.index = index
+        super().__init__(shared, name, topic_id, index)
         self.on_advance: Callable[[PartitionLog], None] | None = None
         """Called after the high watermark, the last stable offset or the start has moved."""
         self.removed = False
-        self.files: PartitionFiles | None = None
-        self.start = point.start if point else 0
-        self.end = point.offset if point else 0
-        self.high_watermark = self.end
-        self.last_stable = stable_end(point) if point else 0
-        self.leader_epoch = point.leader_epoch if point else shared.flusher.epoch_floor
-        self.compacted = point.compacted if point else 0
+        self.compacted = 0
         """Below it there is at most one record of each key, as far as compaction has come."""
-        self._shared = shared
         self._flusher = shared.flusher
         self._makes_durable = shared.settings.durability == "fsync"
         self._journal_bytes_max = shared.settings.journal_entry_bytes_max if self._makes_durable else -1
-        self.points = PartitionPoints(point)
+        self.points = PartitionPoints(None)
         self._has_folder = point is not None
-        self._loaded = False
-        self._active: Segment | None = None
-        self._opened_size = 0
         self._first_timestamp = NOTHING_YET
         """Of the active segment, whose file may be closed when configs change."""
         self._roll_above = 0
-        self._stable_segment: Segment | None = None
-        self._stable_position = 0
         self._producers = _NO_PRODUCERS
-        self._epochs = _NO_EPOCHS
         self._joined = False
         self._pending: list[bytearray] = []
         self._pending_bytes = 0
         self._pending_start = -1
-        self._waiting = Waiting()
+        self._is_delayed = False
         self.configure(config)
-
-    def __repr__(self) -> str:
-        return f"<{self} {self.start}..{self.high_watermark}..{self.end}>"
-
-    def __str__(self) -> str:
-        return f"{self.name}-{self.index}"
+        if point is not None:
+            self._begin(point)
 
     def configure(self, config: LogConfig) -> None:
         """Take other configs from now on."""
         self.config = config
+        was_delayed, self._is_delayed = self._is_delayed, config.delivery_delay_ms > 0
+        if self._is_delayed or was_delayed:
+            self._shared.deliveries.reconsider(self)
         self._segment_bytes = min(config.segment_bytes, POSITION_MAX)
         self._index_interval_bytes = config.index_interval_bytes
         if self._active is not None:
@@ -354,19 +312,18 @@ class PartitionLog:
             loaded = load_partition(self._shared, self.folder, self.config, point)
             self._producers, self._epochs = loaded.producers, loaded.epochs
             if loaded.point is not point:
-                self._begin_at(loaded.point)
+                self._begin(loaded.point)
             if loaded.files.active is not None:
                 self.files = loaded.files
                 self._stable_segment, self._stable_position = loaded.files.active, loaded.files.active.size
         self._loaded = True
 
-    def _begin_at(self, point: RecoveryPoint) -> None:
+    def _begin(self, point: RecoveryPoint) -> None:
         self.points = PartitionPoints(point)
-        self.leader_epoch = point.leader_epoch
-        self.start = point.start
-        self.end = self.high_watermark = point.offset
-        self.last_stable = stable_end(point)
         self.compacted = point.compacted
+        self._begin_at(point, readable=point.start if self._is_delayed else point.offset)
+        if self._is_delayed:
+            self._shared.deliveries.expect(self)
 
     @property
     def size_bytes(self) -> int:
@@ -406,15 +363,20 @@ class PartitionLog:
         """Everything up to `end` is durable, and so is `start` when it is not -1."""
         if start >= 0:
             self._start_is_durable(start)
-        if end > self.high_watermark:
+        if end > self.durable:
             self._advance(end, segment, position)
 
     def _advance(self, end: int, segment: Segment | None, position: int) -> None:
-        self.high_watermark = end
+        self.durable = end
         self._stable_segment = segment
         self._stable_position = position
-        unstable = self._producers.first_unstable(end)
-        self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
+        if self._is_delayed:
+            self.deliver(self.high_watermark)  # a transaction's end counts from now on
+            self._shared.deliveries.expect(self)
+        else:  # `_show`, without the call
+            self.high_watermark = end
+            unstable = self._producers.first_unstable(end)
+            self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
         waiting = self._waiting.ends
         while waiting and waiting[0][0] <= end:
             callback = waiting.popleft()[1]
@@ -422,7 +384,20 @@ class PartitionLog:
                 callback()
             except Exception:
                 logger.exception(NOT_TOLD, self)
-        if self.on_advance is not None:
+        if self.on_advance is not None and not self._is_delayed:
+            self._tell(self.on_advance, self)
+
+    def _show(self, end: int) -> None:
+        """Consumers see what lies below `end`, or of it what is stable."""
+        self.high_watermark = end
+        unstable = self._producers.first_unstable(self.durable)
+        self.last_stable = end if unstable is None or unstable >= end else max(unstable, self.start)
+
+    def deliver(self, end: Offset) -> None:
+        """What lies below `end` is durable and due. Nothing is taken back that consumers could see."""
+        before = self.high_watermark, self.last_stable
+        self._show(max(end, self.high_watermark))
+        if self.on_advance is not None and before != (self.high_watermark, self.last_stable):
             self._tell(self.on_advance, self)
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
@@ -431,131 +406,6 @@ class PartitionLog:
             callback(*args)
         except Exception:
             logger.exception(NOT_TOLD, self)
-
-    def when_durable(self, end: Offset, callback: Callable[[], None]) -> None:
-        """Call back once everything below `end` is durable: at once, before returning, when it is already."""
-        if end <= self.high_watermark:
-            callback()
-            return
-        self._waiting.for_end(end, callback)
-
-    # -- reading
-
-    def read_now(
-        self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool, committed: bool = False
-    ) -> Batches | None:
-        """Whole batches from the one that holds `start`, below `limit`, no more than `bytes_max` together.
-
-        A first batch larger than that comes when `whole_first`; who reads only what was `committed` is told of the
-        aborted transactions. None when the disk would have to be waited for: then `read` does. Raises OffsetOutOfRange
-        or StorageError.
-        """
-        if not self.start <= start <= self.end:
-            raise OffsetOutOfRange(str(self), start, self.start, self.end)
-        if start >= limit:
-            if self._stable_segment is not None and start == self.high_watermark:
-                self._stable_segment.hint(start, self._stable_position)  # who reads here now comes back for more
-            return NO_BATCHES
-        try:
-            plan = self._plan(start, limit, committed)
-            while plan is not None:
-                batches = read_batches(plan, bytes_max, whole_first=whole_first, now=True)
-                if batches is not None:
-                    return batches
-                plan = self._plan(start, limit, committed, after=plan)
-        except WouldBlock:
-            return None
-        except OSError as error:
-            raise StorageError(str(self), f"could not read: {error}") from error
-        return NO_BATCHES
-
-    async def read(
-        self, start: Offset, *, bytes_max: int, limit: Offset, whole_first: bool, committed: bool = False
-    ) -> Batches:
-        """What `read_now` does, waiting for the disk without stopping the loop."""
-        if not self.start <= start <= self.end:
-            raise OffsetOutOfRange(str(self), start, self.start, self.end)
-        if start >= limit:
-            return NO_BATCHES
-        try:
-            plan = self._plan(start, limit, committed)
-            while plan is not None:
-                work = partial(read_batches, plan, bytes_max, whole_first=whole_first, now=False)
-                batches = await self._shared.disk.run(work)
-                if batches is not None:
-                    return batches
-                plan = self._plan(start, limit, committed, after=plan)
-        except OSError as error:
-            raise StorageError(str(self), f"could not read: {error}") from error
-        return NO_BATCHES
-
-    def _plan(self, start: int, limit: int, committed: bool, after: Plan | None = None) -> Plan | None:
-        """Which segment to read, and how far; None when there is none with anything below `limit`."""
-        if not self._loaded:
-            self.load()
-        files = self.files
-        if files is None:
-            return None
-        if after is None:
-            number = files.at(start)
-        else:
-            number = files.at(after.segment.base) + 1
-        if number >= len(files.segments) or files.bases[number] >= limit:
-            return None
-        segment = files.segments[number]
-        if limit == self.high_watermark and segment is self._stable_segment:
-            end = self._stable_position
-        elif limit >= self.end or (number + 1 < len(files.bases) and files.bases[number + 1] <= limit):
-            end = segment.size
-        else:
-            end = -1
-        recent = FOREVER
-        if segment is self._active:
-            recent = max(self._opened_size, segment.size - RECENT_BYTES)
-        is_last = number + 1 == len(files.bases) or files.bases[number + 1] >= limit
-        aborted = files.aborted_since(number) if committed else ()
-        return Plan(segment, files.file(segment), start, limit, end, recent, is_last, aborted)
-
-    # -- by time
-
-    async def offset_for_time(self, timestamp_ms: int) -> TimestampOffset | None:
-        """The first record that is not older than `timestamp_ms`, below the high watermark. Raises StorageError."""
-        return await self._look_up(lookup.first_since, timestamp_ms)
-
-    async def max_timestamp(self) -> TimestampOffset | None:
-        """The first of the records with the largest timestamp. Raises StorageError.
-
-        What was appended already is waited for, so that a pending write does not hide it.
-        """
-        if self.high_watermark < self.end:
-            durable = asyncio.get_running_loop().create_future()
-            self.when_durable(self.end, partial(durable.set_result, None))
-            await durable
-        return await self._look_up(lookup.latest)
-
-    async def _look_up(self, find: Callable[..., TimestampOffset | None], *args: int) -> TimestampOffset | None:
-        self.load()
-        files = self.files
-        if files is None:
-            return None
-        work = partial(find, files.segments, *args, self.start, self.high_watermark)
-        try:
-            return await self._shared.disk.run(work)
-        except OSError as error:
-            raise StorageError(str(self), f"could not read: {error}") from error
-
-    # -- leader epochs
-
-    def epoch_at(self, offset: Offset) -> int:
-        """The leader epoch that wrote `offset`, or that will; -1 when it is not known."""
-        self.load()
-        return self.leader_epoch if offset >= self.end else self._epochs.epoch_at(offset)
-
-    def end_offset_for_epoch(self, epoch: int) -> tuple[int, Offset]:
-        """The largest leader epoch up to `epoch` and where its writes end; (-1, -1) when it is not known."""
-        self.load()
-        found, end = self._epochs.end_of(epoch, current=self.leader_epoch, end=self.end)
-        return found, end
 
     def close(self) -> None:
         """The broker has stopped, and everything that can be durable is."""
@@ -640,6 +490,7 @@ class PartitionLog:
     def remove(self) -> None:
         """The topic was deleted. Its name is free at once; the files go when nobody writes to them any more."""
         self.removed = True
+        self._shared.deliveries.forget(self)
         self._active = None
         self._waiting.give_up(StorageError(str(self), "the topic was deleted"))
         if self.files is not None:

@@ -5,7 +5,8 @@
 
 By time: segments from the oldest on, as long as their largest timestamp is older than `retention.ms`; when all are,
 the active one is rolled first, so that it may go too. By size: the oldest, as long as what is left is at least
-`retention.bytes`. Only what is durable may go, and a compacted topic loses nothing this way.
+`retention.bytes`. Only what could be read may go, so the time of a topic with a delay begins with the delivery. A
+compacted topic loses nothing this way.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ def may_be_due(point: RecoveryPoint | None, config: LogConfig, now_ms: int) -> b
     """Whether a partition that nobody has opened yet should be, by what is known of it."""
     if point is None or not point.size_bytes or not config.cleanup_delete:
         return False
-    too_old = 0 <= config.retention_ms < now_ms - point.oldest_timestamp
+    too_old = 0 <= config.retention_ms < now_ms - point.oldest_timestamp - config.delivery_delay_ms
     return too_old or 0 <= config.retention_bytes < point.size_bytes
 
 
-def new_start(segments: Sequence[Kept], end: int, durable: int, config: LogConfig, now_ms: int) -> int | None:
+def new_start(segments: Sequence[Kept], end: int, readable: int, config: LogConfig, now_ms: int) -> int | None:
     """The offset at which the log should begin; None when nothing may go.
 
     `end` means: all segments may go, once the last one is closed.
@@ -58,7 +59,7 @@ def new_start(segments: Sequence[Kept], end: int, durable: int, config: LogConfi
         return None
     ends = [segment.base for segment in segments[1:]] + [end]
     count = max(_too_old(segments, config, now_ms), _too_much(segments, config))
-    while count and (ends[count - 1] > durable or (count == len(segments) and not segments[-1].size)):
+    while count and (ends[count - 1] > readable or (count == len(segments) and not segments[-1].size)):
         count -= 1
     return ends[count - 1] if count else None
 
@@ -68,7 +69,7 @@ def _too_old(segments: Sequence[Kept], config: LogConfig, now_ms: int) -> int:
         return 0
     count = 0
     for segment in segments:
-        if now_ms - segment.timestamp() <= config.retention_ms:
+        if now_ms - segment.timestamp() - config.delivery_delay_ms <= config.retention_ms:
             break
         count += 1
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from drave.log.delivery import Deliveries
 from drave.log.flusher import Flusher
 from drave.model.clock import Clock
 from drave.model.storage_settings import StorageSettings
@@ -20,5 +21,6 @@ class Shared(NamedTuple):
     settings: StorageSettings
     pool: FilePool
     flusher: Flusher
+    deliveries: Deliveries
     topics: Path
     """The folder of all partitions' folders."""

@@ -95,7 +95,7 @@ class ConfigKey:
     @property
     def field(self) -> str:
         """The name as a Python attribute."""
-        return self.name.replace(".", "_")
+        return self.name.removeprefix("drave.").replace(".", "_")
 
     def parse(self, text: str) -> ConfigValue:
         """The value that `text` means. Raises InvalidConfig."""

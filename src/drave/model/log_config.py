@@ -6,7 +6,8 @@
         the rest    `TOPIC_CONFIGS`
 
 A field is the Kafka config of the same name with underscores; what it means stands in `TOPIC_CONFIGS`. Only
-`cleanup.policy` became two questions with yes or no, and `internal.segment.bytes` is a `segment_bytes`.
+`cleanup.policy` became two questions with yes or no, `internal.segment.bytes` is a `segment_bytes`, and what Kafka does
+not have loses its `drave.`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class LogConfig:
     compression_type: str = "producer"
     compression_zstd_level: int = 3
     delete_retention_ms: int = 86_400_000
+    delivery_delay_ms: int = 0
     file_delete_delay_ms: int = 60_000
     flush_messages: int = LONG_MAX
     flush_ms: int = LONG_MAX

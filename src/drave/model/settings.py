@@ -102,8 +102,9 @@ class BrokerSettings:
     connections_max: int = setting(10_000, kafka="max.connections", low=1, high=INT_MAX, dynamic=True)
     """Connections open at one time; one more is closed at once. Kafka: `max.connections` (no limit there)."""
 
-    connections_per_ip_max: int = setting(INT_MAX, kafka="max.connections.per.ip", low=0, high=INT_MAX, dynamic=True)
-    """Connections open at one time from one address; one more is closed at once. Kafka: `max.connections.per.ip`."""
+    connections_per_ip_max: int = setting(INT_MAX, kafka="max.connections.per.ip", low=1, high=INT_MAX, dynamic=True)
+    """Connections open at one time from one address; one more is closed at once. Kafka: `max.connections.per.ip`
+    (0 there for all but the overrides)."""
 
     connections_per_ip_overrides: tuple[AddressLimit, ...] = setting(
         (), kafka="max.connections.per.ip.overrides", dynamic=True

@@ -1,4 +1,4 @@
-"""Every config that a topic of Apache Kafka 4.3.1 has.
+"""Every config that a topic of Apache Kafka 4.3.1 has, and what is Drave's own (`drave.`).
 
     overrides of the topic   over   defaults of the broker (`broker_name`)   over   `default`
 
@@ -108,6 +108,19 @@ _COMPRESSION: Final = (
         check=between(-131072, 22),
         broker_name="compression.zstd.level",
         doc="The level used when compression.type is zstd.",
+    ),
+)
+
+_DELIVERY: Final = (
+    ConfigKey(
+        name="drave.delivery.delay.ms",
+        type=ConfigType.LONG,
+        default="0",
+        check=between(0),
+        doc="How old a record must be before consumers see it: until then the high watermark stands before it. Its age "
+        "counts from its timestamp, which message.timestamp.type=LogAppendTime makes the broker's own; records behind "
+        "one that is younger wait for it. Retention and compaction begin when a record can be seen. Kafka has no such "
+        "config.",
     ),
 )
 
@@ -340,7 +353,7 @@ _TIERED: Final = (
 TOPIC_CONFIGS: Final[Mapping[str, ConfigKey]] = {
     key.name: key
     for key in sorted(
-        (*_CLEANUP, *_COMPRESSION, *_MESSAGES, *_RETENTION, *_SEGMENTS, *_REPLICATION, *_TIERED),
+        (*_CLEANUP, *_COMPRESSION, *_DELIVERY, *_MESSAGES, *_RETENTION, *_SEGMENTS, *_REPLICATION, *_TIERED),
         key=lambda key: key.name,
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from drave.broker.api.k18_api_versions import FEATURES, FEATURES_EPOCH
 from drave.broker.dispatch import HANDLERS, UnsupportedRequest, route, unsupported_api_versions
 from drave.model.errors import ErrorCode
 from drave.wire.api import API, ApiKey
@@ -47,14 +48,16 @@ def is_served(key: int, version: int) -> bool:
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])
-def test_transactions_are_at_version_2(still: StillBroker, version: int) -> None:
+def test_each_feature_is_in_use_at_its_highest_level(still: StillBroker, version: int) -> None:
     """KIP-890, KIP-584. Before v4 a feature whose levels begin with 0 is not told as supported (KAFKA-17011)."""
     response = still.ask(from_client(), version)
-    (level,) = response.finalized_features
-    assert (level.name, level.min_version_level, level.max_version_level) == ("transaction.version", 2, 2)
+    levels = {each.name: (each.min_version_level, each.max_version_level) for each in response.finalized_features}
+    assert levels == {name: (level, level) for name, level in FEATURES.items()}
+    assert levels["transaction.version"] == (2, 2)
+    assert levels["group.version"] == (1, 1)
     supported = [(each.name, each.min_version, each.max_version) for each in response.supported_features]
-    assert supported == ([("transaction.version", 0, 2)] if version >= 4 else [])
-    assert response.finalized_features_epoch == 1, "Java ignores -1, and what is not above what it knows"
+    assert supported == ([(name, 0, level) for name, level in FEATURES.items()] if version >= 4 else [])
+    assert response.finalized_features_epoch == FEATURES_EPOCH, "Java ignores -1, and what is not above what it knows"
 
 
 def test_a_version_from_the_future_is_answered_in_version_0_with_the_table() -> None:

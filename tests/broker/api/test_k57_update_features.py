@@ -11,12 +11,15 @@ from drave.wire.messages.k57_update_features import FeatureUpdateKey, UpdateFeat
 @pytest.mark.parametrize("version", range(3))
 @pytest.mark.parametrize("level", [-1, 0, 1, 99])
 async def test_a_feature_that_is_not_advertised_has_no_level_to_change(see, version, level):
-    asked = [FeatureUpdateKey(feature=name, max_version_level=level) for name in ("group.version", "share.version")]
+    asked = [
+        FeatureUpdateKey(feature=name, max_version_level=level)
+        for name in ("kraft.version", "eligible.leader.replicas.version")
+    ]
     response = await see(
         UpdateFeaturesRequest(feature_updates=asked, validate_only=version > 0 and level == 1), version
     )
     assert response.error_code == ErrorCode.INVALID_UPDATE_VERSION
-    assert "'group.version'" in response.error_message
+    assert "'kraft.version'" in response.error_message
     assert response.results == []
 
 

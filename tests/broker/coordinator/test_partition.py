@@ -32,7 +32,7 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.batches: list[bytes] = []
-        self.start = self.end = self.high_watermark = 0
+        self.start = self.end = self.durable = 0
         self.refuses: Exception | None = None
         self.waiting: list[tuple[int, Any]] = []
         self.keeps_start_waiting = False
@@ -54,13 +54,13 @@ class FakeLog:
         self.append(batch, parse_header(batch), now_ms=now_ms)
 
     def when_durable(self, end: int, callback: Any) -> None:
-        if end <= self.high_watermark:
+        if end <= self.durable:
             callback()
         else:
             self.waiting.append((end, callback))
 
     def sync(self) -> None:
-        self.high_watermark = self.end
+        self.durable = self.end
         waiting, self.waiting = self.waiting, []
         for _, callback in waiting:
             callback()
@@ -75,7 +75,7 @@ class FakeLog:
         return type("Batches", (), {"parts": [memoryview(each) for each in found], "size": sum(map(len, found))})
 
     def delete_records(self, before: int) -> asyncio.Future[int]:
-        assert before <= self.high_watermark
+        assert before <= self.durable
         self.start = before
         self.batches = [batch for batch in self.batches if parse_header(batch).base_offset >= before]
         moved: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -219,7 +219,7 @@ def test_a_reply_waits_for_the_moment_at_which_it_was_computed_and_no_later_one(
     first = answer_of(under.ask((b"k", b"1")))
     end = log.end
     under.ask((b"k", b"2"))
-    log.high_watermark = end
+    log.durable = end
     for at, callback in log.waiting:
         if at <= end:
             callback()

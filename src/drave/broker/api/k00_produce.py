@@ -161,7 +161,7 @@ def _append(
         )
         raise _InTransaction(admission, log)
     appended = log.append(batch, header, now_ms=now_ms)
-    if appended.end > log.high_watermark:
+    if appended.end > log.durable:
         waits.append((log, appended.end))
     return _taken(data.index, appended)
 
@@ -347,7 +347,7 @@ class _Later:
                     self._context.connection.close(NOT_TOLD)
             else:
                 answers[place] = _taken(index, result)
-                if result.end > log.high_watermark:
+                if result.end > log.durable:
                     self._waits.append((log, result.end))
 
         def done(result: Appended | ProtocolError) -> None:

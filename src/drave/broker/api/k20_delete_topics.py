@@ -11,7 +11,7 @@ from typing import Final
 
 from drave.broker.context import Context
 from drave.broker.core import Broker
-from drave.broker.quotas import Mutations
+from drave.broker.quotas import Mutations, ThrottlingQuotaExceeded
 from drave.broker.topics import check_time_is_left
 from drave.catalog import NoSuchTopic, Topic
 from drave.model.errors import ErrorCode, ProtocolError, Refused
@@ -97,11 +97,13 @@ def _check_named_once(state: DeleteTopicState, twice: set[TopicId | str]) -> Non
 
 async def _delete(broker: Broker, state: DeleteTopicState, mutations: Mutations) -> DeletableTopicResult:
     topic = _found(broker, state)
-    mutations.take(topic.partitions)
     try:
+        mutations.take(topic.partitions)
         await broker.catalog.delete_topic(topic.topic_id)
     except NoSuchTopic:  # another request was quicker; what was asked for is so
         _found(broker, state)
+    except ThrottlingQuotaExceeded as refusal:  # the one refusal that tells both names of the topic
+        return _refused(DeleteTopicState(name=topic.name, topic_id=topic.topic_id), refusal)
     return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
 
 

@@ -21,6 +21,9 @@ from typing import Final, Generic, Protocol, TypeVar
 from drave.broker.coordinator.group import Group, Surroundings, TopicsImage, session_timer
 from drave.broker.coordinator.outcome import Outcome, TimerName
 
+FIRST_EPOCH: Final = 1
+"""Of a group that is about to be made; its first member raises it."""
+
 JOIN_EPOCH: Final = 0
 LEAVE_EPOCH: Final = -1
 """What a member says in its heartbeat when it leaves."""
@@ -70,7 +73,7 @@ class ModernGroup(Group, Generic[M]):
 
     def __init__(self, group_id: str, surroundings: Surroundings) -> None:
         super().__init__(group_id, surroundings)
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.metadata_hash = _NOTHING
         self.target_epoch = 0
         self.targeted_ms = 0

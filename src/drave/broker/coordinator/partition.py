@@ -189,7 +189,7 @@ class CoordinatorPartition(Generic[M]):
     def once_durable(self, response: Any) -> Any:
         """`response` itself when all that it may rest on is durable, else a Pending that is completed then."""
         log = self.log
-        if log is None or log.high_watermark >= log.end:
+        if log is None or log.durable >= log.end:
             return response
         pending = Pending()
         log.when_durable(log.end, partial(pending.complete, response))
@@ -290,10 +290,10 @@ class CoordinatorPartition(Generic[M]):
         assert log is not None
         latest = self._reading()
         position = log.start
-        while position < log.high_watermark and not self.ended:
-            batches = log.read_now(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+        while position < log.durable and not self.ended:
+            batches = log.read_now(position, bytes_max=READ_BYTES, limit=log.durable, whole_first=True)
             if batches is None:
-                batches = await log.read(position, bytes_max=READ_BYTES, limit=log.high_watermark, whole_first=True)
+                batches = await log.read(position, bytes_max=READ_BYTES, limit=log.durable, whole_first=True)
             if not batches.parts:
                 break
             for part in batches.parts:

@@ -174,7 +174,7 @@ class Transactions(Coordinator[TransactionShard]):
         """A Pending where partitions of the transaction have just been added."""
         end = self._adding.get(transactional_id)
         log = self._partition(self.partition_for(transactional_id)).log
-        if end is None or log is None or log.high_watermark >= end:
+        if end is None or log is None or log.durable >= end:
             self._adding.pop(transactional_id, None)
             return None
         pending = Pending()

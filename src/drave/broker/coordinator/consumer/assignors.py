@@ -95,6 +95,14 @@ class _Balance:
         self._keep(partitions)
 
     def found(self) -> dict[str, Assignment]:
+        if len(self._pools) == 1 and len(self._pools[0].subscribers) == len(self._candidates):
+            self._share(self._pools[0])
+        else:
+            self._balance()
+        return {each.member_id: self._assignment(number) for number, each in enumerate(self._candidates)}
+
+    def _balance(self) -> None:
+        """Members want different topics: pool by pool, and over again while that brings them closer."""
         for pool in self._pools:
             self._give_out(pool)
         shared = [pool for pool in self._pools if len(pool.subscribers) > 1]
@@ -102,7 +110,6 @@ class _Balance:
             moved = [self._even_out(pool) for pool in shared]
             if not any(moved):
                 break
-        return {each.member_id: self._assignment(number) for number, each in enumerate(self._candidates)}
 
     def _make_pools(self, partitions: Mapping[TopicId, int]) -> list[_Pool]:
         """The pools with most partitions for each subscriber first, then those with fewer subscribers."""
@@ -135,6 +142,28 @@ class _Balance:
             held = taken[topic_id]
             free = ((topic_id, partition) for partition in range(partitions[topic_id]) if partition not in held)
             self._pool_of[topic_id].free.extend(free)
+
+    def _share(self, pool: _Pool) -> None:
+        """Everybody wants the same: each has its share, and one more goes to those who have it already, or else to
+        the last. That is the same choice as Kafka's."""
+        members = len(self._candidates)
+        least, more = divmod(pool.size, members)
+        quotas: list[int] = []
+        for number, load in enumerate(self._loads):
+            takes_more = more > 0 and (load > least or members - number <= more)
+            more -= takes_more
+            quotas.append(least + takes_more)
+            if load > quotas[number]:
+                pool.free += pool.owned[number][quotas[number] :]
+                del pool.owned[number][quotas[number] :]
+                self._changed.add(number)
+        given = 0
+        for number, quota in enumerate(quotas):
+            lacks = quota - len(pool.owned[number])
+            if lacks > 0:
+                pool.owned[number] += pool.free[given : given + lacks]
+                given += lacks
+                self._changed.add(number)
 
     def _give_out(self, pool: _Pool) -> None:
         """What nobody has goes to whoever has least."""
@@ -197,9 +226,10 @@ DEFAULT: Final = next(iter(ASSIGNORS))
 
 
 def preferred(wishes: Iterable[str | None]) -> str:
-    """The assignor that most members ask for; the first by name of two with as many."""
-    counts: defaultdict[str, int] = defaultdict(int)
+    """The assignor that most members ask for; the first in the table of two with as many."""
+    counts = dict.fromkeys(ASSIGNORS, 0)
     for wish in wishes:
         if wish is not None:
-            counts[wish] += 1
-    return min(counts, key=lambda name: (-counts[name], name), default=DEFAULT)
+            counts[wish] = counts.get(wish, 0) + 1
+    most = max(counts, key=counts.__getitem__)
+    return most if most in ASSIGNORS else DEFAULT
