@@ -58,8 +58,13 @@ from drave.broker.api import (
     k69_consumer_group_describe,
     k74_list_config_resources,
     k75_describe_topic_partitions,
+    k76_share_group_heartbeat,
+    k77_share_group_describe,
     k78_share_fetch,
     k79_share_acknowledge,
+    k90_describe_share_group_offsets,
+    k91_alter_share_group_offsets,
+    k92_delete_share_group_offsets,
 )
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
@@ -132,8 +137,15 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.CONSUMER_GROUP_DESCRIBE: Handler(k69_consumer_group_describe.consumer_group_describe, alone=True),
     ApiKey.LIST_CONFIG_RESOURCES: Handler(k74_list_config_resources.list_config_resources, alone=True),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
+    ApiKey.SHARE_GROUP_HEARTBEAT: Handler(k76_share_group_heartbeat.share_group_heartbeat),
+    ApiKey.SHARE_GROUP_DESCRIBE: Handler(k77_share_group_describe.share_group_describe, alone=True),
     ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
     ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
+    ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: Handler(
+        k90_describe_share_group_offsets.describe_share_group_offsets, alone=True
+    ),
+    ApiKey.ALTER_SHARE_GROUP_OFFSETS: Handler(k91_alter_share_group_offsets.alter_share_group_offsets),
+    ApiKey.DELETE_SHARE_GROUP_OFFSETS: Handler(k92_delete_share_group_offsets.delete_share_group_offsets),
 }
 
 LARGE: Final = tuple(key for key, handler in HANDLERS.items() if handler.large)

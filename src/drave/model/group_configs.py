@@ -51,6 +51,14 @@ _CONSUMER: Final = (
     ),
 )
 
+_SHARE_MEMBERS: Final = (
+    _milliseconds("share", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
+    _milliseconds("share", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
+    _milliseconds(
+        "share", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
+    ),
+)
+
 _SHARE_DELIVERY: Final = (
     _milliseconds(
         "share", "record.lock.duration.ms", 30_000, "How long a member may keep a record without a word.", low=1_000
@@ -97,7 +105,9 @@ _SHARE_DELIVERY: Final = (
     ),
 )
 
-GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {key.name: key for key in (*_CONSUMER, *_SHARE_DELIVERY)}
+GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {
+    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY)
+}
 """By name. Each kind of group adds its own."""
 
 _ABOVE: Final[Mapping[str, str]] = {

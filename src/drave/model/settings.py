@@ -306,6 +306,52 @@ class BrokerSettings:
     )
     """After so many updates all that is known of a share-partition is written anew. Kafka:
     `share.coordinator.snapshot.update.records.per.snapshot`."""
+    group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)
+    """How long a member of a share group may be silent. Kafka: `group.share.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.share.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.share.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.session.timeout.ms`."""
+
+    group_share_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.share.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of share groups are asked to send heartbeats. Kafka: `group.share.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.share.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.share.min.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.share.max.heartbeat.interval.ms`."""
+
+    group_share_assignment_interval_ms: int = setting(
+        1_000, kafka="group.share.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a share group: members that come together share one. Kafka:
+    `group.share.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_min: int = setting(
+        0, kafka="group.share.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.assignment.interval.ms`."""
+
+    group_share_size_max: int = setting(200, kafka="group.share.max.size", low=1, high=1_000)
+    """Members in one share group. Kafka: `group.share.max.size`."""
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
     """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each
