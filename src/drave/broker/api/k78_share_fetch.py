@@ -189,7 +189,11 @@ class _ShareFetch:
         """The parts, or a Pending of them."""
         for place in self._order:
             self._find(place)
-        if not self._logs or self._asked.records_max <= 0 or self._bytes_max <= 0:
+        if self._asked.records_max <= 0 or self._bytes_max <= 0:
+            return self._answered({})
+        for place, log in list(self._logs.items()):
+            self._share_partition(place, log)
+        if len(self._parts) == len(self._order):
             return self._answered({})
         try:
             found = self._look(must_answer=self._wait_ms <= 0)
@@ -200,6 +204,7 @@ class _ShareFetch:
     # -- which partitions
 
     def _find(self, place: Place) -> None:
+        """Its log, or why there is none."""
         broker, session = self._broker, self._session
         topic = broker.catalog.topic_by_id(place.topic_id)
         log = broker.logs.partition(place.topic_id, place.partition) if topic is not None else None
@@ -208,7 +213,6 @@ class _ShareFetch:
                 raise Refused(ErrorCode.UNKNOWN_TOPIC_ID, "This broker has no topic with this id.")
             if log is None:
                 raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This broker has no such partition.")
-            broker.sharing.open(ShareKey(session.group_id, *place), log)
         except ProtocolError as error:
             self._parts[place] = _failed(place, error.code, str(error))
         else:
