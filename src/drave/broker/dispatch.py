@@ -49,6 +49,7 @@ from drave.broker.api import (
     k47_offset_delete,
     k48_describe_client_quotas,
     k49_alter_client_quotas,
+    k50_describe_user_scram_credentials,
     k57_update_features,
     k60_describe_cluster,
     k61_describe_producers,
@@ -128,6 +129,9 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.OFFSET_DELETE: Handler(k47_offset_delete.offset_delete),
     ApiKey.DESCRIBE_CLIENT_QUOTAS: Handler(k48_describe_client_quotas.describe_client_quotas, alone=True),
     ApiKey.ALTER_CLIENT_QUOTAS: Handler(k49_alter_client_quotas.alter_client_quotas),
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: Handler(
+        k50_describe_user_scram_credentials.describe_user_scram_credentials, alone=True
+    ),
     ApiKey.UPDATE_FEATURES: Handler(k57_update_features.update_features),
     ApiKey.DESCRIBE_CLUSTER: Handler(k60_describe_cluster.describe_cluster),
     ApiKey.DESCRIBE_PRODUCERS: Handler(k61_describe_producers.describe_producers, alone=True),
