@@ -23,8 +23,8 @@ FETCH, ACKNOWLEDGE = ApiKey.SHARE_FETCH, ApiKey.SHARE_ACKNOWLEDGE
 GAP, ACCEPT, RELEASE, REJECT, RENEW = range(5)
 GROUP = 32
 SET = 0
-BEHIND = 10
-"""The offset behind the last record: batches of 4, 4 and 2."""
+WAIT_MS = 60
+"""A moment: in Kafka the fetch before may still have its hand on the partition."""
 
 Said = tuple[int, int, int | Sequence[int]]
 """First offset, last offset, and what is said of all of them, or of each."""
@@ -69,7 +69,7 @@ class Member:
             epoch, self.epoch = self.epoch, self.epoch + 1
         topic_id = options.pop("topic_id", self.topic.id)
         names = options.pop("named", partitions if not epoch or said else ())
-        values = {"max_wait_ms": 0, "min_bytes": 1, "max_records": 500, "batch_size": 500}
+        values = {"max_wait_ms": WAIT_MS, "min_bytes": 1, "max_records": 500, "batch_size": 500}
         return k78_share_fetch.ShareFetchRequest(
             group_id=options.pop("group_id", self.group),
             member_id=options.pop("member_id", self.name),
@@ -103,9 +103,25 @@ class Member:
             **(values | options),
         )
 
+    def comes(self, *, version: int = 2) -> None:
+        """See the first records that come, however many times the broker has to be asked."""
+        while not _parts(answer := self.fetch(version=version, max_wait_ms=500, seen=False)) or not any(
+            part.acquired_records for part in _parts(answer)
+        ):
+            pass
+        self.stage.see("Came", [_held(part) for part in _parts(answer)])
+
     def first(self, **options: Any) -> Any:
-        """Begin a session; something is there, and may come a moment later."""
+        """Begin a session: something is there."""
         return self.fetch(max_wait_ms=8000, **options)
+
+    def is_led(self, partitions: int) -> Member:
+        """Wait until the broker knows where the group begins in each partition, which are empty."""
+        named = range(partitions)
+        while len(_parts(self.fetch(epoch=0, named=named, partitions=named, max_wait_ms=20, seen=False))) < partitions:
+            pass
+        self.fetch(epoch=-1, seen=False)
+        return self
 
     def says(self, *said: Said, version: int = 2, partition: int = 0, **options: Any) -> Any:
         """One ShareAcknowledge."""
@@ -137,12 +153,20 @@ class Member:
         return self.stage.ask(request, version, on=self.connection)
 
 
+def _parts(response: Any) -> list[Any]:
+    return [part for topic in response.responses for part in topic.partitions]
+
+
+def _held(part: Any) -> list[list[int]]:
+    return [[each.first_offset, each.last_offset, each.delivery_count] for each in part.acquired_records]
+
+
 def _types(said: int | Sequence[int]) -> list[int]:
     return [said] if isinstance(said, int) else list(said)
 
 
 def _member(stage: Stage, *, filled: bool = True, partitions: int = 1, **configs: str) -> Member:
-    """A member of a group that reads a topic of ten records in each partition from its start."""
+    """A member of a group that reads a topic of ten records in each partition, in batches of 4, 4 and 2."""
     group = stage.group("work")
     names = {"share.auto.offset.reset": "earliest"} | {key.replace("_", "."): value for key, value in configs.items()}
     altered = stage.quietly(
@@ -162,10 +186,11 @@ def _member(stage: Stage, *, filled: bool = True, partitions: int = 1, **configs
     assert not altered.responses[0].error_code, altered
     stage.settle()
     topic = stage.topic("jobs", partitions=partitions)
+    one = Member(stage, group, topic).joins().is_led(partitions)
     for size in (4, 4, 2) if filled else ():
         data = batch(*"abcd"[:size])
         stage.quietly(produce(topic, dict.fromkeys(range(partitions), data)))
-    return Member(stage, group, topic).joins()
+    return one
 
 
 def _other(one: Member, name: str = "two") -> Member:
@@ -225,7 +250,7 @@ def no_more_bytes_than(stage: Stage, bound: int) -> None:
 def nothing_asked_for(stage: Stage, version: int) -> None:
     one = _member(stage)
     one.fetch(max_records=0, version=version)
-    one.fetch(version=version, max_wait_ms=500)
+    one.fetch(version=version, max_wait_ms=100)
 
 
 @scenario(FETCH)
@@ -357,10 +382,6 @@ def as_often_as_the_group_wants(stage: Stage, limit: int) -> None:
         answer = one.fetch(max_records=4)
 
 
-def _parts(response: Any) -> list[Any]:
-    return [part for topic in response.responses for part in topic.partitions]
-
-
 @scenario(enabled=("true", "false"), says_so=(True, False))
 def renewed(stage: Stage, enabled: str, says_so: bool) -> None:
     """KIP-1222."""
@@ -452,7 +473,7 @@ def a_session_begun_anew_keeps_what_is_held(stage: Stage, version: int) -> None:
 def partitions_come_and_go(stage: Stage, version: int) -> None:
     one = _member(stage, partitions=2)
     one.first(version=version, partitions=(0,))
-    one.fetch(version=version, named=(1,))
+    one.fetch(version=version, named=(1,), max_wait_ms=8000)
     one.fetch(version=version, named=(0,), forgotten=(1,))
     one.fetch(version=version, named=(0, 1), forgotten=(0,))
 
@@ -474,7 +495,7 @@ def groups_by_name(stage: Stage, version: int) -> None:
 @scenario(FETCH)
 def a_group_that_nobody_knows(stage: Stage, version: int) -> None:
     one = _member(stage)
-    one.fetch(version=version, group_id=stage.name("stranger"), max_wait_ms=500)
+    one.fetch(version=version, group_id=stage.name("stranger"), max_wait_ms=100)
 
 
 # -- where things are not
@@ -505,8 +526,7 @@ def deleted_records(stage: Stage, version: int) -> None:
     one = _member(stage)
     one.first(version=version, max_records=4)
     stage.quietly(delete_records(one.topic, {0: 6}))
-    one.fetch(version=version, max_wait_ms=0)
-    one.fetch(version=version, max_wait_ms=8000)
+    one.comes(version=version)
     one.says((0, 3, ACCEPT), version=version)
     one.says((6, 7, ACCEPT), version=version)
 
@@ -530,8 +550,8 @@ def of_transactions(stage: Stage, level: str, commits: bool) -> None:
     writer.add(one.topic)
     writer.write(one.topic, "a", "b")
     stage.quietly(produce(one.topic, batch("between")))
-    one.fetch(max_wait_ms=500)
+    one.fetch(max_wait_ms=100)
     writer.end(one.topic, commit=commits)
     stage.quietly(produce(one.topic, batch("after")))
-    one.fetch(max_wait_ms=500)
+    one.fetch(max_wait_ms=100)
     one.says((0, 4, ACCEPT))
