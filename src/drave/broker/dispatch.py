@@ -63,6 +63,8 @@ from drave.broker.api import (
     k77_share_group_describe,
     k78_share_fetch,
     k79_share_acknowledge,
+    k88_streams_group_heartbeat,
+    k89_streams_group_describe,
     k90_describe_share_group_offsets,
     k91_alter_share_group_offsets,
     k92_delete_share_group_offsets,
@@ -145,6 +147,8 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.SHARE_GROUP_DESCRIBE: Handler(k77_share_group_describe.share_group_describe, alone=True),
     ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
     ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: Handler(k88_streams_group_heartbeat.streams_group_heartbeat),
+    ApiKey.STREAMS_GROUP_DESCRIBE: Handler(k89_streams_group_describe.streams_group_describe, alone=True),
     ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: Handler(
         k90_describe_share_group_offsets.describe_share_group_offsets, alone=True
     ),
