@@ -11,6 +11,7 @@ from drave.broker.coordinator.schemas.share_state import ShareKey
 from drave.broker.coordinator.share.in_flight import GivenUp, Leaving
 from drave.broker.coordinator.share.state import SharePartition, Summary
 from drave.broker.coordinator.share.states import coordinator_key
+from drave.broker.sharing.dead_letters import Destination
 from drave.catalog import Topic
 from drave.log import PartitionLog
 from drave.model.errors import ErrorCode
@@ -166,8 +167,8 @@ class Letters:
     def __init__(self) -> None:
         self.taken: list[tuple[Leaving, Pending]] = []
 
-    def wants(self, key: ShareKey) -> bool:
-        return True
+    def destination(self, group_id: str, topic: Topic) -> Destination:
+        return Destination("letters", copies=True)
 
     def take(self, key: ShareKey, log: PartitionLog, leaving: Sequence[Leaving]) -> Pending:
         pending = Pending()
@@ -175,8 +176,14 @@ class Letters:
         return pending
 
 
+def want_letters(still: StillBroker) -> Letters:
+    letters = Letters()
+    still.broker.sharing.dead_letters = letters
+    return letters
+
+
 async def test_what_is_rejected_is_over_once_its_dead_letter_is_durable(still: StillBroker, jobs: Topic) -> None:
-    letters = still.broker.sharing.dead_letters = Letters()
+    letters = want_letters(still)
     one = Member(still, jobs)
     one.take()
     call = still.send(one.request((0, 1, REJECT), (2, 9, ACCEPT), max_records=0), 2)
@@ -192,11 +199,10 @@ async def test_what_is_rejected_is_over_once_its_dead_letter_is_durable(still: S
 
 
 async def test_a_crash_before_the_dead_letter_loses_nothing(still: StillBroker, jobs: Topic) -> None:
-    still.broker.sharing.dead_letters = Letters()
+    want_letters(still)
     one = Member(still, jobs)
     one.take()
     still.send(one.request((0, 1, REJECT), (2, 9, ACCEPT), max_records=0), 2)
     still.commit()
     crash(still, jobs)
-    still.broker.sharing.dead_letters = None
     assert Member(still, jobs, name="again").take() == [(0, 1, 1)]
