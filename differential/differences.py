@@ -82,6 +82,26 @@ ON_PURPOSE: Final = (
         why="a deleted record is delivered to nobody, though its batch is still there",
         readme="deleted records in a batch that is still there, in a share group",
     ),
+    # -- streams groups
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_named_twice)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_an_odd_*)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/a_changelog_that_is_there(changelog=2)",
+        place="3.StreamsGroupDescribe.*.state_changelog_topics.c.partitions",
+        kafka=0,
+        drave=2,
+        why="Kafka shows how wide a changelog is once it has written something else about the group",
+    ),
     # -- Produce
     Reason(
         cases="k00_produce/*",
