@@ -97,7 +97,10 @@ class Stage:
             {"bootstrap.servers": bootstrap, "group.id": "watch", "isolation.level": "read_committed",
              "enable.auto.commit": False, "queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 10}
         )  # fmt: skip
-        self._counter = Consumer({"bootstrap.servers": bootstrap, "group.id": "count", "enable.auto.commit": False})
+        self._counter = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "count", "isolation.level": "read_uncommitted",
+             "enable.auto.commit": False}
+        )  # fmt: skip
         topics = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in ("rides", "zones", "out")]
         for future in self._admin.create_topics(topics).values():  # the records are of another year
             future.result()
