@@ -49,6 +49,7 @@ from drave.broker.api import (
     k47_offset_delete,
     k48_describe_client_quotas,
     k49_alter_client_quotas,
+    k50_describe_user_scram_credentials,
     k57_update_features,
     k60_describe_cluster,
     k61_describe_producers,
@@ -58,8 +59,15 @@ from drave.broker.api import (
     k69_consumer_group_describe,
     k74_list_config_resources,
     k75_describe_topic_partitions,
+    k76_share_group_heartbeat,
+    k77_share_group_describe,
     k78_share_fetch,
     k79_share_acknowledge,
+    k88_streams_group_heartbeat,
+    k89_streams_group_describe,
+    k90_describe_share_group_offsets,
+    k91_alter_share_group_offsets,
+    k92_delete_share_group_offsets,
 )
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
@@ -123,6 +131,9 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.OFFSET_DELETE: Handler(k47_offset_delete.offset_delete),
     ApiKey.DESCRIBE_CLIENT_QUOTAS: Handler(k48_describe_client_quotas.describe_client_quotas, alone=True),
     ApiKey.ALTER_CLIENT_QUOTAS: Handler(k49_alter_client_quotas.alter_client_quotas),
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: Handler(
+        k50_describe_user_scram_credentials.describe_user_scram_credentials, alone=True
+    ),
     ApiKey.UPDATE_FEATURES: Handler(k57_update_features.update_features),
     ApiKey.DESCRIBE_CLUSTER: Handler(k60_describe_cluster.describe_cluster),
     ApiKey.DESCRIBE_PRODUCERS: Handler(k61_describe_producers.describe_producers, alone=True),
@@ -132,8 +143,17 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.CONSUMER_GROUP_DESCRIBE: Handler(k69_consumer_group_describe.consumer_group_describe, alone=True),
     ApiKey.LIST_CONFIG_RESOURCES: Handler(k74_list_config_resources.list_config_resources, alone=True),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: Handler(k75_describe_topic_partitions.describe_topic_partitions, alone=True),
+    ApiKey.SHARE_GROUP_HEARTBEAT: Handler(k76_share_group_heartbeat.share_group_heartbeat),
+    ApiKey.SHARE_GROUP_DESCRIBE: Handler(k77_share_group_describe.share_group_describe, alone=True),
     ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
     ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: Handler(k88_streams_group_heartbeat.streams_group_heartbeat),
+    ApiKey.STREAMS_GROUP_DESCRIBE: Handler(k89_streams_group_describe.streams_group_describe, alone=True),
+    ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: Handler(
+        k90_describe_share_group_offsets.describe_share_group_offsets, alone=True
+    ),
+    ApiKey.ALTER_SHARE_GROUP_OFFSETS: Handler(k91_alter_share_group_offsets.alter_share_group_offsets),
+    ApiKey.DELETE_SHARE_GROUP_OFFSETS: Handler(k92_delete_share_group_offsets.delete_share_group_offsets),
 }
 
 LARGE: Final = tuple(key for key, handler in HANDLERS.items() if handler.large)

@@ -244,6 +244,69 @@ class BrokerSettings:
     """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
     Kafka: `group.consumer.regex.refresh.interval.ms`."""
 
+    group_streams_session_timeout_ms: int = setting(
+        45_000, kafka="group.streams.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """How long a member of a streams group may be silent. Kafka: `group.streams.session.timeout.ms`."""
+
+    group_streams_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.streams.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.streams.min.session.timeout.ms`."""
+
+    group_streams_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.streams.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.streams.max.session.timeout.ms`."""
+
+    group_streams_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.streams.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of streams groups are asked to send heartbeats. Kafka:
+    `group.streams.heartbeat.interval.ms`."""
+
+    group_streams_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.streams.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.streams.min.heartbeat.interval.ms`."""
+
+    group_streams_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.streams.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.streams.max.heartbeat.interval.ms`."""
+
+    group_streams_assignment_interval_ms: int = setting(
+        1_000, kafka="group.streams.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a streams group. Kafka: `group.streams.assignment.interval.ms`."""
+
+    group_streams_assignment_interval_ms_min: int = setting(
+        0, kafka="group.streams.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.streams.min.assignment.interval.ms`."""
+
+    group_streams_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.streams.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.streams.max.assignment.interval.ms`."""
+
+    group_streams_initial_rebalance_delay_ms: int = setting(
+        0, kafka="group.streams.initial.rebalance.delay.ms", low=0, high=INT_MAX
+    )
+    """How long an empty streams group waits for more members before its first assignment. Kafka:
+    `group.streams.initial.rebalance.delay.ms` (3 seconds there)."""
+
+    group_streams_standby_replicas: int = setting(0, kafka="group.streams.num.standby.replicas", low=0, high=INT_MAX)
+    """How many copies of its state a streams group keeps beside each task's own. Kafka:
+    `group.streams.num.standby.replicas`."""
+
+    group_streams_standby_replicas_max: int = setting(
+        2, kafka="group.streams.max.standby.replicas", low=0, high=INT_MAX
+    )
+    """The most copies that a group may be set to. Kafka: `group.streams.max.standby.replicas`."""
+
+    group_streams_size_max: int = setting(INT_MAX, kafka="group.streams.max.size", low=1, high=INT_MAX)
+    """Members in one streams group. Kafka: `group.streams.max.size`."""
     group_share_record_lock_duration_ms: int = setting(
         30_000, kafka="group.share.record.lock.duration.ms", low=1_000, high=3_600_000
     )
@@ -306,6 +369,52 @@ class BrokerSettings:
     )
     """After so many updates all that is known of a share-partition is written anew. Kafka:
     `share.coordinator.snapshot.update.records.per.snapshot`."""
+    group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)
+    """How long a member of a share group may be silent. Kafka: `group.share.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.share.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.session.timeout.ms`."""
+
+    group_share_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.share.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.session.timeout.ms`."""
+
+    group_share_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.share.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of share groups are asked to send heartbeats. Kafka: `group.share.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.share.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.share.min.heartbeat.interval.ms`."""
+
+    group_share_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.share.max.heartbeat.interval.ms`."""
+
+    group_share_assignment_interval_ms: int = setting(
+        1_000, kafka="group.share.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a share group: members that come together share one. Kafka:
+    `group.share.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_min: int = setting(
+        0, kafka="group.share.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.share.min.assignment.interval.ms`."""
+
+    group_share_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.share.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.share.max.assignment.interval.ms`."""
+
+    group_share_size_max: int = setting(200, kafka="group.share.max.size", low=1, high=1_000)
+    """Members in one share group. Kafka: `group.share.max.size`."""
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)
     """Partitions of `__consumer_offsets`; it counts once, when the topic is created. Kafka's own number, so that each

@@ -46,9 +46,31 @@ async def test_a_transactional_producers_coordinator_is_this_broker(see, version
     assert (found.error_code, found.node_id, found.port) == (0, 1, 9092)
 
 
-@pytest.mark.parametrize("key_type", [SHARE, 3, -1])
+@pytest.mark.parametrize("key_type", [3, -1])
 async def test_other_types_of_coordinators_do_not_exist(see, key_type):
-    (answer,) = (await see(find("g:AAAAAAAAAAAAAAAAAAAAAQ:0", key_type=key_type))).coordinators
+    (answer,) = (await see(find("x", key_type=key_type))).coordinators
     assert answer.error_code == ErrorCode.INVALID_REQUEST
     assert answer.error_message
     assert (await see(find("x", key_type=key_type), 3)).error_code == ErrorCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("group", ["g", "with:colons"])
+async def test_a_share_partitions_coordinator_is_this_broker(see, group):
+    (found,) = (await see(find(f"{group}:AAAAAAAAAAAAAAAAAAAAAQ:0", key_type=SHARE), 6)).coordinators
+    assert (found.error_code, found.node_id, found.port) == (0, 1, 9092)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "g", "g:0", "g:short:0", "g:AAAAAAAAAAAAAAAAAAAAAQ:x", ":AAAAAAAAAAAAAAAAAAAAAQ:0"]
+)
+async def test_what_is_no_share_partition_has_no_coordinator(see, key):
+    (answer,) = (await see(find(key, key_type=SHARE), 6)).coordinators
+    assert answer.error_code == ErrorCode.INVALID_REQUEST
+    assert key in answer.error_message
+
+
+@pytest.mark.parametrize("version", [3, 5])
+async def test_share_coordinators_are_not_found_by_versions_of_before_share_groups(see, version):
+    response = await see(find("g:AAAAAAAAAAAAAAAAAAAAAQ:0", key_type=SHARE), version)
+    found = response if version < 4 else response.coordinators[0]
+    assert found.error_code == ErrorCode.INVALID_REQUEST

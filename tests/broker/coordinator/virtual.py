@@ -223,7 +223,7 @@ class VirtualGroups(VirtualShard[GroupShard]):
 
     def delete(self, group: str = "g") -> ErrorCode:
         token = self.token()
-        self.carry_out(self.shard.delete_groups([group], token))
+        self.carry_out(self.shard.delete_group(group, token))
         code = ErrorCode(self.answers[token].results[0].error_code)
         if code == ErrorCode.NONE:
             self.era = self.era._replace(deletions=self.era.deletions + 1)

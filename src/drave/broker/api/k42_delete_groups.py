@@ -20,7 +20,7 @@ def delete_groups(broker: Broker, context: Context, request: DeleteGroupsRequest
 def _delete(broker: Broker, group_id: str) -> Any:
     return broker.groups.submit(
         group_id,
-        lambda shard, token, now_ms: shard.delete_groups([group_id], token),
+        lambda shard, token, now_ms: shard.delete_group(group_id, token),
         lambda code: DeleteGroupsResponse(results=[DeletableGroupResult(group_id=group_id, error_code=code)]),
     )
 

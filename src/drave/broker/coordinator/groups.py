@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.runtime import Coordinator
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.broker.coordinator.shard import GroupShard
+from drave.broker.coordinator.share.duties import Initialize, ShareDuty
+from drave.broker.coordinator.share.state import SharePartition
 from drave.catalog import CONSUMER_OFFSETS, Change
+from drave.model.errors import ErrorCode
 from drave.model.group_configs import GROUP_CONFIGS, GroupConfig
 from drave.model.settings import BrokerSettings
 from drave.records import Marker
 
 if TYPE_CHECKING:
     from drave.broker.core import Broker
+
+logger = logging.getLogger("drave.coordinator")
 
 
 def offsets_topic_configs(settings: BrokerSettings) -> dict[str, str]:
@@ -65,15 +71,38 @@ class Groups(Coordinator[GroupShard]):
         undecided = self._partition(self.partition_for(group_id)).undecided
         return len(undecided) > 0 and offset_key(group_id, topic, partition) in undecided
 
-    def _perform(self, duty: Any) -> None:
-        raise AssertionError("a group has no duties elsewhere")
+    def _perform(self, duty: ShareDuty) -> None:
+        """All that groups have done elsewhere is about the state of share-partitions."""
+        self._broker.spawn(self._do(duty), name="a duty of a share group")
+
+    async def _do(self, duty: ShareDuty) -> None:
+        partition = self._partition(self.partition_for(duty.group_id))
+        results = await self._results(duty)
+        failed = {code.name for code in results.values() if code is not ErrorCode.NONE}
+        if failed:
+            logger.error("share group %s: the state of share-partitions: %s", duty.group_id, ", ".join(sorted(failed)))
+        if partition.unavailable is not None:
+            return
+        shares = partition.machine.shares
+        partition.event(shares.ended(duty, results))
+        for waiting in shares.resumed(duty.group_id):
+            now_ms = self._broker.clock.wall_ms()
+            partition.event(shares.heartbeat(*waiting, now_ms, may_wait=not failed))
+
+    async def _results(self, duty: ShareDuty) -> Mapping[SharePartition, ErrorCode]:
+        states = self._broker.share_states
+        if isinstance(duty, Initialize):
+            return await states.initialize(duty.group_id, duty.starts, state_epoch=duty.state_epoch)
+        return await states.delete(duty.group_id, duty.partitions)
 
     def _catalog_changed(self, change: Change) -> None:
         super()._catalog_changed(change)
         if change.kind == "deleted" and change.topic.name != CONSUMER_OFFSETS:
             for partition in self._partitions.values():
                 if partition.unavailable is None:
-                    partition.event(partition.machine.offsets.topic_deleted(change.topic.name, change.topic.topic_id))
+                    machine, topic = partition.machine, change.topic
+                    partition.event(machine.offsets.topic_deleted(topic.name, topic.topic_id))
+                    partition.event(machine.shares.topic_deleted(topic.topic_id))
 
 
 class GroupConfigs:
@@ -109,6 +138,8 @@ def group_limits(settings: BrokerSettings) -> GroupLimits:
         initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
         consumer_size_max=settings.group_consumer_size_max,
         migration_policy=settings.group_consumer_migration_policy,
+        share_size_max=settings.group_share_size_max,
+        streams_size_max=settings.group_streams_size_max,
         offset_metadata_max=settings.offset_metadata_bytes_max,
         offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
     )

@@ -18,6 +18,10 @@ from drave.wire.messages.k14_sync_group import SyncGroupResponse
 from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
 from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
+from drave.wire.messages.k76_share_group_heartbeat import ShareGroupHeartbeatResponse
+from drave.wire.messages.k88_streams_group_heartbeat import StreamsGroupHeartbeatResponse
+from drave.wire.messages.k91_alter_share_group_offsets import AlterShareGroupOffsetsResponse
+from drave.wire.messages.k92_delete_share_group_offsets import DeleteShareGroupOffsetsResponse
 
 _NULL_PROTOCOL_SINCE: Final = 7
 """JoinGroup versions that say with null that there is no protocol."""
@@ -53,6 +57,31 @@ def heartbeat_refused(code: ErrorCode, why: str | None = None) -> ConsumerGroupH
     return ConsumerGroupHeartbeatResponse(error_code=code, error_message=why, member_epoch=0, heartbeat_interval_ms=0)
 
 
+def share_heartbeat_refused(code: ErrorCode, why: str | None = None) -> ShareGroupHeartbeatResponse:
+    return ShareGroupHeartbeatResponse(error_code=code, error_message=why, member_epoch=0, heartbeat_interval_ms=0)
+
+
+def share_alteration_refused(code: ErrorCode, why: str | None = None) -> AlterShareGroupOffsetsResponse:
+    return AlterShareGroupOffsetsResponse(error_code=code, error_message=why, responses=[])
+
+
+def share_deletion_refused(code: ErrorCode, why: str | None = None) -> DeleteShareGroupOffsetsResponse:
+    return DeleteShareGroupOffsetsResponse(error_code=code, error_message=why, responses=[])
+
+
+def streams_heartbeat_refused(code: ErrorCode, message: str | None = None) -> StreamsGroupHeartbeatResponse:
+    return StreamsGroupHeartbeatResponse(
+        error_code=code,
+        error_message=message,
+        member_id="",
+        member_epoch=0,
+        heartbeat_interval_ms=0,
+        task_offset_interval_ms=0,
+        status=[],
+        endpoint_information_epoch=0,
+    )
+
+
 def refused(response: Any, code: ErrorCode) -> Any:
     """The answer to put in the place of `response` when the log has refused the records that it speaks of."""
     reword = _REWORD.get(type(response))
@@ -80,5 +109,9 @@ _REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
     DeleteGroupsResponse: _reword_deletion,
     ConsumerGroupHeartbeatResponse: lambda _, code: heartbeat_refused(code),
     OffsetDeleteResponse: lambda _, code: OffsetDeleteResponse(error_code=code, topics=[]),
+    ShareGroupHeartbeatResponse: lambda _, code: share_heartbeat_refused(code),
+    AlterShareGroupOffsetsResponse: lambda _, code: share_alteration_refused(code),
+    DeleteShareGroupOffsetsResponse: lambda _, code: share_deletion_refused(code),
+    StreamsGroupHeartbeatResponse: lambda _, code: streams_heartbeat_refused(code),
 }
 """A heartbeat of a classic group writes nothing, so it is never refused."""

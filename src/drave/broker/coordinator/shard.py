@@ -13,7 +13,7 @@ empty and has no protocol.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from drave.broker.coordinator.classic.requests import ClassicRequests
@@ -25,6 +25,10 @@ from drave.broker.coordinator.offsets import GroupOffsets
 from drave.broker.coordinator.outcome import Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import refused
 from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupKey, OffsetKey, parse_key, parse_offset
+from drave.broker.coordinator.share.duties import ShareDuty
+from drave.broker.coordinator.share.group import ShareGroup
+from drave.broker.coordinator.share.requests import ShareRequests
+from drave.broker.coordinator.streams.requests import StreamsRequests
 from drave.broker.coordinator.table import GroupTable
 from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.model.errors import ErrorCode
@@ -46,6 +50,8 @@ class GroupShard:
         self.offsets: Final = OffsetRequests(self._table)
         self.classic: Final = ClassicRequests(self._table)
         self.consumers: Final = ConsumerRequests(self._table)
+        self.shares: Final = ShareRequests(self._table)
+        self.streams: Final = StreamsRequests(self._table)
         self._foreign: dict[bytes, bytes] = {}
         """Records that cannot be read, or are of kinds that are not known here: kept as they came, for a version that
         knows them."""
@@ -70,22 +76,22 @@ class GroupShard:
             if (not states or group.state_name.lower() in states) and (not types or group.type.lower() in types)
         ]
 
-    def delete_groups(self, group_ids: Iterable[str], token: Token) -> Outcome:
-        """Delete groups that are empty, with all that they have committed."""
+    def delete_group(self, group_id: str, token: Token) -> Outcome:
+        """Delete a group that is empty, with all that it remembers."""
         out = Outcome()
-        results = []
-        for group_id in group_ids:
-            group = self._table.groups.get(group_id)
-            code = ErrorCode.NONE
-            if group is None:
-                code = ErrorCode.GROUP_ID_NOT_FOUND
-            elif not group.is_empty:
-                code = ErrorCode.NON_EMPTY_GROUP
-            else:
-                out.records.extend(self._table.delete_all_offsets(group_id))
-                out.records.extend(group.tombstones())
-            results.append(DeletableGroupResult(group_id=group_id, error_code=code))
-        out.reply(token, DeleteGroupsResponse(results=results))
+        group = self._table.groups.get(group_id)
+        code = ErrorCode.NONE
+        if group is None:
+            code = ErrorCode.GROUP_ID_NOT_FOUND
+        elif not group.is_empty:
+            code = ErrorCode.NON_EMPTY_GROUP
+        elif isinstance(group, ShareGroup):
+            return self.shares.administration.delete(group, token)
+        else:
+            out.records.extend(self._table.delete_all_offsets(group_id))
+            out.records.extend(group.tombstones())
+        result = DeletableGroupResult(group_id=group_id, error_code=code)
+        out.reply(token, DeleteGroupsResponse(results=[result]))
         return out
 
     # -- what happens by itself
@@ -178,6 +184,7 @@ class GroupShard:
             self._table.ensure_simple(named.group_id)
         for group in self._table.groups.values():
             group.loaded(now_ms, out)
+        self.shares.loaded(out)
         return out
 
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
@@ -193,3 +200,7 @@ class GroupShard:
             if change.after_ms is not None or change.name[0] == SESSION
         ]
         outcome.replies[:] = [reply._replace(response=refused(reply.response, code)) for reply in outcome.replies]
+        for duty in outcome.duties:
+            if isinstance(duty, ShareDuty):
+                self.shares.abandon(duty, code, outcome)
+        outcome.duties.clear()

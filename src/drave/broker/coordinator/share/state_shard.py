@@ -131,7 +131,7 @@ class ShareStateShard:
             state_epoch=state_epoch,
             leader_epoch=0,
             start_offset=start,
-            delivery_complete_count=UNKNOWN_COUNT,
+            delivery_complete_count=UNKNOWN_COUNT if start == UNDECIDED_START else 0,
             create_timestamp=now_ms,
             write_timestamp=now_ms,
             state_batches=[],
