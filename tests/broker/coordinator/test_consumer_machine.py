@@ -20,7 +20,7 @@ from tests.broker.coordinator.virtual_consumers import Place, VirtualConsumers, 
 TOPICS = ("rides", "trips", "late")
 FENCED = (ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID)
 ROUNDS_MAX = 8
-"""A round to say what is wanted, one to give back, one to say so, one to get it; each change of the targets once more."""
+"""A round to say what is wanted, one to give back, one to say so, one to get it; and as many for another target."""
 
 slots = st.integers(0, 4)
 some_topics = st.lists(st.sampled_from(TOPICS), min_size=1, max_size=2, unique=True)

@@ -36,7 +36,6 @@ from drave.schema import SchemaError
 from drave.wire.messages.k16_list_groups import ListedGroup
 from drave.wire.messages.k42_delete_groups import DeletableGroupResult, DeleteGroupsResponse
 
-
 RETRY_MS: Final = 1_000
 """When to try again to take out a member that the log has kept in."""
 

@@ -71,8 +71,8 @@ class ClassicGroup(Group):
         "protocol_type",
         "record",
         "since_ms",
-        "supersedes",
         "state",
+        "supersedes",
         "topics",
     )
 
@@ -92,7 +92,7 @@ class ClassicGroup(Group):
         self.topics: frozenset[str] | None = None
         """What the members of this generation subscribe to; None where that is not known."""
         self.supersedes: Group | None = None
-        """The empty group of another kind in whose place this one is made: the log's until this one's first record is."""
+        """The empty group of another kind in whose place this one is made; the log has it until it has this one."""
         self.record: bytes | None = None
         """The value of the group's last record: all that the log knows of it."""
         self._limits = surroundings.limits
