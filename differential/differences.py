@@ -40,6 +40,14 @@ class Reason:
 ON_PURPOSE: Final = (
     # -- consumer groups
     Reason(
+        cases="consumer_groups/*",
+        place="*.heartbeat_interval_ms",
+        kafka=5000,
+        drave=500,
+        why="while a group comes together its members are to be heard from sooner, and have their parts sooner",
+        readme="heartbeat interval of a consumer group that comes together",
+    ),
+    Reason(
         cases="consumer_groups/fetches_of_a_member*",
         place="8.OffsetFetch.groups.group.error_code",
         kafka="UNKNOWN_SERVER_ERROR",
