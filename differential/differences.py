@@ -37,6 +37,8 @@ class Reason:
         )
 
 
+MORE_CONFIGS: Final = "configs of a topic that begin with `drave.` or `errors.`"
+
 ON_PURPOSE: Final = (
     # -- consumer groups
     Reason(
@@ -53,6 +55,25 @@ ON_PURPOSE: Final = (
         kafka="UNKNOWN_SERVER_ERROR",
         drave="UNKNOWN_MEMBER_ID",
         why="an epoch without a member's id is nobody's",
+    ),
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_named_twice)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_an_odd_*)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/a_changelog_that_is_there(changelog=2)",
+        place="3.StreamsGroupDescribe.*.state_changelog_topics.c.partitions",
+        kafka=0,
+        drave=2,
+        why="Kafka shows how wide a changelog is once it has written something else about the group",
     ),
     # -- Produce
     Reason(
@@ -360,6 +381,14 @@ ON_PURPOSE: Final = (
         why="with an error there is no list of aborted transactions, not even an empty one",
     ),
     # -- configs
+    *(
+        Reason(cases=f"{module}/*", place=f"*.configs.{whose}.*", kafka=ABSENT, why=why, readme=MORE_CONFIGS)
+        for module in ("configs", "quotas", "topics")
+        for whose, why in (
+            ("drave", "what Kafka does not have is named after us"),
+            ("errors", "dead letters of share groups, which Kafka has since 4.4"),
+        )
+    ),
     Reason(
         cases="configs/*",
         place="*.configs.min.insync.replicas.*",
@@ -472,20 +501,6 @@ ON_PURPOSE: Final = (
         why="Kafka writes this default down for the whole cluster when its folders are formatted",
     ),
     # -- topics
-    Reason(
-        cases="topics/*",
-        place="*.CreateTopics.topics.*.configs.drave.*",
-        kafka=ABSENT,
-        why="what Kafka does not have is named after us",
-        readme="configs of a topic that begin with `drave.`",
-    ),
-    Reason(
-        cases="configs/*",
-        place="*.configs.drave.*",
-        kafka=ABSENT,
-        why="what Kafka does not have is named after us",
-        readme="configs of a topic that begin with `drave.`",
-    ),
     Reason(
         cases="topics/*",
         place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",

@@ -182,6 +182,9 @@ class Engine:
 
     def abandon(self) -> None:
         """Leave as a crash would: what was not committed is gone."""
+        self._announcer = (
+            None  # who leaves the group commits what is new, and half of a record may be in the transaction
+        )
         for task in list(self.tasks.values()):
             self._drop(task)
         for restoring in list(self.restoring.values()):
@@ -236,6 +239,8 @@ class Engine:
 
     def _follow(self) -> bool:
         """Keep standby copies up to date; whether there was anything to do."""
+        if not self._settings.standby:
+            return False
         mine = self.tasks.keys() | self.restoring.keys()
         return self.standbys.turn(self._counts, mine, self._clock.monotonic())
 
