@@ -2,9 +2,9 @@
 
     members ─▶ join, all at once ─▶ heartbeats, and at once after a change ─▶ 1,000 partitions, each with one member
 
-Members speak the protocol by hand, many on one event loop, and do as Java's client does: they answer a new assignment at
-once, and wait for the heartbeat interval that the broker names otherwise. A passer-by asks the smallest question
-meanwhile; its longest wait is how long the broker's loop, or Kafka's thread, was held.
+Members speak the protocol by hand, many on one event loop, and do as Java's client does: they answer a new assignment
+at once, and otherwise wait for the interval that the broker names. A passer-by asks the smallest question in the meantime:
+its longest wait is how long the broker's loop, or Kafka's thread, was held.
 """
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ class ConsumerRequests:
         return answer
 
     def _interval_ms(self, change: Change, member: ConsumerMember, now_ms: int) -> int:
-        """When the member is to be heard from again: sooner while its group comes together, for by heartbeats alone does
-        it learn what others have given back."""
+        """When the member is to be heard from again: sooner while its group comes together, for by heartbeats alone
+        does it learn what others have given back."""
         group = change.group
         usual_ms = self._table.surroundings.config(group.group_id).number("consumer.heartbeat.interval.ms")
         is_settled = member.is_reconciled_to(change.epoch) and now_ms >= change.targeted_ms + SETTLING_MS
