@@ -56,6 +56,41 @@ ON_PURPOSE: Final = (
         drave="UNKNOWN_MEMBER_ID",
         why="an epoch without a member's id is nobody's",
     ),
+    # -- share-partitions
+    Reason(
+        cases="share_partitions/*",
+        place="*error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in ShareFetch",
+    ),
+    Reason(
+        cases="share_partitions/exactly_as_many*",
+        place="*.acquired_records.*",
+        why="the same records, in fewer ranges: what a record limit has left behind is no unit of its own",
+    ),
+    Reason(
+        cases="share_partitions/unknown_topics_and_partitions*",
+        place="*",
+        why="Kafka fails with an internal error where it means to refuse",
+        readme="ShareFetch of a topic that is not there",
+    ),
+    Reason(
+        cases="share_partitions/a_deleted_topic*",
+        place="2.ShareFetch*",
+        why="Kafka fails with an internal error where it means to refuse",
+        readme="ShareFetch of a topic that is not there",
+    ),
+    Reason(
+        cases="share_partitions/deleted_records*",
+        place="2.Came.0.0.0",
+        kafka=4,
+        drave=6,
+        why="a deleted record is delivered to nobody, though its batch is still there",
+        readme="deleted records in a batch that is still there, in a share group",
+    ),
+    # -- streams groups
     Reason(
         cases="streams_groups/an_odd_topology(odd=_named_twice)",
         place="1.StreamsGroupHeartbeat.error_*",
