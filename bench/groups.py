@@ -2,9 +2,9 @@
 
     members ─▶ join, all at once ─▶ heartbeats, and at once after a change ─▶ 1,000 partitions, each with one member
 
-Members speak the protocol by hand, many on one event loop, and do as Java's client does: they answer a new assignment
-at once, and otherwise wait for the interval that the broker names. A passer-by asks the smallest question in the meantime:
-its longest wait is how long the broker's loop, or Kafka's thread, was held.
+Members speak the protocol by hand, many on one event loop, and do as Java's client does: they answer a new
+assignment at once, and otherwise wait for the interval that the broker names. A passer-by asks the smallest question
+meanwhile: its longest wait is how long the broker's loop, or Kafka's thread, was held.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ PER_CONNECTION: Final = 10
 TOPIC: Final = "rides"
 PATIENCE_S: Final = 180.0
 WARM_UPS: Final = 2
+COMING: Final = (14, 15, 16)
+"""The coordinator is being loaded, or not there yet."""
+RETRY_S: Final = 0.05
 RESULTS: Final = Path("bench-results")
 _LENGTH: Final = struct.Struct(">i")
 
@@ -113,6 +116,9 @@ async def _live(line: Line, group: str, number: int, gathering: Gathering) -> No
             request.rebalance_timeout_ms, request.subscribed_topic_names = 60_000, [TOPIC]
         answer = await line.ask(68, 1, request)
         gathering.heartbeats += 1
+        if answer.error_code in COMING:
+            await asyncio.sleep(RETRY_S)
+            continue
         if answer.error_code:
             raise RuntimeError(f"member {number}: {answer.error_message}")
         epoch = answer.member_epoch
