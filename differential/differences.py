@@ -92,6 +92,14 @@ ON_PURPOSE: Final = (
     ),
     # -- streams groups
     Reason(
+        cases="streams_groups/*",
+        place="*.StreamsGroupHeartbeat.heartbeat_interval_ms",
+        kafka=5000,
+        drave=500,
+        why="members are to be heard from sooner while their group comes together",
+        readme="heartbeats of members of a streams group",
+    ),
+    Reason(
         cases="streams_groups/an_odd_topology(odd=_named_twice)",
         place="1.StreamsGroupHeartbeat.error_*",
         why="a topology that cannot be is refused as one, with what is wrong with it",
