@@ -22,6 +22,7 @@ from typing import Final
 
 from simulation.clients.administering import Administrator
 from simulation.clients.caller import Caller
+from simulation.clients.consuming import ConsumerMember
 from simulation.clients.copying import Copier
 from simulation.clients.grouping import GroupReader, Member
 from simulation.clients.limiting import Limiter
@@ -35,7 +36,7 @@ from simulation.world import World
 STABLE: Final = ("orders", "ledger")
 SOURCE: Final = "orders"
 COPIES: Final = "copies"
-GROUPS: Final = ("group", "copiers")
+GROUPS: Final = ("group", "consumers", "copiers")
 COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
@@ -44,7 +45,7 @@ LATE: Final = "late"
 EVERYTHING: Final = "everything"
 LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies")
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -102,6 +103,7 @@ class Workload:
         world, history = self._world, self._world.history
         history.is_calm = world.plan.kind == "calm"
         history.crashes = world.plan.crashes
+        history.session_ms = world.plan.settings.group_consumer_session_timeout_ms
         history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)
 
     def _caller(self, name: str) -> Caller:
@@ -182,6 +184,7 @@ class Workload:
             ("transactions", self._transactional()),
             ("keys", self._keyed()),
             ("groups", self._members()),
+            ("consumers", self._consumers()),
             ("copies", self._copiers()),
         ):
             for role in roles:
@@ -256,6 +259,18 @@ class Workload:
     def _member(self, instance: str | None, *, committed_only: bool) -> Work:
         return lambda caller, steps: GroupReader(
             Member(caller, "group", STABLE, instance=instance), committed_only=committed_only
+        ).live(steps)
+
+    def _consumers(self) -> Iterator[Role]:
+        random = self._random
+        committed_only = random.random() < 0.5
+        for number in range(random.randint(2, 4)):
+            instance = f"static-{number}" if random.random() < 0.4 else None
+            yield Role(f"consumer-{number}", self._consumer(instance, committed_only=committed_only), 0.9)
+
+    def _consumer(self, instance: str | None, *, committed_only: bool) -> Work:
+        return lambda caller, steps: GroupReader(
+            ConsumerMember(caller, "consumers", STABLE, instance=instance), committed_only=committed_only
         ).live(steps)
 
     def _copiers(self) -> Iterator[Role]:

@@ -19,7 +19,7 @@ from typing import Final
 from drave.broker.coordinator.classic.requests import ClassicRequests
 from drave.broker.coordinator.committing import OffsetRequests
 from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
-from drave.broker.coordinator.group import Group, GroupType, Surroundings
+from drave.broker.coordinator.group import SESSION, Group, GroupType, Surroundings
 from drave.broker.coordinator.kinds import KIND_OF_RECORD
 from drave.broker.coordinator.offsets import GroupOffsets
 from drave.broker.coordinator.outcome import Outcome, TimerName, Token
@@ -35,6 +35,9 @@ from drave.model.errors import ErrorCode
 from drave.schema import SchemaError
 from drave.wire.messages.k16_list_groups import ListedGroup
 from drave.wire.messages.k42_delete_groups import DeletableGroupResult, DeleteGroupsResponse
+
+RETRY_MS: Final = 1_000
+"""When to try again to take out a member that the log has kept in."""
 
 
 class GroupShard:
@@ -186,9 +189,15 @@ class GroupShard:
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
         """The log refused the outcome's records: turn its answers into errors.
 
-        Nothing durable has changed, and what is soft is as if the answers had been lost on their way.
+        Nothing durable has changed, and what is soft is as if the answers had been lost on their way. Whoever was to be
+        taken out is still there, and so is its deadline.
         """
         outcome.records.clear()
+        outcome.timers[:] = [
+            change if change.after_ms is not None else change._replace(after_ms=RETRY_MS)
+            for change in outcome.timers
+            if change.after_ms is not None or change.name[0] == SESSION
+        ]
         outcome.replies[:] = [reply._replace(response=refused(reply.response, code)) for reply in outcome.replies]
         for duty in outcome.duties:
             if isinstance(duty, ShareDuty):
