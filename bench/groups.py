@@ -1,4 +1,4 @@
-"""How long a consumer group (KIP-848) takes until everybody has its part, and whom that keeps waiting.
+"""How long a group of the new kinds (KIP-848, 1071) takes until everybody has its part, and whom that keeps waiting.
 
     members ─▶ join, all at once ─▶ heartbeats, and at once after a change ─▶ 1,000 partitions, each with one member
 
@@ -26,10 +26,17 @@ import click
 from bench import reference
 from bench.brokers import BrokerProcess, Drave, Kafka
 from bench.scale import Passerby
+from drave.model.errors import ErrorCode
 from drave.wire.frames import decode_reply, encode_request
 from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
 from drave.wire.messages.k19_create_topics import CreatableTopic, CreateTopicsRequest
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, TopicPartitions
+from drave.wire.messages.k88_streams_group_heartbeat import (
+    StreamsGroupHeartbeatRequest,
+    Subtopology,
+    TaskIds,
+    Topology,
+)
 
 PARTITIONS: Final = 1_000
 SIZES: Final = (10, 100, 1_000)
@@ -41,6 +48,20 @@ COMING: Final = (14, 15, 16)
 """The coordinator is being loaded, or not there yet."""
 RETRY_S: Final = 0.05
 RESULTS: Final = Path("bench-results")
+APPLICATION: Final = Topology(
+    epoch=0,
+    subtopologies=[
+        Subtopology(
+            subtopology_id="0",
+            source_topics=[TOPIC],
+            source_topic_regex=[],
+            state_changelog_topics=[],
+            repartition_sink_topics=[],
+            repartition_source_topics=[],
+            copartition_groups=[],
+        )
+    ],
+)
 _LENGTH: Final = struct.Struct(">i")
 
 
@@ -131,13 +152,50 @@ async def _live(line: Line, group: str, number: int, gathering: Gathering) -> No
         await asyncio.sleep(answer.heartbeat_interval_ms / 1000)
 
 
-async def _gather(port: int, group: str, members: int) -> tuple[float, int]:
+async def _live_in_streams(line: Line, group: str, number: int, gathering: Gathering) -> None:
+    """The same of a streams group (KIP-1071), whose tasks are the partitions: a thread, four to a process."""
+    epoch, owned = 0, dict[str, list[int]]()
+    while True:
+        request = StreamsGroupHeartbeatRequest(
+            group_id=group,
+            member_id=f"{group}-{number}",
+            member_epoch=epoch,
+            endpoint_information_epoch=0,
+            active_tasks=[TaskIds(subtopology_id=name, partitions=each) for name, each in owned.items()],
+            standby_tasks=[],
+            warmup_tasks=[],
+        )
+        if not epoch:
+            request.rebalance_timeout_ms, request.topology = 60_000, APPLICATION
+            request.process_id, request.client_tags = f"process {number // 4}", []
+        answer = await line.ask(88, 0, request)
+        gathering.heartbeats += 1
+        if answer.error_code == ErrorCode.NOT_COORDINATOR:  # Kafka's comes to its partitions one after the other
+            await asyncio.sleep(0.1)
+            continue
+        if answer.error_code:
+            raise RuntimeError(f"member {number}: {answer.error_message}")
+        epoch = answer.member_epoch
+        if answer.active_tasks is not None:
+            given = {each.subtopology_id: each.partitions for each in answer.active_tasks}
+            if given != owned:
+                owned = given
+                gathering.has(number, sum(map(len, owned.values())))
+                continue
+        await asyncio.sleep(answer.heartbeat_interval_ms / 1000)
+
+
+LIVES: Final = {"consumer": _live, "streams": _live_in_streams}
+
+
+async def _gather(port: int, kind: str, group: str, members: int) -> tuple[float, int]:
     lines = [await Line.open(port) for _ in range(-(-members // PER_CONNECTION))]
     await lines[0].ask(10, 4, FindCoordinatorRequest(key=group, coordinator_keys=[group]))
     gathering = Gathering(members)
     began = time.perf_counter()
     lives = [
-        asyncio.create_task(_live(lines[number % len(lines)], group, number, gathering)) for number in range(members)
+        asyncio.create_task(LIVES[kind](lines[number % len(lines)], group, number, gathering))
+        for number in range(members)
     ]
     stable = asyncio.create_task(gathering.stable.wait())
     done, _ = await asyncio.wait([stable, *lives], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -163,23 +221,24 @@ async def _prepare(port: int) -> None:
     line.close()
 
 
-def measure(broker: BrokerProcess, name: str, sizes: tuple[int, ...]) -> Iterator[Row]:
+def measure(broker: BrokerProcess, name: str, kind: str, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Each size once, after some groups that only warm the broker up."""
     asyncio.run(_prepare(broker.port))
     for number in range(WARM_UPS):
-        asyncio.run(_gather(broker.port, f"warm-{number}", 10))
+        asyncio.run(_gather(broker.port, kind, f"warm-{number}", 10))
     for members in sizes:
         passerby, used = Passerby(broker.port), broker.cpu_seconds()
-        stable_s, heartbeats = asyncio.run(_gather(broker.port, f"group-{members}", members))
+        stable_s, heartbeats = asyncio.run(_gather(broker.port, kind, f"group-{members}", members))
         yield Row(name, members, stable_s, heartbeats, passerby.end(), broker.cpu_seconds() - used)
 
 
 @click.command()
 @click.option("--only", type=click.Choice(["drave", "kafka"]), default=None, help="Only this broker.")
+@click.option("--of", type=click.Choice(list(LIVES)), default="consumer", show_default=True, help="What kind of group.")
 @click.option("--members", multiple=True, type=int, help="So many members (repeatable); default: 10, 100 and 1,000.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of both brokers (repeatable).")
-def main(only: str | None, members: tuple[int, ...], sets: tuple[str, ...]) -> None:
-    """Time until a consumer group is stable: Drave and Apache Kafka in turn."""
+def main(only: str | None, of: str, members: tuple[int, ...], sets: tuple[str, ...]) -> None:
+    """Time until a group is stable: Drave and Apache Kafka in turn."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     settings = dict(each.split("=", 1) for each in sets)
@@ -192,7 +251,7 @@ def main(only: str | None, members: tuple[int, ...], sets: tuple[str, ...]) -> N
             if name == "kafka":
                 reference.download()
             broker = stack.enter_context(kind(Path(folder), settings=settings))
-            for row in measure(broker, kind.product, members or SIZES):
+            for row in measure(broker, kind.product, of, members or SIZES):
                 rows.append(row)
                 click.echo(
                     f"{row.broker:14}{row.members:6} members {row.stable_s:8.2f} s {row.heartbeats:7} heartbeats, "

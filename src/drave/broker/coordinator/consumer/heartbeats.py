@@ -28,7 +28,7 @@ from drave.broker.coordinator.consumer.member import (
 )
 from drave.broker.coordinator.consumer.records import current_record
 from drave.broker.coordinator.group import TopicsImage
-from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, rebalance_timer
+from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, SETTLING_MS, SOON_MS, rebalance_timer
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import heartbeat_refused
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_key
@@ -50,11 +50,6 @@ MEMBER_ID_SINCE: Final = 1
 """Heartbeat versions whose members bring their own id (KIP-1082)."""
 
 NOT_GIVEN: Final = -1
-
-SOON_MS: Final = 500
-"""How soon members of a group that comes together are to be heard from again; of more than 500, each adds one."""
-SETTLING_MS: Final = 3_000
-"""So long after its last assignment a group still counts as coming together: who joins is seldom the last."""
 
 
 class ConsumerRequests:
