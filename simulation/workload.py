@@ -27,6 +27,7 @@ from simulation.clients.looking import look
 from simulation.clients.offsets import Bookkeeper, Watcher
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
+from simulation.clients.sharing import ShareMember, ShareReader, drain
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
 from simulation.world import World
 
@@ -39,7 +40,9 @@ TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
 EVERYTHING: Final = "everything"
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies")
+QUEUE: Final = "queue"
+"""The share group."""
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies", "queues")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -78,6 +81,7 @@ class Workload:
     async def live(self) -> None:
         """Everything that clients do, to the last look."""
         world = self._world
+        world.history.share_lock_ms = world.plan.settings.group_share_record_lock_duration_ms
         administrator = Administrator(self._caller("administrator/0"))
         await self._make_topics(administrator)
         roles = [role for role in self._roles() if self._random.random() < role.weight]
@@ -86,6 +90,10 @@ class Workload:
         administrator.caller.close()
         while not world.is_healed:
             await world.sleep(100)
+        if any(role.name.startswith(QUEUE) for role in roles):
+            caller = self._caller("drain/0")
+            await drain(caller, QUEUE, STABLE)
+            caller.close()
         await self._look_twice()
         self._tell_of_the_world()
 
@@ -94,6 +102,8 @@ class Workload:
         world, history = self._world, self._world.history
         history.is_calm = world.plan.kind == "calm"
         history.crashes = world.plan.crashes
+        history.share_deliveries_max = world.plan.settings.group_share_delivery_count_limit
+        history.share_topics = STABLE
         history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)
 
     def _caller(self, name: str) -> Caller:
@@ -126,6 +136,7 @@ class Workload:
             "segment.ms": random.choice(("500", "3000")),
         }
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
+        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"})
         await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
 
     # -- processes
@@ -174,6 +185,7 @@ class Workload:
             ("keys", self._keyed()),
             ("groups", self._members()),
             ("copies", self._copiers()),
+            ("queues", self._queues()),
         ):
             for role in roles:
                 yield theme, role
@@ -269,6 +281,15 @@ class Workload:
             return Copier(producer, "copiers", SOURCE, COPIES, member=place).live(steps)
 
         return work
+
+    def _queues(self) -> Iterator[Role]:
+        for number in range(self._random.randint(1, 3)):
+            yield Role(
+                f"{QUEUE}-{number}",
+                lambda caller, steps: ShareReader(ShareMember(caller, QUEUE, STABLE)).live(2 * steps),
+                0.8,
+            )
+        yield Role("filler", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.6)
 
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
