@@ -37,8 +37,11 @@ def _held(facts: Facts, taken: Taken, words: list[Judged]) -> tuple[Moment, int]
     own = [word for word in words if word.session == taken.session and word.asked > taken.told]
     until = facts.history.share_sessions.get(taken.session, taken.told)
     until = min([until, *(word.asked for word in own if word.said is not Said.RENEW)])
-    renewed = [word.asked.ms for word in own if word.said is Said.RENEW and word.is_done]
-    return until, max([taken.asked.ms, *renewed]) + facts.history.share_lock_ms
+    deadline_ms = taken.asked.ms + facts.history.share_lock_ms
+    for word in own:
+        if word.said is Said.RENEW and word.is_done and word.told.ms < deadline_ms:  # a late one is for nothing
+            deadline_ms = word.asked.ms + facts.history.share_lock_ms
+    return until, deadline_ms
 
 
 @law
