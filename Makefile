@@ -20,7 +20,7 @@ help:
 	@echo "make conformance   real clients of several languages, and Kafka's own tools (ONLY)"
 	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
-	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS)"
+	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS, ROUNDS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
@@ -65,8 +65,9 @@ bench: $(READY)
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # Stream engines in turn on one broker; those that are not here are installed apart, or skipped with the reason.
+# ARGS="--publish docs" keeps the result and its picture; --only, --job and --guarantee choose.
 bench-streams: $(READY)
-	$(BIN)/python -m bench.streams $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
+	$(BIN)/python -m bench.streams $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
 scale: $(READY)

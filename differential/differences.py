@@ -234,6 +234,13 @@ ON_PURPOSE: Final = (
         drave=6,
         why="Kafka 4.4's version",
     ),
+    Reason(
+        cases="k18_api_versions/versions_of_a_key*key=STREAMS_GROUP_*)",
+        place="1.versions.0.1",
+        kafka=0,
+        drave=1,
+        why="Kafka 4.4's version",
+    ),
     # -- producers
     Reason(
         cases="k22_init_producer_id/*",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from interop import connect, copier, flink, mirror, smoke, transactions, words
@@ -35,6 +36,22 @@ PLAYS: Final = (
         words.run,
         kills=25,
         settings={"log.cleaner.backoff.ms": "1000", "log.initial.task.delay.ms": "1000"},  # its lives are short
+    ),
+    Play(
+        "words-streams",
+        "Kafka Streams, `group.protocol=streams`",
+        "the same, with tasks that the broker assigns (KIP-1071), and a standby of each on the other process",
+        partial(words.run, protocol="streams"),
+        kills=25,
+        settings={
+            "log.cleaner.backoff.ms": "1000",
+            "log.initial.task.delay.ms": "1000",
+            "group.streams.num.standby.replicas": "1",
+            "group.streams.session.timeout.ms": "6000",
+            "group.streams.min.session.timeout.ms": "6000",
+            "group.streams.heartbeat.interval.ms": "1000",
+            "group.streams.min.heartbeat.interval.ms": "1000",
+        },
     ),
     Play(
         "copier",

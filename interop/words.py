@@ -42,13 +42,14 @@ WINDOW_TAIL: Final = struct.Struct(">qi")
 """Behind the key of a window store's changelog: the window's start, and a number that tells equal keys apart."""
 
 
-def run(stage: Stage) -> Outcome:
-    """Count words until so many blows have fallen, and a little longer. Raises Missing, Broken or Stuck."""
+def run(stage: Stage, protocol: str = "classic") -> Outcome:
+    """Count words until so many blows have fallen, and a little longer; `protocol` is that of the application's group.
+    Raises Missing, Broken or Stuck."""
     library = Library("kafka")
     stage.create(f"{NAME}-lines", f"{NAME}-counts", f"{NAME}-minutes", retention_ms="-1")
     folders = [stage.folder / f"state-{number}" for number in range(PROCESSES)]
     processes = [
-        Program(f"words-{number}", library.java("interop.Words", stage.bootstrap, NAME, folder), stage.folder)
+        Program(f"words-{number}", library.java("interop.Words", stage.bootstrap, NAME, folder, protocol), stage.folder)
         for number, folder in enumerate(folders)
     ]
     findings = Findings()

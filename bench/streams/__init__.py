@@ -1,8 +1,11 @@
 """Stream engines side by side: `python -m bench.streams`, or `make bench-streams`.
 
     records.py   the input, and what every engine must make of it
+    loading.py   the input on its way into its topic
     peers.py     the engines: how each is installed and started
-    measure.py   one run: rate, processor time, latency, and whether the output is right
+    measure.py   one run: rate, processor time, and whether the output is right
+    latency.py   how long results take at half the rate
+    report.py    JSON, tables; picture.py draws
     apps/        the same four jobs, as a user of each engine would write them
 
     pass         every record goes on as it is

@@ -1,10 +1,10 @@
 """One run of one engine: its rate, its processor time, its latency, and whether its output is right.
 
     topics ─▶ the engine starts and joins ─▶ the table ─▶ all records ─▶ output grows from 10 % to 95 % ─▶ the rest
+                                                                          then, if asked, records at half the rate
 
 The rate and the processor time are taken between a tenth and 95 % of the output, so neither a start nor an end counts.
-Progress is seen from the output's end offset, which costs next to nothing. Latency is from when a record was sent to
-when its result can be read, at half of the engine's own rate.
+Progress is seen from the output's end offset, which costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench.brokers import BrokerProcess
-from bench.streams import records
+from bench.streams import latency, records
+from bench.streams.loading import load
 from bench.streams.peers import Peer
 
 FROM: Final = 0.10
@@ -34,7 +33,10 @@ TO: Final = 0.95
 JOIN_S: Final = 60.0
 STALL_S: Final = 40.0
 NUDGE_S: Final = 1.5
-LATENCY_S: Final = 8.0
+START_S_MAX: Final = 15.0
+IDLE_S: Final = 1.0
+IDLE_SHARE: Final = 0.2
+"""Who takes less of a core for so long has started, and waits."""
 LATENCY_RATE_MAX: Final = 20_000
 """Beyond it the bench itself, which sends and reads in Python, would be what is measured."""
 
@@ -55,23 +57,19 @@ class Result:
     cpu_s: float
     """Processor seconds for a million input records, children included."""
     latency_ms: tuple[float, float] | None
-    """Median and 99th percentile at half the rate; None for what gives no result for each record."""
+    """Median and 99th percentile at half the rate; None where it was not asked for."""
 
 
-def measure(broker: MakeBroker, peer: Peer, job: str, guarantee: str, count: int, *, latency: bool) -> Result:
+def measure(broker: MakeBroker, peer: Peer, job: str, guarantee: str, count: int, *, with_latency: bool) -> Result:
     """Raises Failed."""
-    expected = records.reference(job, count)
-    records.encoded(count)
+    expected = records.expected(job, count, updates=peer.updates)
+    records.produce_frames(count)
     with Stage(broker, peer, job, guarantee) as stage:
-        outputs = count if peer.updates and job == "count" else sum(expected.values())
-        rate, cpu_s = stage.run_all(count, outputs)
-        found = records.read(job, stage.output(outputs))
-        if found != expected:
-            raise Failed(_difference(expected, found))
-    if not latency or job == "count":
-        return Result(rate, cpu_s, None)
-    with Stage(broker, peer, job, guarantee) as stage:
-        return Result(rate, cpu_s, stage.latency(min(rate / 2, LATENCY_RATE_MAX)))
+        rate, cpu_s = stage.run_all(count, expected.outputs)
+        if (difference := expected.difference(stage.output(expected.outputs))) is not None:
+            raise Failed(f"its output is not the reference's: {difference}")
+        took = stage.latency(min(rate / 2, LATENCY_RATE_MAX), count) if with_latency else None
+    return Result(rate, cpu_s, took)
 
 
 class Stage:
@@ -85,7 +83,7 @@ class Stage:
         self._guarantee = guarantee
         self._log = self._folder / "engine.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._nudges = 0
+        self._closing = records.closing(0)
 
     def __enter__(self) -> Stage:
         self._broker.start()
@@ -97,7 +95,7 @@ class Stage:
         )  # fmt: skip
         self._watcher = Consumer(
             {"bootstrap.servers": bootstrap, "group.id": "watch", "isolation.level": "read_committed",
-             "enable.auto.commit": False}
+             "enable.auto.commit": False, "queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 10}
         )  # fmt: skip
         topics = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in ("rides", "zones", "out")]
         for future in self._admin.create_topics(topics).values():  # the records are of another year
@@ -105,13 +103,10 @@ class Stage:
         command = self._peer.command(bootstrap, self._job, self._guarantee, self._folder / "state")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        if self._job == "join":
-            for number in range(records.ZONES):
-                zone = records.zone_name(number)
-                row = json.dumps({"base": records.base_of(zone)}).encode()
-                self._producer.produce("zones", row, zone.encode(), timestamp=records.START_MS - 60_000)
-            self._producer.flush()
         self._await_group()
+        if self._job == "join":
+            self._load_table()
+        self._await_idle()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,14 +123,8 @@ class Stage:
 
     def run_all(self, count: int, outputs: int) -> tuple[float, float]:
         """The rate and the processor seconds for a million records."""
-        for key, value, time_ms in records.encoded(count):
-            while True:
-                try:
-                    self._producer.produce("rides", value, key, timestamp=time_ms)
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-        self._producer.flush()
+        self._closing = records.closing(count)
+        load(self._broker.port, "rides", records.produce_frames(count))
         first = self._until(lambda end: end >= outputs * FROM)
         last = self._until(lambda end: end >= outputs * TO)
         share = (last.outputs - first.outputs) / outputs
@@ -151,39 +140,25 @@ class Stage:
         end = max(end, self._end())
         self._watcher.assign([TopicPartition("out", 0, 0)])
         while self._watcher.position([TopicPartition("out", 0)])[0].offset < end:
-            for message in self._watcher.consume(10_000, 1.0):
+            for message in self._watcher.consume(10_000, 0.1):
                 if message.error() is None:
                     yield message.value() or b""
 
-    def latency(self, rate: float) -> tuple[float, float]:
-        """Milliseconds from sending to reading, the median and the 99th percentile, of records with an id."""
-        sent: dict[int, float] = {}
-        took: list[float] = []
-        count = min(int(rate * LATENCY_S), 400_000)
-        self._watcher.assign([TopicPartition("out", 0, 0)])
-        began = time.perf_counter()
-        rides = records.encoded(count)
-        number = 0
-        while time.perf_counter() - began < LATENCY_S + 3.0:
-            due = min(int((time.perf_counter() - began) * rate), count)
-            for each in range(number, due):
-                key, value, time_ms = rides[each]
-                if each % 10 == 0:
-                    sent[each] = time.perf_counter()
-                self._producer.produce("rides", value, key, timestamp=time_ms)
-            number = due
-            self._producer.poll(0)
-            for message in self._watcher.consume(1_000, 0.002):
-                value = b"" if message.error() else message.value() or b""
-                if value:
-                    at = sent.pop(json.loads(value)["id"], None)
-                    if at is not None:
-                        took.append(time.perf_counter() - at)
+    def latency(self, rate: float, after: int) -> tuple[float, float]:
+        """Milliseconds at a rate, the median and the 99th percentile; `after` so many records."""
+        self._watcher.assign([TopicPartition("out", 0, self._end())])
+        results = latency.results_of(self._job, updates=self._peer.updates)
+        try:
+            return latency.measure(self._producer, self._watcher, rate, records.later(after, self._closing), results)
+        except TimeoutError as error:
+            raise Failed(f"{error}. {self._last_words()}") from None
+
+    def _load_table(self) -> None:
+        for number in range(records.ZONES):
+            row = json.dumps({"base": records.base_of(number)}).encode()
+            zone = records.zone_name(number).encode()
+            self._producer.produce("zones", row, zone, timestamp=records.START_MS - 60_000)
         self._producer.flush()
-        if len(took) < count // 100:
-            raise Failed(f"{len(took)} results came while {count} records were sent at {rate:,.0f} a second")
-        late = took[len(took) // 5 :]  # the first ones pay for the start
-        return statistics.median(late) * 1e3, statistics.quantiles(late, n=100)[98] * 1e3
 
     # -- watching
 
@@ -208,9 +183,8 @@ class Stage:
 
     def _nudge(self) -> None:
         """One more record, further ahead: some engines look for windows that are over once a second, and only then."""
-        self._nudges += 1
-        ride = records.closing(10_000_000 * self._nudges)
-        self._producer.produce("rides", ride.encoded(), ride.zone.encode(), timestamp=ride.time)
+        self._closing = ride = records.after(self._closing)
+        self._producer.produce("rides", ride.encoded(), ride.row, timestamp=ride.time)
         self._producer.flush()
 
     def _end(self) -> int:
@@ -225,10 +199,22 @@ class Stage:
             for future in (self._admin.describe_consumer_groups(names) if names else {}).values():
                 if any(member.assignment.topic_partitions for member in future.result().members):
                     return
-            if time.perf_counter() > give_up - JOIN_S + 10.0 and not names:
-                return  # bytewax reads without a group
+            if not self._peer.joins:
+                return
             time.sleep(0.2)
         raise Failed(f"it has not joined its group. {self._last_words()}")
+
+    def _await_idle(self) -> None:
+        """Until it has read what there is, and waits for more."""
+        give_up = time.perf_counter() + START_S_MAX
+        quiet_since, before = time.perf_counter(), self._cpu_s()
+        while time.perf_counter() < min(quiet_since + IDLE_S, give_up):
+            time.sleep(0.1)
+            self._check()
+            cpu_s = self._cpu_s()
+            if cpu_s - before > IDLE_SHARE * 0.1:
+                quiet_since = time.perf_counter()
+            before = cpu_s
 
     def _check(self) -> None:
         assert self._process is not None
@@ -263,12 +249,3 @@ def _family(pid: int) -> list[int]:
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _difference(expected: Counter[records.Row], found: Counter[records.Row]) -> str:
-    missing, extra = expected - found, found - expected
-    example = next(iter(missing or extra))
-    return (
-        f"its output is not the reference's: {sum(missing.values()):,} missing, {sum(extra.values()):,} too many or "
-        f"other, such as {example}"
-    )

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,18 +24,30 @@ EOS: Final = "exactly_once"
 
 @dataclass(frozen=True)
 class Peer:
-    """One engine. `packages` go into its environment; `updates` says that it tells each change of a window."""
+    """One engine. `packages` go into its environment."""
 
     name: str
     script: str
     packages: Sequence[str] = ()
     guarantees: Sequence[str] = (ALO, EOS)
     updates: bool = False
+    """It tells each change of a window."""
+    joins: bool = True
+    """It reads as a member of a group."""
+    records_max: int = sys.maxsize
+    """With more a run would take minutes; a rate is a rate."""
+    records_max_of: Mapping[str, int] = field(default_factory=dict)
+    """The same for jobs that take it longer."""
+
+    def records(self, job: str, asked: int) -> int:
+        """How many it is given."""
+        return min(asked, self.records_max_of.get(job, self.records_max))
 
     def prepare(self) -> None:
         """Install it, once. Raises `reference.Missing` with the reason where that cannot be."""
         folder = self._folder()
-        if (folder / ".ready").exists():
+        ready = folder / ".ready"
+        if ready.exists() and ready.read_text().split() == list(self.packages):
             return
         venv.create(folder, with_pip=True)
         done = subprocess.run(
@@ -44,7 +56,7 @@ class Peer:
         )  # fmt: skip
         if done.returncode:
             raise reference.Missing(f"{self.name} cannot be installed: {done.stderr.strip()[-200:]}")
-        (folder / ".ready").touch()
+        ready.write_text("\n".join(self.packages))
 
     def version(self) -> str:
         shown = subprocess.run(
@@ -105,8 +117,8 @@ class KafkaStreams(Peer):
 
 PEERS: Final[Sequence[Peer]] = (
     Ours("Drave Streams", "drave_streams.py"),
-    Peer("quixstreams", "quix_streams.py", ("quixstreams",)),
-    Peer("faust-streaming", "faust_streams.py", ("faust-streaming",), updates=True),
-    Peer("bytewax", "byte_wax.py", ("bytewax[kafka]",), guarantees=(ALO,)),
+    Peer("quixstreams", "quix_streams.py", ("quixstreams",), records_max=200_000, records_max_of={"join": 40_000}),
+    Peer("faust-streaming", "faust_streams.py", ("faust-streaming[uvloop,orjson]",), updates=True, records_max=30_000),
+    Peer("bytewax", "byte_wax.py", ("bytewax[kafka]",), guarantees=(ALO,), joins=False, records_max=200_000),
     KafkaStreams("Kafka Streams", ""),
 )

@@ -1,18 +1,26 @@
 """The input, and what every engine must make of it: a function of the number of records, and of nothing else.
 
+    columns ─▶ frames      Produce requests, encoded beforehand: loading costs the engines next to no processor time
+       └─────▶ expected    each row once, with the right value
+
 Rides of zones with a skew (a few zones have most of them), a millisecond apart in event time with some disorder. Money
 is in whole cents, so that every language computes the same.
 """
 
 from __future__ import annotations
 
-import json
 import random
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from bench import frames
 
 ZONES: Final = 1_000
 WINDOW_MS: Final = 10_000
@@ -22,9 +30,15 @@ GRACE_MS: Final = 1_000
 START_MS: Final = 1_700_000_000_000
 CLOSING_ZONE: Final = "closing"
 """A last record, far ahead in time, ends all windows; no engine's result for it is looked at."""
+CLOSING_ID: Final = -1
 
 JOBS: Final = ("pass", "map", "count", "join")
-Row = tuple[Any, ...]
+RESULTS: Final = {"pass": "fare", "map": "total", "join": "price"}
+"""The field of a job's output that is looked at, beside the id."""
+
+_BATCH_RECORDS: Final = 1_000
+_NONE: Final = -1
+"""The result of a record that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,71 +47,168 @@ class Ride:
     zone: str
     time: int
     fare: int
-    note: str
+    rider: int
 
     def encoded(self) -> bytes:
-        return json.dumps(
-            {"id": self.id, "zone": self.zone, "time": self.time, "fare": self.fare, "note": self.note}
+        """About 130 bytes."""
+        return (
+            f'{{"id": {self.id}, "zone": "{self.zone}", "time": {self.time}, "fare": {self.fare}, '
+            f'"note": "rider-{self.rider:08d}-of-the-city"}}'
         ).encode()
+
+    @property
+    def row(self) -> bytes:
+        """The record's key."""
+        return self.zone.encode()
 
 
 def zone_name(number: int) -> str:
     return f"zone-{number:04d}"
 
 
-def base_of(zone: str) -> int:
+def base_of(zone: int) -> int:
     """The row of the table that rides are joined with."""
-    return 3 + int(zone[-4:]) % 17
+    return 3 + zone % 17
 
 
-def rides(count: int) -> Iterator[Ride]:
-    """The same ones each time, about 130 bytes each."""
-    chance = random.Random(20_261_123)
-    for number in range(count):
-        zone = zone_name(min(int(chance.paretovariate(0.9)) - 1, ZONES - 1))
-        time = START_MS + number - chance.randrange(DISORDER_MS)
-        fare = 500 + chance.randrange(4_000)
-        yield Ride(number, zone, max(time, START_MS), fare, f"rider-{chance.randrange(10**8):08d}-of-the-city")
+@dataclass(frozen=True)
+class Columns:
+    """The rides, by their numbers, without an object for each."""
+
+    zones: array[int]
+    times: array[int]
+    fares: array[int]
+    riders: array[int]
+
+    def __len__(self) -> int:
+        return len(self.zones)
+
+    def __iter__(self) -> Iterator[Ride]:
+        every = zip(self.zones, self.times, self.fares, self.riders, strict=True)
+        for number, (zone, time, fare, rider) in enumerate(every):
+            yield Ride(number, zone_name(zone), time, fare, rider)
 
 
 @cache
-def encoded(count: int) -> list[tuple[bytes, bytes, int]]:
-    """Key, value and timestamp of all records, made beforehand."""
-    everything = [*rides(count), closing(count)]
-    return [(ride.zone.encode(), ride.encoded(), ride.time) for ride in everything]
+def columns(count: int) -> Columns:
+    """The same ones each time."""
+    chance = random.Random(20_261_123)
+    found = Columns(array("h"), array("q"), array("h"), array("i"))
+    for number in range(count):
+        found.zones.append(min(int(chance.paretovariate(0.9)) - 1, ZONES - 1))
+        found.times.append(max(START_MS + number - chance.randrange(DISORDER_MS), START_MS))
+        found.fares.append(500 + chance.randrange(4_000))
+        found.riders.append(chance.randrange(10**8))
+    return found
 
 
 def closing(count: int) -> Ride:
-    return Ride(-1, CLOSING_ZONE, START_MS + count + 100 * WINDOW_MS, 0, "")
+    """The record behind so many."""
+    return after(Ride(CLOSING_ID, CLOSING_ZONE, START_MS + count, 0, 0))
 
 
-def reference(job: str, count: int) -> Counter[Row]:
-    """What the output must hold, each row as often as it must."""
-    if job == "count":
-        windows: Counter[tuple[str, int]] = Counter()
-        for ride in rides(count):
-            windows[ride.zone, ride.time - ride.time % WINDOW_MS] += 1
-        return Counter({(zone, start, number): 1 for (zone, start), number in windows.items()})
-    if job == "map":
-        return Counter((ride.id, ride.fare * 2) for ride in rides(count) if ride.fare > FARE_ABOVE)
-    if job == "join":
-        return Counter((ride.id, ride.fare * base_of(ride.zone)) for ride in rides(count))
-    return Counter((ride.id, ride.fare) for ride in rides(count))
+def after(last: Ride) -> Ride:
+    """One more, further ahead in time."""
+    return replace(last, time=last.time + 100 * WINDOW_MS)
 
 
-def read(job: str, values: Iterable[bytes]) -> Counter[Row]:
-    """What an output holds. Of a window's results the last one counts: some engines tell each change."""
-    found: Counter[Row] = Counter()
-    windows: dict[tuple[str, int], int] = {}
-    for data in values:
-        value = json.loads(data)
-        if job == "count":
-            windows[value["zone"], value["start"]] = value["count"]
+def later(count: int, last: Ride) -> Iterator[Ride]:
+    """So many more, whose ids and times go on where a run of `count` has ended."""
+    after_ms = after(last).time - START_MS
+    for ride in columns(count):
+        yield Ride(count + ride.id, ride.zone, ride.time + after_ms, ride.fare, ride.rider)
+
+
+@cache
+def produce_frames(count: int) -> list[bytes]:
+    """All records and the closing one, a thousand in each Produce request."""
+
+    def rides() -> Iterator[Ride]:
+        yield from columns(count)
+        yield closing(count)
+
+    every = rides()
+    requests: list[bytes] = []
+    while portion := list(islice(every, _BATCH_RECORDS)):
+        values = [ride.encoded() for ride in portion]
+        batch = frames.batch(*values, timestamp_ms=portion[0].time, keys=[ride.row for ride in portion])
+        requests.append(bytes(frames.produce("rides", {0: bytes(batch)})[0]))
+    return requests
+
+
+class Expected(Protocol):
+    """What a job's output must hold."""
+
+    outputs: int
+    """Rows of the output."""
+
+    def difference(self, values: Iterable[bytes]) -> str | None:
+        """What is wrong with an output; None: nothing."""
+        ...
+
+
+def expected(job: str, count: int, *, updates: bool = False) -> Expected:
+    """`updates`: the engine tells each change of a window, and the last one counts."""
+    return Windows(count, updates=updates) if job == "count" else Rows(job, count)
+
+
+class Rows:
+    """Of each record that has a result exactly one."""
+
+    def __init__(self, job: str, count: int) -> None:
+        rides = columns(count)
+        if job == "join":
+            results = (fare * base_of(zone) for zone, fare in zip(rides.zones, rides.fares, strict=True))
         elif job == "map":
-            found[value["id"], value["total"]] += 1
-        elif job == "join":
-            found[value["id"], value["price"]] += 1
+            results = (fare * 2 if fare > FARE_ABOVE else _NONE for fare in rides.fares)
         else:
-            found[value["id"], value["fare"]] += 1
-    found.update((zone, start, number) for (zone, start), number in windows.items() if zone != CLOSING_ZONE)
-    return Counter({row: times for row, times in found.items() if row[0] != -1})
+            results = iter(rides.fares)
+        self._results = array("i", results)
+        self._row: Any = msgspec.defstruct("Row", [("id", int), ("result", int, msgspec.field(name=RESULTS[job]))])
+        self.outputs = len(rides) - self._results.count(_NONE)
+
+    def difference(self, values: Iterable[bytes]) -> str | None:
+        decode = msgspec.json.Decoder(self._row).decode
+        left = self._results[:]
+        found = 0
+        for value in values:
+            row = decode(value)
+            if not 0 <= row.id < len(left):
+                continue  # a closing record's
+            if left[row.id] != row.result:
+                return f"{value!r} is wrong, or came before; right were {found:,}"
+            left[row.id] = _NONE
+            found += 1
+        return None if found == self.outputs else f"{self.outputs - found:,} of {self.outputs:,} are missing"
+
+
+class _Window(msgspec.Struct):
+    zone: str
+    start: int
+    count: int
+
+
+class Windows:
+    """Of each zone's window exactly one row; from an engine that tells each change the last one counts."""
+
+    def __init__(self, count: int, *, updates: bool) -> None:
+        rides = columns(count)
+        starts = (time - time % WINDOW_MS for time in rides.times)
+        self._counts = Counter(zip(map(zone_name, rides.zones), starts, strict=True))
+        self._updates = updates
+        self.outputs = count if updates else len(self._counts)
+
+    def difference(self, values: Iterable[bytes]) -> str | None:
+        decode = msgspec.json.Decoder(_Window).decode
+        found: dict[tuple[str, int], int] = {}
+        for value in values:
+            row = decode(value)
+            if row.zone == CLOSING_ZONE:
+                continue
+            if not self._updates and (row.zone, row.start) in found:
+                return f"{value!r} came twice"
+            found[row.zone, row.start] = row.count
+        wrong = [key for key, number in self._counts.items() if found.get(key) != number]
+        if wrong:
+            return f"{len(wrong):,} of {len(self._counts):,} windows are missing or wrong, such as {wrong[0]}"
+        return None if len(found) == len(self._counts) else "there are windows of no record"

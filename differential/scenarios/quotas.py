@@ -23,6 +23,7 @@ from drave.wire.messages.k20_delete_topics import DeleteTopicsRequest, DeleteTop
 from drave.wire.messages.k37_create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from drave.wire.messages.k48_describe_client_quotas import ComponentData, DescribeClientQuotasRequest
 from drave.wire.messages.k49_alter_client_quotas import AlterClientQuotasRequest, EntityData, EntryData, OpData
+from drave.wire.messages.k50_describe_user_scram_credentials import DescribeUserScramCredentialsRequest, UserName
 
 ALTER = ApiKey.ALTER_CLIENT_QUOTAS
 DESCRIBE = ApiKey.DESCRIBE_CLIENT_QUOTAS
@@ -129,6 +130,15 @@ def whom_a_filter_finds(stage: Stage, version: int, strict: bool) -> None:
     with _quotas(stage, everybody):
         for components in _filters(ann, app):
             stage.ask(_describe(*components, strict=strict), version)
+
+
+@scenario(
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, users=(None, (), ("ann",), ("ann", "bob"), ("ann", "bob", "ann"), ("",))
+)
+def users_who_do_not_log_in(stage: Stage, version: int, users: Sequence[str] | None) -> None:
+    """Kafka's config tool asks for them along with their quotas."""
+    asked = None if users is None else [UserName(name=name) for name in users]
+    stage.ask(DescribeUserScramCredentialsRequest(users=asked), version)
 
 
 # -- altered

@@ -56,7 +56,8 @@ def test_a_file_that_is_not_there_is_one_sentence():
     assert (result.exit_code, result.stderr) == (1, "drave: there is no file nowhere.py\n")
 
 
-def test_without_a_broker_it_is_exit_code_3(app, tmp_path):
+def test_without_a_broker_it_is_exit_code_3_when_nobody_has_come(app, tmp_path, monkeypatch):
+    monkeypatch.setattr("drave.streams.kafka.patience.OUTAGE_S_MAX", 0.0)
     result = CliRunner().invoke(main, ["streams", "run", app, "--bootstrap", "localhost:1", "--state", str(tmp_path)])
     assert result.exit_code == 3
     assert "no broker answers at localhost:1" in result.stderr

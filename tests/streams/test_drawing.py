@@ -41,6 +41,12 @@ def test_text_shows_every_step_once_in_the_tree_of_its_sub_topology(topology):
     assert "state riders" in text
 
 
+def test_a_topology_is_printed_as_text_and_a_step_names_itself_only(topology):
+    assert str(topology) == as_text(topology)
+    assert repr(topology) == f"<Topology city: {len(topology.steps)} steps>"
+    assert "rides" not in repr(next(step for step in topology.steps if step.name == "priced"))
+
+
 def test_text_names_the_output_that_a_step_hangs_on(topology):
     assert "(rest) " in as_text(topology)
 

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from dataclasses import dataclass
+
+import msgspec
 
 from drave.streams import App, Windowed, tumbling
 
@@ -10,8 +11,7 @@ bootstrap, job, guarantee, state = sys.argv[1:]
 logging.basicConfig(level=logging.WARNING)
 
 
-@dataclass
-class Ride:
+class Ride(msgspec.Struct):
     id: int
     zone: str
     time: int
@@ -19,25 +19,21 @@ class Ride:
     note: str
 
 
-@dataclass
-class Zone:
+class Zone(msgspec.Struct):
     base: int
 
 
-@dataclass
-class Total:
+class Total(msgspec.Struct):
     id: int
     total: int
 
 
-@dataclass
-class Price:
+class Price(msgspec.Struct):
     id: int
     price: int
 
 
-@dataclass
-class Riders:
+class Riders(msgspec.Struct):
     zone: str
     start: int
     count: int

@@ -1,10 +1,14 @@
 """The four jobs with faust-streaming. Usage: python faust_streams.py BOOTSTRAP JOB GUARANTEE STATE"""
 
+import logging
 import sys
 
-import faust
-
+logging.disable(logging.INFO)  # it asks the root logger for each record, whatever level it was given
 bootstrap, job, guarantee, state = sys.argv[1:]
+sys.argv = ["faust", "--quiet", "--loop", "uvloop", "worker", "-l", "warn"]  # the loop is chosen at the import
+
+import faust  # noqa: E402
+
 app = faust.App(
     f"bench-{job}",
     broker=f"kafka://{bootstrap}",
@@ -15,6 +19,7 @@ app = faust.App(
     topic_replication_factor=1,
     web_enabled=False,
     stream_wait_empty=False,
+    producer_linger=0.01,
 )
 
 
@@ -75,7 +80,9 @@ if job == "map":
 
 
 if job == "count":
-    counts = app.Table("counts", default=int, partitions=1).tumbling(10.0, expires=60.0)
+    counts = app.Table("counts", default=int, partitions=1).tumbling(
+        10.0
+    )  # which expire by the wall clock, if at all, so not with these records
     counts = counts.relative_to(lambda event: event.value.time / 1_000)
 
     @app.agent(rides)
@@ -101,5 +108,4 @@ if job == "join":
             await out.send(key=key, value=Price(ride.id, ride.fare * bases[key]))
 
 
-sys.argv = ["faust", "worker", "-l", "warn"]
 app.main()

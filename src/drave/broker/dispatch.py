@@ -49,6 +49,7 @@ from drave.broker.api import (
     k47_offset_delete,
     k48_describe_client_quotas,
     k49_alter_client_quotas,
+    k50_describe_user_scram_credentials,
     k57_update_features,
     k60_describe_cluster,
     k61_describe_producers,
@@ -62,6 +63,8 @@ from drave.broker.api import (
     k77_share_group_describe,
     k78_share_fetch,
     k79_share_acknowledge,
+    k88_streams_group_heartbeat,
+    k89_streams_group_describe,
     k90_describe_share_group_offsets,
     k91_alter_share_group_offsets,
     k92_delete_share_group_offsets,
@@ -128,6 +131,9 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.OFFSET_DELETE: Handler(k47_offset_delete.offset_delete),
     ApiKey.DESCRIBE_CLIENT_QUOTAS: Handler(k48_describe_client_quotas.describe_client_quotas, alone=True),
     ApiKey.ALTER_CLIENT_QUOTAS: Handler(k49_alter_client_quotas.alter_client_quotas),
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: Handler(
+        k50_describe_user_scram_credentials.describe_user_scram_credentials, alone=True
+    ),
     ApiKey.UPDATE_FEATURES: Handler(k57_update_features.update_features),
     ApiKey.DESCRIBE_CLUSTER: Handler(k60_describe_cluster.describe_cluster),
     ApiKey.DESCRIBE_PRODUCERS: Handler(k61_describe_producers.describe_producers, alone=True),
@@ -141,6 +147,8 @@ HANDLERS: Final[Mapping[ApiKey, Handler]] = {
     ApiKey.SHARE_GROUP_DESCRIBE: Handler(k77_share_group_describe.share_group_describe, alone=True),
     ApiKey.SHARE_FETCH: Handler(k78_share_fetch.share_fetch, alone=True),
     ApiKey.SHARE_ACKNOWLEDGE: Handler(k79_share_acknowledge.share_acknowledge),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: Handler(k88_streams_group_heartbeat.streams_group_heartbeat),
+    ApiKey.STREAMS_GROUP_DESCRIBE: Handler(k89_streams_group_describe.streams_group_describe, alone=True),
     ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: Handler(
         k90_describe_share_group_offsets.describe_share_group_offsets, alone=True
     ),

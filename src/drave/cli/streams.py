@@ -76,12 +76,13 @@ def run(
         _run_workers(workers)
         return
     from drave.streams.errors import BadRecord, StepFailed
+    from drave.streams.kafka.patience import await_broker
     from drave.streams.loading import load_app
     from drave.streams.metrics import Metrics, serve_metrics
     from drave.streams.run import Runner, default_folder, stopping
 
     app = load_app(target)
-    connection.check()
+    await_broker(connection)
     folder = state or default_folder(app.name)
     hooks: dict[str, Any] = {"on_start": lambda: _welcome(app, connection, folder)}
     if metrics is not None:

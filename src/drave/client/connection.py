@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from drave.client.errors import COORDINATOR_IS_MOVING, BadProperty, ClientError, Unreachable, told
+from drave.client.errors import COORDINATOR_IS_MOVING, BadProperty, ClientError, NotListening, Unreachable, told
 from drave.client.probing import complaint, speech_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Connection:
             if protocol != "plaintext":
                 self._sign_in()
             return
-        raise Unreachable(f"no broker answers at {', '.join(reasons)}; `drave serve` starts one")
+        raise NotListening(f"no broker answers at {', '.join(reasons)}; `drave serve` starts one")
 
     def _sign_in(self) -> None:
         """Raises Unreachable with what TLS or SASL failed at; librdkafka alone would try again until time is up."""

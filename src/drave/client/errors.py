@@ -22,6 +22,10 @@ class Unreachable(ClientError):
     """No broker answers."""
 
 
+class NotListening(Unreachable):
+    """Nobody takes a connection at any of the addresses, now."""
+
+
 class NotFound(ClientError):
     """The topic, partition or group does not exist."""
 

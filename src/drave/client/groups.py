@@ -66,9 +66,9 @@ class GroupDescription:
 class Groups:
     """The consumer groups of one cluster. Every method raises ClientError."""
 
-    def __init__(self, connection: Connection, topics: Topics | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._topics = topics or Topics(connection)
+        self._topics = Topics(connection)
         self._admin = self._topics.admin
 
     def summaries(self) -> list[GroupSummary]:
@@ -78,14 +78,22 @@ class Groups:
         found = [GroupSummary(each.group_id, _word(each.state), _word(each.type)) for each in listing.valid]
         return sorted(found, key=lambda each: each.group)
 
-    def members(self, group: str) -> tuple[Member, ...]:
-        """Who is in a group, and has which partitions; empty while the partitions are being given out."""
-        found = self._find(group)
-        return _members(found) if _word(found.state) == "stable" else ()
-
     def describe(self, group: str) -> GroupDescription:
         found = self._find(group)
-        members = _members(found)
+        members = tuple(
+            Member(
+                member.member_id,
+                member.group_instance_id or None,
+                member.client_id,
+                member.host.removeprefix("/"),
+                tuple(
+                    sorted(TopicPartitionId(p.topic, p.partition) for p in member.assignment.topic_partitions)
+                    if member.assignment
+                    else ()
+                ),
+            )
+            for member in sorted(found.members, key=lambda each: each.member_id)
+        )
         owners = {partition: member.member_id for member in members for partition in member.partitions}
         committed = self._committed(group, self._topics.all_partitions())
         if _word(found.state) == "dead" and not committed:
@@ -160,23 +168,6 @@ class Groups:
         finally:
             consumer.close()
         return {TopicPartitionId(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
-
-
-def _members(found: Any) -> tuple[Member, ...]:
-    return tuple(
-        Member(
-            member.member_id,
-            member.group_instance_id or None,
-            member.client_id,
-            member.host.removeprefix("/"),
-            tuple(
-                sorted(TopicPartitionId(p.topic, p.partition) for p in member.assignment.topic_partitions)
-                if member.assignment
-                else ()
-            ),
-        )
-        for member in sorted(found.members, key=lambda each: each.member_id)
-    )
 
 
 def _word(value: object) -> str:

@@ -51,6 +51,31 @@ _CONSUMER: Final = (
     ),
 )
 
+_STREAMS: Final = (
+    _milliseconds("streams", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
+    _milliseconds("streams", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
+    _milliseconds(
+        "streams", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
+    ),
+    GroupConfigKey(
+        name="streams.num.standby.replicas",
+        type=ConfigType.INT,
+        default="0",
+        doc="How many copies of its state are kept beside each task's own, on other processes.",
+        check=between(0),
+        broker_name="group.streams.num.standby.replicas",
+        high="group.streams.max.standby.replicas",
+    ),
+    GroupConfigKey(
+        name="streams.initial.rebalance.delay.ms",
+        type=ConfigType.INT,
+        default="0",
+        doc="How long an empty group waits for more members before its first assignment.",
+        check=between(0),
+        broker_name="group.streams.initial.rebalance.delay.ms",
+    ),
+)
+
 _SHARE_MEMBERS: Final = (
     _milliseconds("share", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
     _milliseconds("share", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
@@ -106,7 +131,7 @@ _SHARE_DELIVERY: Final = (
 )
 
 GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {
-    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY)
+    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY, *_STREAMS)
 }
 """By name. Each kind of group adds its own."""
 

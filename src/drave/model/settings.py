@@ -244,6 +244,69 @@ class BrokerSettings:
     """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
     Kafka: `group.consumer.regex.refresh.interval.ms`."""
 
+    group_streams_session_timeout_ms: int = setting(
+        45_000, kafka="group.streams.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """How long a member of a streams group may be silent. Kafka: `group.streams.session.timeout.ms`."""
+
+    group_streams_session_timeout_ms_min: int = setting(
+        45_000, kafka="group.streams.min.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.streams.min.session.timeout.ms`."""
+
+    group_streams_session_timeout_ms_max: int = setting(
+        60_000, kafka="group.streams.max.session.timeout.ms", low=1, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.streams.max.session.timeout.ms`."""
+
+    group_streams_heartbeat_interval_ms: int = setting(
+        5_000, kafka="group.streams.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """How often members of streams groups are asked to send heartbeats. Kafka:
+    `group.streams.heartbeat.interval.ms`."""
+
+    group_streams_heartbeat_interval_ms_min: int = setting(
+        5_000, kafka="group.streams.min.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The shortest such interval that a group may be set to. Kafka: `group.streams.min.heartbeat.interval.ms`."""
+
+    group_streams_heartbeat_interval_ms_max: int = setting(
+        15_000, kafka="group.streams.max.heartbeat.interval.ms", low=1, high=INT_MAX
+    )
+    """The longest such interval that a group may be set to. Kafka: `group.streams.max.heartbeat.interval.ms`."""
+
+    group_streams_assignment_interval_ms: int = setting(
+        1_000, kafka="group.streams.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The least time between two assignments of a streams group. Kafka: `group.streams.assignment.interval.ms`."""
+
+    group_streams_assignment_interval_ms_min: int = setting(
+        0, kafka="group.streams.min.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The shortest such time that a group may be set to. Kafka: `group.streams.min.assignment.interval.ms`."""
+
+    group_streams_assignment_interval_ms_max: int = setting(
+        15_000, kafka="group.streams.max.assignment.interval.ms", low=0, high=INT_MAX
+    )
+    """The longest such time that a group may be set to. Kafka: `group.streams.max.assignment.interval.ms`."""
+
+    group_streams_initial_rebalance_delay_ms: int = setting(
+        0, kafka="group.streams.initial.rebalance.delay.ms", low=0, high=INT_MAX
+    )
+    """How long an empty streams group waits for more members before its first assignment. Kafka:
+    `group.streams.initial.rebalance.delay.ms` (3 seconds there)."""
+
+    group_streams_standby_replicas: int = setting(0, kafka="group.streams.num.standby.replicas", low=0, high=INT_MAX)
+    """How many copies of its state a streams group keeps beside each task's own. Kafka:
+    `group.streams.num.standby.replicas`."""
+
+    group_streams_standby_replicas_max: int = setting(
+        2, kafka="group.streams.max.standby.replicas", low=0, high=INT_MAX
+    )
+    """The most copies that a group may be set to. Kafka: `group.streams.max.standby.replicas`."""
+
+    group_streams_size_max: int = setting(INT_MAX, kafka="group.streams.max.size", low=1, high=INT_MAX)
+    """Members in one streams group. Kafka: `group.streams.max.size`."""
     group_share_record_lock_duration_ms: int = setting(
         30_000, kafka="group.share.record.lock.duration.ms", low=1_000, high=3_600_000
     )

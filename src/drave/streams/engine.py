@@ -22,7 +22,7 @@ from typing import Any, Final
 from drave.model.clock import Clock
 from drave.streams.errors import Aborted
 from drave.streams.inputs import Input
-from drave.streams.instances import Announcer
+from drave.streams.instances import AGAIN_S, ALIVE_S, Announcer
 from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
 from drave.streams.standby import Standbys
@@ -82,7 +82,9 @@ class Engine:
         self.commits = 0
         self.standbys = Standbys(transport, topology, states, per_task=settings.standby)
         self._announcer = (
-            Announcer(topology.app, transport.name, settings.address) if settings.standby or settings.address else None
+            Announcer(topology.app, transport.name, settings.address, again_s=ALIVE_S if settings.standby else AGAIN_S)
+            if settings.standby or settings.address
+            else None
         )
         self._keys = PlacementWatch()
         self._by_place: dict[Place, Task] = {}
@@ -141,6 +143,7 @@ class Engine:
             partitions=existing,
             async_loop=self._async_loop,
             observe=self._observe,
+            wall_ms=self._clock.wall_ms,
         )
         now = self._clock.monotonic()
         self._commit_at, self._purge_at = now + self._settings.commit_interval_s, now + PURGE_S
@@ -192,7 +195,6 @@ class Engine:
     def assigned(self, places: Sequence[Place]) -> None:
         self._transport.pause(places)
         self._held.update(places)
-        self.standbys.group_changed()
 
     def revoked(self, places: Sequence[Place]) -> None:
         try:
@@ -375,8 +377,11 @@ class Engine:
         if leaving:
             news = self._announcer.farewell()
         else:
-            tables = {task.id: task.tables_read() for task in self.tasks.values()}
+            tables: dict[TaskId, dict[str, int]] = {task_id: {} for task_id in self.restoring}
+            tables |= {task.id: task.tables_read() for task in self.tasks.values()}
             news = self._announcer.news(tables, self.standbys.copies, self._clock.monotonic())
+        if news:
+            self._transport.begin()
         for announcement in news:
             self._transport.produce(*announcement, self._clock.wall_ms())
         return bool(news)

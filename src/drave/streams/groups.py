@@ -85,14 +85,16 @@ class Grouped(Generic[V]):
         *,
         state: type[S] | Any,
         on_timer: Callable[[Cell[S]], Any] | None = None,
+        on_wake: Callable[[Cell[S]], Any] | None = None,
         name: str | None = None,
         type: Any = None,  # noqa: A002
         on_error: Policy = None,
     ) -> Stream[Any]:
-        """`function(value, cell)` with a state of type `state` for each key, and timers of event time.
+        """`function(value, cell)` with a state of type `state` for each key, and timers.
 
         It returns None or one value, or is a generator of many. `on_timer(cell)`, the same, is called when event
-        time reaches a moment that `cell.at` was given.
+        time reaches a moment that `cell.at` was given, `on_wake(cell)` when the time that `cell.wake` was given has
+        passed on the clock.
         """
         stream = self._stream
         if is_async(function):
@@ -107,6 +109,7 @@ class Grouped(Generic[V]):
             on_error=None if on_error is None else OnError(on_error),
             function=function,
             on_timer=on_timer,
+            on_wake=on_wake,
             state_type=state,
         )
         stream.app.add(step)

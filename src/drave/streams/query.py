@@ -27,13 +27,12 @@ from drave.client.errors import ClientError
 from drave.client.topics import Topics
 from drave.streams.durations import Duration, milliseconds
 from drave.streams.errors import ClusterTrouble, StreamsError
-from drave.streams.instances import Instance, told_by
+from drave.streams.instances import Directory
 from drave.streams.kafka.changelogs import Follower
 from drave.streams.looking import Looked
 from drave.streams.placement import partition_of
 from drave.streams.serving import NEXT, STALE, Page
 from drave.streams.state import TaskId
-from drave.streams.transport import Message
 
 if TYPE_CHECKING:
     from drave.streams.app import App
@@ -187,29 +186,7 @@ class TableQuery(Generic[V]):
             raise StreamsError(f"the query of {self._name} is closed")
         with self._lock:
             for message in follower.poll(wait_s):
-                self._directory.hear(message)
-
-
-class Directory:
-    """Who has said what. Whoever has claimed a task last is asked for it first."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, Instance] = {}
-        """In the order in which it was said."""
-
-    def hear(self, announcement: Message) -> None:
-        name, instance = told_by(announcement)
-        self._said.pop(name, None)
-        if instance is not None:
-            self._said[name] = instance
-
-    def holders(self, task: str, *, copies: bool) -> list[str]:
-        """Addresses: of those who say that they run the task; then of those who have a copy, if these will do."""
-        newest = [instance for instance in reversed(list(self._said.values())) if instance.address]
-        found = [each.address for each in newest if task in each.tasks]
-        if copies:
-            found += [each.address for each in newest if task in each.copies]
-        return list(dict.fromkeys(found))
+                self._directory.hear(message, time.monotonic())
 
 
 class Lines:

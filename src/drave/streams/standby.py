@@ -5,8 +5,9 @@
 A copy holds what is committed and nothing else. A topic that is a table is its own changelog, and is copied only as far
 as the owner has processed it, which it announces; a copy that knew more would give other results.
 
-Copies lie where Kafka's assignor will give their tasks when their owners go, for it does not ask where copies lie. The
-engine's thread follows them between its own records, a portion at a time.
+Copies lie where Kafka's assignor will give their tasks when their owners go, for it does not ask where copies lie. Each
+process finds that out for itself, from what all have announced, once nobody has announced anything else for a second.
+The engine's thread follows its copies between its own records, a portion at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from drave.streams.instances import told_by
+from drave.streams.instances import Directory
 from drave.streams.placement import heirs
 from drave.streams.restoring import goes_on_at
 from drave.streams.state import States, TaskId, TaskState
@@ -31,7 +32,8 @@ RECORDS_MAX: Final = 1_000
 WAITING_MAX: Final = 5_000
 """Records of one place that were read before the owner has processed them; beyond it the place is held."""
 
-ASK_AGAIN_S: Final = 1.0
+SETTLED_S: Final = 1.0
+"""Who has what changes step by step while the group gives its partitions out."""
 
 
 class Copy:
@@ -110,8 +112,13 @@ class Standbys:
         self._states = states
         self._per_task = per_task
         self._following: Following | None = None
-        self._place_at: float | None = None
-        """When to look where copies are wanted; None: the group has not changed since."""
+        self._directory = Directory()
+        self._look_at = 0.0
+        """When to look who has what."""
+        self._seen: tuple[list[str], dict[str, str]] = ([], {})
+        """Who is alive, and who has what, as it was looked at last."""
+        self._placed = self._seen
+        """The same, as copies were placed by it."""
         self._follow_anew = False
         self._held: set[Place] = set()
         self._copy_of: dict[Place, Copy] = {}
@@ -120,17 +127,16 @@ class Standbys:
         self._heard: Place = (topology.instances.name, 0)
         self._heard_to = 0
 
-    def group_changed(self) -> None:
-        if self._per_task:
-            self._place_at = 0.0
-
     def turn(self, counts: Mapping[SubTopology, int], mine: Collection[TaskId], now_s: float) -> bool:
         """Follow the copies a little further; whether there was anything. `mine` are the tasks that run here."""
         self.took = False
-        if self._place_at is not None and now_s >= self._place_at:
-            self._place(counts, mine, now_s)
-        if self._following is None:
+        if not self._per_task:
             return False
+        if self._following is None:
+            self._following, self._follow_anew = self._transport.following(), True
+        if now_s >= self._look_at:
+            self._look_at = now_s + SETTLED_S
+            self._look(counts, mine, now_s)
         if self._follow_anew:
             self._follow_anew = False
             self._held.clear()
@@ -140,7 +146,7 @@ class Standbys:
             self._following.follow(places)
         messages = self._following.poll(0.0, RECORDS_MAX)
         for place, records in groupby(messages, lambda message: (message.topic(), message.partition())):
-            self._take(place, list(records))
+            self._take(place, list(records), now_s)
         if messages:
             self._hold()
         self.took = bool(messages)
@@ -163,35 +169,34 @@ class Standbys:
 
     # -- which
 
-    def _place(self, counts: Mapping[SubTopology, int], mine: Collection[TaskId], now_s: float) -> None:
-        group = self._transport.group()
-        if not group:
-            self._place_at = now_s + ASK_AGAIN_S
-            return
-        self._place_at = None
-        wanted = {
-            TaskId(sub.name, partition): sub
-            for sub, partitions in counts.items()
-            for partition in range(partitions)
-            if sub.stores and self._inherits(group, sub, partition, partitions)
-        }
+    def _look(self, counts: Mapping[SubTopology, int], mine: Collection[TaskId], now_s: float) -> None:
+        """Place the copies when everybody has been saying the same since the last look, and something else before."""
+        now = (self._directory.alive(now_s), self._directory.owners())
+        before, self._seen = self._seen, now
+        if now == before != self._placed and self._transport.name in now[0]:
+            self._placed = now
+            self._place(counts, mine, *now)
+
+    def _place(
+        self, counts: Mapping[SubTopology, int], mine: Collection[TaskId], alive: list[str], owners: Mapping[str, str]
+    ) -> None:
+        wanted: dict[TaskId, SubTopology] = {}
+        for sub, partitions in counts.items():
+            for partition in range(partitions if sub.stores else 0):
+                task_id = TaskId(sub.name, partition)
+                owner = owners.get(str(task_id))
+                if owner is None:
+                    is_wanted = task_id in self.copies  # it is on its way
+                else:
+                    is_wanted = self._transport.name in heirs(partition, partitions, alive, owner, self._per_task)
+                if is_wanted:
+                    wanted[task_id] = sub
         for task_id in self.copies.keys() - wanted.keys():
             self._close(task_id)
         for task_id in sorted(wanted.keys() - self.copies.keys() - set(mine)):
             self._open(task_id, wanted[task_id])
 
-    def _inherits(
-        self, group: Mapping[str, Collection[Place]], sub: SubTopology, partition: int, partitions: int
-    ) -> bool:
-        place = (sub.topics[0], partition)
-        owner = next((name for name, places in group.items() if place in places), None)
-        if owner is None:
-            return False
-        return self._transport.name in heirs(partition, partitions, group, owner, self._per_task)
-
     def _open(self, task_id: TaskId, sub: SubTopology) -> None:
-        if self._following is None:
-            self._following = self._transport.following()
         copy = Copy(task_id, sub, self._topology, self._transport, self._states.open(task_id))
         self.copies[task_id] = copy
         self._copy_of |= dict.fromkeys(copy.positions, copy)
@@ -212,10 +217,10 @@ class Standbys:
 
     # -- how far
 
-    def _take(self, place: Place, records: list[Message]) -> None:
+    def _take(self, place: Place, records: list[Message], now_s: float) -> None:
         if place == self._heard:
             self._heard_to = records[-1].offset() + 1
-            self._hear(records)
+            self._hear(records, now_s)
         elif (copy := self._copy_of.get(place)) is not None:
             if copy.expects(place, records[0].offset()):
                 copy.take(place, records, self._processed.get(place, 0))
@@ -223,10 +228,10 @@ class Standbys:
                 copy.begin_again(place, self._transport.start_offset(place))
                 self._follow_anew = True
 
-    def _hear(self, announcements: Iterable[Message]) -> None:
+    def _hear(self, announcements: Iterable[Message], now_s: float) -> None:
         """What was said last counts: an offset that is behind belongs to a group that was reset."""
         for message in announcements:
-            _, instance = told_by(message)
+            instance = self._directory.hear(message, now_s)
             for name, progress in (instance.tasks if instance is not None else {}).items():
                 task_id = TaskId.parse(name)
                 for topic, offset in progress.items():

@@ -30,6 +30,7 @@ from drave.streams.steps.base import (
     Send,
     Step,
     Timed,
+    Woken,
     fan_out,
     nowhere,
 )
@@ -66,6 +67,7 @@ class Surroundings:
         partitions: Mapping[str, int],
         async_loop: Callable[[], Any],
         observe: Observe,
+        wall_ms: Callable[[], int],
     ) -> None:
         self.send = send
         self.at_end = at_end
@@ -75,6 +77,7 @@ class Surroundings:
         self.partitions = partitions
         self.async_loop = async_loop
         self.observe = observe
+        self.wall_ms = wall_ms
         self.skipped: Counter[str] = Counter()
         """Records that a step could not process, by the step's name, since the start."""
 
@@ -103,9 +106,11 @@ class Task:
         self.stores: list[TaskStore] = []
         self.records = 0
         """Records processed since the start."""
+        self.wall_ms = around.wall_ms
         self._tasks = tasks
         self._around = around
         self._timed: list[tuple[Timed, int]] = []
+        self._woken: list[Woken] = []
         self._outcomes: list[Outcome] = []
         self._prepared: dict[Step, Any] = {}
         self._told: dict[Step, tuple[int, bool]] = {}
@@ -140,6 +145,9 @@ class Task:
 
     def fire_at(self, step: Step, timed: Timed) -> None:
         self._timed.append((timed, self.sub.steps.index(step)))
+
+    def wake_by_clock(self, woken: Woken) -> None:
+        self._woken.append(woken)
 
     def await_all(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
@@ -361,6 +369,22 @@ class Task:
         before = self.clock.watermark
         self._advance(watermark)
         self._moved |= self.clock.watermark != before
+        if self._woken:
+            self._wake(self.wall_ms())
+
+    def _wake(self, now_ms: int) -> None:
+        """What waits for the clock, in the order of the steps; its results have the time of the watermark."""
+        clock = self.clock
+        if clock.watermark == ALWAYS:
+            return  # not every task upstream has told the time yet
+        then, clock.seen = clock.seen, clock.watermark
+        for woken in self._woken:
+            if woken.alarm <= now_ms:
+                woken.wake(now_ms)
+                for each in self.inputs.values():
+                    each.saved = None  # offsets are what a process that was replaced is fenced by (KIP-447)
+                self._moved = True
+        clock.seen = max(then, clock.watermark)
 
     def _followed(self, since: int, now_s: float) -> int:
         """How far the clock has carried event time since everything became quiet, where somebody waits for that.

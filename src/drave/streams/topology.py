@@ -25,12 +25,15 @@ _CHANGELOG_CONFIGS = {"cleanup.policy": "compact"}
 _KEPT_CONFIGS = {"retention.ms": "-1"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SubTopology:
     """Steps that run together, in an order in which parents come first."""
 
     name: str
     steps: tuple[Step, ...]
+
+    def __repr__(self) -> str:
+        return f"<SubTopology {self.name}: {len(self.steps)} steps>"
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
@@ -64,7 +67,7 @@ class SubTopology:
         return lags
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Topology:
     """All steps of an app. Raises BadTopology for what cannot run."""
 
@@ -83,6 +86,14 @@ class Topology:
             for step in sub.steps:
                 if not step.parents and not isinstance(step, Source):
                     raise BadTopology(f"{step.name} has nothing to read")
+
+    def __repr__(self) -> str:
+        return f"<Topology {self.app}: {len(self.steps)} steps>"
+
+    def __str__(self) -> str:
+        from drave.streams.drawing import as_text
+
+        return as_text(self)
 
     @cached_property
     def subs(self) -> tuple[SubTopology, ...]:

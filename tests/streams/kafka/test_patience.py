@@ -7,7 +7,8 @@ import logging
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from drave.client.errors import NotFound, Unreachable
+from drave.client.connection import Connection
+from drave.client.errors import NotFound, NotListening, Unreachable
 from drave.streams.errors import ClusterTrouble
 from drave.streams.kafka import patience
 from drave.streams.kafka.patience import Outage, patiently
@@ -96,3 +97,35 @@ def test_an_outage_without_an_end_ends_the_app(hours: Hours) -> None:
     hours.now += patience.OUTAGE_S_MAX + 1
     with pytest.raises(ClusterTrouble, match="no broker has answered at kafka:9092 for 121 s"):
         outage.mind()
+
+
+class Closed(Connection):
+    """Nobody listens so many times."""
+
+    def check(self) -> None:
+        looks = int(self.properties["looks"])
+        object.__setattr__(self, "properties", {"looks": str(looks - 1)})
+        if looks > 0:
+            raise NotListening("no broker answers at nowhere:1")
+
+
+def test_a_broker_that_comes_later_is_waited_for_and_that_is_said_once(
+    hours: Hours, caplog: pytest.LogCaptureFixture
+) -> None:
+    patience.await_broker(Closed(properties={"looks": "3"}))
+    assert [record.getMessage() for record in caplog.records] == ["no broker answers at nowhere:1. Waiting for one"]
+
+
+def test_one_that_does_not_come_is_not_waited_for_for_ever(hours: Hours) -> None:
+    with pytest.raises(Unreachable, match="no broker answers"):
+        patience.await_broker(Closed(properties={"looks": "100000"}))
+    assert 120 <= hours.now < 121
+
+
+def test_what_waiting_does_not_mend_is_said_at_once() -> None:
+    class Other(Connection):
+        def check(self) -> None:
+            raise Unreachable("what listens at nowhere:1 speaks HTTP")
+
+    with pytest.raises(Unreachable, match="speaks HTTP"):
+        patience.await_broker(Other())

@@ -9,10 +9,8 @@ import pytest
 
 from drave.streams import App, count
 from drave.streams.errors import ClusterTrouble
-from drave.streams.instances import Instance
 from drave.streams.placement import partition_of
-from drave.streams.query import Directory, NotAnswered
-from drave.streams.testing.cluster import StoredRecord
+from drave.streams.query import NotAnswered
 from tests.streams.kafka.conftest import Cluster
 from tests.streams.kafka.test_standby import Process
 
@@ -32,6 +30,7 @@ def rides_by_zone(cluster: Cluster, topic: str, standby: int = 0) -> tuple[App, 
     return app, app.topic(topic, Ride).group_by("zone").agg(Rides, count=count())
 
 
+@pytest.mark.slow  # a session lasts ten seconds
 def test_whoever_has_a_key_is_asked_and_after_its_death_its_copy_and_its_heir(cluster: Cluster, tmp_path: Path) -> None:
     topic = cluster.topic(4)
     app, table = rides_by_zone(cluster, topic, standby=1)
@@ -93,24 +92,3 @@ def test_an_app_that_never_ran_is_one_sentence(cluster: Cluster) -> None:
     app, table = rides_by_zone(cluster, cluster.topic())
     with pytest.raises(ClusterTrouble, match=r"does not exist.*announces itself when it runs with --serve"):
         app.query(table, cluster.broker.bootstrap).__enter__()
-
-
-# -- who is asked
-
-
-def told(directory: Directory, name: str, **said: object) -> None:
-    value = None if said.get("gone") else msgspec.json.encode(Instance(**said))
-    directory.hear(StoredRecord(("app-instances", 0), 0, name.encode(), value, 0, ()))
-
-
-def test_who_claimed_a_task_last_is_asked_first_and_copies_come_last() -> None:
-    directory = Directory()
-    told(directory, "old", address="old:1", tasks={"rides-0": {}})
-    told(directory, "copy", address="copy:1", copies=("rides-0",))
-    told(directory, "mute", tasks={"rides-0": {}})
-    told(directory, "new", address="new:1", tasks={"rides-0": {}, "rides-1": {}})
-    assert directory.holders("rides-0", copies=False) == ["new:1", "old:1"]
-    assert directory.holders("rides-0", copies=True) == ["new:1", "old:1", "copy:1"]
-    told(directory, "new", gone=True)
-    assert directory.holders("rides-0", copies=False) == ["old:1"]
-    assert directory.holders("rides-1", copies=True) == []

@@ -69,7 +69,7 @@ def test_copies_follow_on_a_real_broker_where_the_group_will_want_them(cluster: 
         one.wait_for(lambda: len(one.tasks) == 3)
         with Process(app, cluster, tmp_path) as other:
             for process, neighbour in ((one, other), (other, one)):
-                process.wait_for(lambda p=process, n=neighbour: p.tasks and p.copies.keys() == n.tasks.keys())
+                process.wait_for(lambda p=process, n=neighbour: p.copies and p.copies.keys() == n.tasks.keys())
             for partition in range(3):
                 cluster.write(zones, *"abc", partition=partition)
                 cluster.write(rides, *('{"zone": "a"}' for _ in range(10)), partition=partition)
@@ -84,12 +84,6 @@ def test_copies_follow_on_a_real_broker_where_the_group_will_want_them(cluster: 
             assert state.get("count", b'{"zone": "a"}') == b"\x0a"
             assert [key for key, _ in state.scan(zones, b"", None)] == [b"a", b"b", b"c"]
             state.close()
-
-
-def test_the_group_says_who_is_in_it_and_has_what(cluster: Cluster) -> None:
-    topic = cluster.topic(2)
-    transport, _ = cluster.joined(topic)
-    assert transport.group() == {transport.name: {(topic, 0), (topic, 1)}}
 
 
 def test_what_is_purged_is_gone(cluster: Cluster) -> None:

@@ -20,12 +20,14 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.WindowStore;
 
 /**
- * Counts words, exactly once: BOOTSTRAP NAME STATE-FOLDER.
+ * Counts words, exactly once: BOOTSTRAP NAME STATE-FOLDER classic|streams.
  *
  * <pre>
  * lines ──split──> by word (repartitioned) ──┬─count───────────> NAME-counts     word        → 1, 2, 3, …
  *                                            └─count per minute> NAME-minutes    word@minute → 1, 2, 3, …
  * </pre>
+ *
+ * The last argument says who assigns the tasks: the application itself, or the broker (KIP-1071).
  *
  * Nothing is cached, so every single count is written, and a count that is left out or repeated can be seen.
  */
@@ -52,7 +54,7 @@ public final class Words {
         return builder.build();
     }
 
-    private static Properties settings(String bootstrap, String name, String folder) {
+    private static Properties settings(String bootstrap, String name, String folder, String protocol) {
         Properties settings = new Properties();
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
         settings.put(StreamsConfig.APPLICATION_ID_CONFIG, name);
@@ -68,8 +70,11 @@ public final class Words {
         settings.put(StreamsConfig.topicPrefix("segment.ms"), MINUTE.toMillis());
         settings.put(StreamsConfig.topicPrefix("min.cleanable.dirty.ratio"), 0.01);
         // A process that is killed holds up the others for as long as its group and its transaction live on.
-        settings.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6_000);
-        settings.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 1_000);
+        settings.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, protocol);
+        if (protocol.equals("classic")) { // else the broker says it
+            settings.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6_000);
+            settings.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 1_000);
+        }
         settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         settings.put(StreamsConfig.producerPrefix("transaction.timeout.ms"), 6_000);
         settings.put("reconnect.backoff.max.ms", 200);
@@ -77,8 +82,8 @@ public final class Words {
     }
 
     public static void main(String[] arguments) throws InterruptedException {
-        KafkaStreams streams =
-                new KafkaStreams(topology(arguments[1]), settings(arguments[0], arguments[1], arguments[2]));
+        KafkaStreams streams = new KafkaStreams(
+                topology(arguments[1]), settings(arguments[0], arguments[1], arguments[2], arguments[3]));
         streams.setUncaughtExceptionHandler(error -> {
             System.err.println(REPLACED + error);
             return StreamThreadExceptionResponse.REPLACE_THREAD;

@@ -22,12 +22,17 @@ SOFTWARE_SINCE: Final = 3
 NODE_UNKNOWN: Final = -1
 SOFTWARE_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
-FEATURES: Final[Mapping[str, int]] = {"group.version": 1, "share.version": 1, "transaction.version": 2}
+FEATURES: Final[Mapping[str, int]] = {
+    "group.version": 1,
+    "share.version": 1,
+    "streams.version": 1,
+    "transaction.version": 2,
+}
 """What clients act on by itself, not by a version of a request, and the level that is in use: the highest there is.
 With level 1 of groups there are consumer groups (KIP-848), with that of shares share groups (KIP-932); from level 2 of
 transactions on, adding partitions to them is left to the broker (KIP-890)."""
 
-FEATURES_EPOCH: Final = 3
+FEATURES_EPOCH: Final = 4
 """Rises with every change of FEATURES: Java's clients pass over what is not newer than what they know."""
 
 ZERO_SINCE: Final = 4

@@ -49,7 +49,7 @@ async def create_topics(broker: Broker, context: Context, request: CreateTopicsR
             if excessive:
                 most = broker.settings.partitions_per_request_max
                 raise Refused(ErrorCode.POLICY_VIOLATION, f"One request may create {most} partitions, not more.")
-            results.append(await _create(broker, topic, mutations, validate_only=request.validate_only))
+            results.append(await create_topic(broker, topic, mutations, validate_only=request.validate_only))
         except ProtocolError as refusal:
             results.append(_refused(topic.name, refusal))
     twice = Refused(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
@@ -63,9 +63,10 @@ def _partitions(broker: Broker, topic: CreatableTopic) -> int:
     return broker.settings.num_partitions if topic.num_partitions == DEFAULT else topic.num_partitions
 
 
-async def _create(
+async def create_topic(
     broker: Broker, topic: CreatableTopic, mutations: Mutations, *, validate_only: bool
 ) -> CreatableTopicResult:
+    """Create one topic, or say what it would be. Raises ProtocolError."""
     if topic.name in INTERNAL_TOPICS or topic.name == CLUSTER_METADATA:
         raise Refused(ErrorCode.INVALID_REQUEST, f"{topic.name} is a broker's own: it is there when it is needed.")
     partitions = _partitions(broker, topic)

@@ -81,6 +81,7 @@ class GroupLimits:
     migration_policy: str = "bidirectional"
     """Which way groups with members may change between the classic and the consumer protocol."""
     share_size_max: int = 200
+    streams_size_max: int = (1 << 31) - 1
     offset_metadata_max: int = 4096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
 

@@ -139,6 +139,7 @@ def group_limits(settings: BrokerSettings) -> GroupLimits:
         consumer_size_max=settings.group_consumer_size_max,
         migration_policy=settings.group_consumer_migration_policy,
         share_size_max=settings.group_share_size_max,
+        streams_size_max=settings.group_streams_size_max,
         offset_metadata_max=settings.offset_metadata_bytes_max,
         offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
     )

@@ -19,6 +19,7 @@ from drave.wire.messages.k42_delete_groups import DeleteGroupsResponse
 from drave.wire.messages.k47_offset_delete import OffsetDeleteResponse
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from drave.wire.messages.k76_share_group_heartbeat import ShareGroupHeartbeatResponse
+from drave.wire.messages.k88_streams_group_heartbeat import StreamsGroupHeartbeatResponse
 from drave.wire.messages.k91_alter_share_group_offsets import AlterShareGroupOffsetsResponse
 from drave.wire.messages.k92_delete_share_group_offsets import DeleteShareGroupOffsetsResponse
 
@@ -68,6 +69,19 @@ def share_deletion_refused(code: ErrorCode, why: str | None = None) -> DeleteSha
     return DeleteShareGroupOffsetsResponse(error_code=code, error_message=why, responses=[])
 
 
+def streams_heartbeat_refused(code: ErrorCode, message: str | None = None) -> StreamsGroupHeartbeatResponse:
+    return StreamsGroupHeartbeatResponse(
+        error_code=code,
+        error_message=message,
+        member_id="",
+        member_epoch=0,
+        heartbeat_interval_ms=0,
+        task_offset_interval_ms=0,
+        status=[],
+        endpoint_information_epoch=0,
+    )
+
+
 def refused(response: Any, code: ErrorCode) -> Any:
     """The answer to put in the place of `response` when the log has refused the records that it speaks of."""
     reword = _REWORD.get(type(response))
@@ -98,5 +112,6 @@ _REWORD: Final[Mapping[type, Callable[[Any, ErrorCode], Any]]] = {
     ShareGroupHeartbeatResponse: lambda _, code: share_heartbeat_refused(code),
     AlterShareGroupOffsetsResponse: lambda _, code: share_alteration_refused(code),
     DeleteShareGroupOffsetsResponse: lambda _, code: share_deletion_refused(code),
+    StreamsGroupHeartbeatResponse: lambda _, code: streams_heartbeat_refused(code),
 }
 """A heartbeat of a classic group writes nothing, so it is never refused."""

@@ -28,6 +28,7 @@ from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupK
 from drave.broker.coordinator.share.duties import ShareDuty
 from drave.broker.coordinator.share.group import ShareGroup
 from drave.broker.coordinator.share.requests import ShareRequests
+from drave.broker.coordinator.streams.requests import StreamsRequests
 from drave.broker.coordinator.table import GroupTable
 from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.model.errors import ErrorCode
@@ -46,6 +47,7 @@ class GroupShard:
         self.classic: Final = ClassicRequests(self._table)
         self.consumers: Final = ConsumerRequests(self._table)
         self.shares: Final = ShareRequests(self._table)
+        self.streams: Final = StreamsRequests(self._table)
         self._foreign: dict[bytes, bytes] = {}
         """Records that cannot be read, or are of kinds that are not known here: kept as they came, for a version that
         knows them."""

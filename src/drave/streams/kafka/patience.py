@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from drave.client.errors import COORDINATOR_IS_MOVING, ClientError, Unreachable, told
+from drave.client.connection import Connection
+from drave.client.errors import COORDINATOR_IS_MOVING, ClientError, NotListening, Unreachable, told
 from drave.streams.errors import ClusterTrouble
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ logger = logging.getLogger("drave.streams")
 
 OUTAGE_S_MAX: Final = 120.0
 PAUSE_S: Final = 0.05
+_LOOK_S: Final = 0.2
 
 IN_PASSING: Final = frozenset({"_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE"})
 """Errors that librdkafka works on by itself, as when a broker restarts."""
@@ -55,6 +57,27 @@ def faithful() -> dict[str, str]:
     from drave.client.librdkafka import libversion
 
     return {"metadata.recovery.strategy": "none"} if libversion()[1] >= _REBOOTSTRAPS_SINCE else {}
+
+
+def await_broker(connection: Connection) -> None:
+    """Until one takes a connection, so that apps and brokers may be started in any order.
+
+    Raises Unreachable for what waiting does not mend, at once, and when nobody has come for two minutes.
+    """
+    give_up = time.monotonic() + OUTAGE_S_MAX
+    is_said = False
+    while True:
+        try:
+            connection.check()
+        except NotListening as error:
+            if time.monotonic() >= give_up:
+                raise
+            if not is_said:
+                logger.warning("%s. Waiting for one", error)
+                is_said = True
+        else:
+            return
+        time.sleep(_LOOK_S)
 
 
 def patiently(ask: Callable[[], T], doing: str, also: frozenset[str] = frozenset()) -> T:

@@ -19,12 +19,11 @@ from typing import Final
 
 from drave.client.connection import Connection
 from drave.client.errors import ClientError
-from drave.client.groups import Groups
 from drave.client.topics import TopicPartitionId, Topics
 from drave.streams.errors import ClusterTrouble
 from drave.streams.kafka.changelogs import Changelogs, Follower
 from drave.streams.kafka.consuming import GroupConsumer
-from drave.streams.kafka.patience import PAUSE_S, patiently
+from drave.streams.kafka.patience import PAUSE_S, await_broker, patiently
 from drave.streams.kafka.producing import Acknowledged, Sender, Transactional
 from drave.streams.transport import Assignments, Committed, Message, NewTopic, Place
 
@@ -47,8 +46,8 @@ class KafkaTransport:
         self._connection = connection
         self._app = app
         try:
+            await_broker(connection)
             self._topics = Topics(connection)
-            self._groups = Groups(connection, self._topics)
             self._group = GroupConsumer(connection, app, name)
             self._sender: Sender
             if exactly_once:
@@ -95,10 +94,6 @@ class KafkaTransport:
         """Ends what an earlier life of this worker has left, then joins."""
         self._sender.start()
         self._group.subscribe(topics, listener)
-
-    def group(self) -> Mapping[str, Set[Place]]:
-        members = patiently(lambda: self._groups.members(self._app), "ask who is in the group")
-        return {each.instance_id or each.member_id: set(each.partitions) for each in members}
 
     def pause(self, places: Sequence[Place]) -> None:
         self._group.pause(places)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, Self
 
@@ -74,6 +74,19 @@ class Timed(Protocol):
         ...
 
 
+class Woken(Protocol):
+    """What waits for the clock on the wall."""
+
+    @property
+    def alarm(self) -> int:
+        """When it wants to be woken next, in milliseconds since the epoch; NEVER if it does not."""
+        ...
+
+    def wake(self, now_ms: int) -> None:
+        """Everything that is due at `now_ms`. After it `alarm` is later than that."""
+        ...
+
+
 class Outcome(Protocol):
     """What may still be to come of a step: asynchronous work."""
 
@@ -126,6 +139,11 @@ class TaskView(Protocol):
         """Fire `timed` when it is due; what is due at once in the order of the topology."""
         ...
 
+    def wake_by_clock(self, woken: Woken) -> None: ...
+    def wall_ms(self) -> int:
+        """The clock on the wall, in milliseconds since the epoch."""
+        ...
+
     def await_all(self, outcome: Outcome) -> None: ...
     @property
     def send(self) -> Send:
@@ -161,7 +179,7 @@ class Step(ABC):
     """What people call it, for pictures."""
 
     name: str
-    parents: tuple[Output, ...] = ()
+    parents: tuple[Output, ...] = field(default=(), repr=False)
     key_type: Any = str
     value_type: Any = Any
     """Of the main output."""

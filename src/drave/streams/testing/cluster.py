@@ -193,15 +193,6 @@ class MemoryTransport:
         self.cluster.members.append(self)
         self.cluster.rebalance()
 
-    def group(self) -> Mapping[str, Set[Place]]:
-        self._on_call("group")
-        return {member.name: member.places for member in self.cluster.members}
-
-    @property
-    def places(self) -> Set[Place]:
-        """Those that it was given."""
-        return self._positions.keys()
-
     def give_up(self) -> None:
         """The group is being rebalanced."""
         places = list(self._positions)

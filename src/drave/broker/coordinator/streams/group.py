@@ -1,0 +1,352 @@
+"""One streams group: its members, the topology that they run, and the epochs by which they agree on who runs what.
+
+    group epoch        rises when a member comes, goes or changes, and when topics or configs do
+    target epoch       the group epoch that the target was made for: at the next heartbeat, whoever's it is
+    a member's epoch   the target epoch that it has reached
+
+                a member joins                  topics fit         target made           all reached it
+    Empty ─────────────────────────→ NotReady ───────────→ Assigning ─────→ Reconciling ───────────────→ Stable
+
+All of that is in the log, and changes by replay alone; the state is read off it. Soft is what a restart can do without:
+how the topology stands to the topics of now, who asked for the end of the application, and the epoch of the endpoints.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
+
+from drave.broker.coordinator.group import SESSION, Commit, GroupType, PartitionCheck, Surroundings
+from drave.broker.coordinator.modern import REBALANCE, ModernGroup, metadata_hash, rebalance_timer
+from drave.broker.coordinator.outcome import KeyValue, Outcome
+from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord, parse_value, record_key, record_value
+from drave.broker.coordinator.schemas.streams_groups import (
+    CurrentValue,
+    GroupValue,
+    MemberValue,
+    TargetEpochValue,
+    TargetValue,
+    TopologyValue,
+)
+from drave.broker.coordinator.streams.assignor import Candidate, assign
+from drave.broker.coordinator.streams.configuring import Configuration, configure
+from drave.broker.coordinator.streams.limits import StreamsLimits
+from drave.broker.coordinator.streams.member import Holders, MemberState, StreamsMember
+from drave.broker.coordinator.streams.tasks import NOTHING, TaskId, Tasks, target_of, target_value
+from drave.broker.coordinator.streams.topology import Topology
+from drave.model.errors import ErrorCode
+from drave.model.ids import TopicId
+from drave.schema import Struct
+from drave.wire.messages.k88_streams_group_heartbeat import KeyValue as Config
+
+PROTOCOL_TYPE: Final = "streams"
+FIRST_EPOCH: Final = 1
+"""Of a group without a record, and of its target."""
+NOT_VALIDATED: Final = -1
+NO_EPOCH: Final = -1
+
+INITIAL_DELAY: Final = "initial-delay"
+
+_EPOCHS_SINCE: Final = 9
+"""OffsetCommit versions that know member epochs."""
+
+
+class StreamsGroupState(enum.StrEnum):
+    """Kafka's names, as tools show them."""
+
+    EMPTY = "Empty"
+    NOT_READY = "NotReady"
+    ASSIGNING = "Assigning"
+    RECONCILING = "Reconciling"
+    STABLE = "Stable"
+
+
+class Configured(NamedTuple):
+    """How a topology stands to the topics of now, and their hash."""
+
+    configuration: Configuration
+    metadata_hash: int
+
+
+class StreamsGroup(ModernGroup[StreamsMember]):
+    """One group. What members ask of it is in `heartbeating`."""
+
+    __slots__ = (
+        "_configured",
+        "_written",
+        "assignment_configs",
+        "endpoints_epoch",
+        "holders",
+        "is_delayed",
+        "shutdown_asked_by",
+        "targets",
+        "topology",
+        "validated_topology_epoch",
+    )
+
+    type: ClassVar[GroupType] = GroupType.STREAMS
+    records: ClassVar[frozenset[GroupRecord]] = frozenset(
+        {
+            GroupRecord.STREAMS,
+            GroupRecord.STREAMS_MEMBER,
+            GroupRecord.STREAMS_TARGET,
+            GroupRecord.STREAMS_TARGET_MEMBER,
+            GroupRecord.STREAMS_CURRENT,
+            GroupRecord.STREAMS_TOPOLOGY,
+        }
+    )
+
+    def __init__(self, group_id: str, surroundings: Surroundings) -> None:
+        super().__init__(group_id, surroundings)
+        self.epoch = self.target_epoch = FIRST_EPOCH
+        self.targets: dict[str, Tasks] = {}
+        self.topology: Topology | None = None
+        self.validated_topology_epoch = NOT_VALIDATED
+        self.assignment_configs: dict[str, str] = {}
+        """Those that the last epoch was raised for."""
+        self.holders = Holders()
+        self.is_delayed = False
+        """Whether the first assignment waits for more members."""
+        self.shutdown_asked_by: str | None = None
+        self.endpoints_epoch = 0
+        """Rises when who can be queried where has changed."""
+        self._configured: tuple[int, Topology, Configured] | None = None
+        """By the topics' version, and the topology."""
+        self._written: dict[bytes, bytes] = {}
+        """The group's records, as they are in the log."""
+
+    @property
+    def limits(self) -> StreamsLimits:
+        return StreamsLimits.of(self.group_id, self.surroundings)
+
+    # -- what others ask of a group
+
+    @property
+    def state(self) -> StreamsGroupState:
+        if not self.members:
+            return StreamsGroupState.EMPTY
+        if self.topology is None or self.topology.epoch != self.validated_topology_epoch:
+            return StreamsGroupState.NOT_READY
+        if self.epoch > self.target_epoch:
+            return StreamsGroupState.ASSIGNING
+        if all(member.is_reconciled_to(self.target_epoch) for member in self.members.values()):
+            return StreamsGroupState.STABLE
+        return StreamsGroupState.RECONCILING
+
+    @property
+    def state_name(self) -> str:
+        return self.state
+
+    @property
+    def listed_protocol(self) -> str:
+        return PROTOCOL_TYPE
+
+    @property
+    def gives_way(self) -> bool:
+        return True
+
+    def configured(self, topology: Topology) -> Configured:
+        """How this topology stands to the topics of now. Raises InvalidTopology."""
+        topics = self.surroundings.topics
+        known = self._configured
+        if known is not None and known[0] == topics.version and known[1] == topology:
+            return known[2]
+        found = Configured(configure(topology, self._partitions_of), metadata_hash(topics, topology.topics))
+        self._configured = topics.version, topology, found
+        return found
+
+    def _partitions_of(self, name: str) -> int | None:
+        topic = self.surroundings.topics.topic(name)
+        return None if topic is None else topic.partitions
+
+    # -- offsets
+
+    def may_commit(self, commit: Commit, out: Outcome) -> ErrorCode | PartitionCheck:
+        """A member may commit also under an epoch that has passed, where it has had the task since before: what it read
+        is still its own (KIP-1251)."""
+        if commit.generation < 0 and not self.members:
+            return ErrorCode.NONE
+        names_nobody = commit.generation == NO_EPOCH and not commit.member_id and commit.instance_id is None
+        if commit.in_transaction and names_nobody:
+            return ErrorCode.NONE
+        member = self.members.get(commit.member_id)
+        if member is None:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        if not commit.in_transaction and commit.api_version < _EPOCHS_SINCE:
+            return ErrorCode.UNSUPPORTED_VERSION
+        if commit.generation == member.member_epoch:
+            return ErrorCode.NONE
+        if commit.generation > member.member_epoch:
+            return ErrorCode.STALE_MEMBER_EPOCH
+        return partial(self._may_commit_of_before, member, commit.generation)
+
+    def _may_commit_of_before(self, member: StreamsMember, epoch: int, topic_id: TopicId, partition: int) -> ErrorCode:
+        topic = self.surroundings.topics.topic_by_id(topic_id)
+        subtopology_id = None
+        if topic is not None and self.topology is not None:
+            subtopology_id = self.topology.inputs.get(topic.name)
+        if subtopology_id is None:
+            return ErrorCode.STALE_MEMBER_EPOCH
+        since = member.active_epoch(TaskId(subtopology_id, partition))
+        return ErrorCode.STALE_MEMBER_EPOCH if since is None or epoch < since else ErrorCode.NONE
+
+    def may_fetch(self, member_id: str | None, member_epoch: int) -> ErrorCode:
+        if member_id is None and member_epoch < 0:
+            return ErrorCode.NONE
+        member = None if member_id is None else self.members.get(member_id)
+        if member is None:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        return ErrorCode.NONE if member_epoch == member.member_epoch else ErrorCode.STALE_MEMBER_EPOCH
+
+    def is_subscribed_to(self, topic: str) -> bool:
+        return bool(self.members) and self.topology is not None and topic in self.topology.inputs
+
+    # -- deadlines
+
+    def session_timeout_ms(self, member: StreamsMember) -> int:
+        return self.limits.session_timeout_ms
+
+    def timer_fired(self, kind: str, member_id: str, now_ms: int, out: Outcome) -> None:
+        member = self.members.get(member_id)
+        if kind == INITIAL_DELAY:
+            self._delay_is_over(now_ms, out)
+        elif member is None:
+            return
+        elif kind == SESSION or (kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS):
+            self.fence(member, out)
+
+    def _delay_is_over(self, now_ms: int, out: Outcome) -> None:
+        self.is_delayed = False
+        if self.members and self.topology is not None and self.epoch > self.target_epoch:
+            self.write_targets(out, self.epoch, self.members, self.configured(self.topology).configuration, now_ms)
+
+    def loaded(self, now_ms: int, out: Outcome) -> None:
+        super().loaded(now_ms, out)
+        for member in self.members.values():
+            self.expect_revocation(member, out)
+
+    def expect_revocation(self, member: StreamsMember, out: Outcome) -> None:
+        """A member that has tasks to give up has so much time for it, and is taken out then."""
+        timeout_ms = member.said.rebalance_timeout_ms if member.state is MemberState.UNREVOKED_TASKS else None
+        out.timer(rebalance_timer(self.group_id, member.member_id), timeout_ms)
+
+    # -- what becomes records
+
+    def write(self, out: Outcome, record: GroupRecord, value: Struct | None, member_id: str = "") -> None:
+        """A record of this group; None takes it back."""
+        encoded = None if value is None else record_value(value)
+        out.records.append((record_key(record, self.group_id, member_id), encoded))
+
+    def write_epoch(
+        self, out: Outcome, epoch: int, metadata_hash: int, validated: int, configs: dict[str, str]
+    ) -> None:
+        value = GroupValue(
+            epoch=epoch,
+            metadata_hash=metadata_hash,
+            validated_topology_epoch=validated,
+            last_assignment_configs=[Config(key=name, value=configs[name]) for name in sorted(configs)],
+        )
+        self.write(out, GroupRecord.STREAMS, value)
+
+    def write_targets(
+        self,
+        out: Outcome,
+        epoch: int,
+        members: Mapping[str, StreamsMember],
+        configuration: Configuration,
+        now_ms: int,
+    ) -> dict[str, Tasks]:
+        """Compute who is to have which tasks, and write down what is new of it."""
+        candidates = {
+            member_id: Candidate(member.process_id, self.targets.get(member_id, NOTHING))
+            for member_id, member in members.items()
+        }
+        targets = dict.fromkeys(members, NOTHING)
+        if configuration.is_ready:
+            subtopologies = configuration.subtopologies.values()
+            targets = assign(candidates, subtopologies, standby_replicas=self.limits.standby_replicas)
+        for member_id, target in targets.items():
+            if target != self.targets.get(member_id):
+                self.write(out, GroupRecord.STREAMS_TARGET_MEMBER, target_value(target), member_id)
+        stamp = TargetEpochValue(assignment_epoch=epoch, assignment_timestamp=now_ms)
+        self.write(out, GroupRecord.STREAMS_TARGET, stamp)
+        return targets
+
+    def fence(self, member: StreamsMember, out: Outcome) -> None:
+        """Take a member out; the others have its tasks after their next heartbeat."""
+        member_id = member.member_id
+        self.write(out, GroupRecord.STREAMS_CURRENT, None, member_id)
+        self.write(out, GroupRecord.STREAMS_TARGET_MEMBER, None, member_id)
+        self.write(out, GroupRecord.STREAMS_MEMBER, None, member_id)
+        self.write_epoch(
+            out, self.epoch + 1, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs
+        )
+        self.forget_deadlines(member_id, out)
+
+    # -- the log
+
+    def replay(self, key: GroupKey, value: bytes | None) -> None:
+        """Records come in any order: of each key a load gives the last one, wherever it was."""
+        match key.record:
+            case GroupRecord.STREAMS:
+                self._replay_epoch(value)
+            case GroupRecord.STREAMS_TOPOLOGY:
+                said = None if value is None else parse_value(TopologyValue, value)
+                self.topology = None if said is None else Topology(said.epoch, said.subtopologies)
+            case GroupRecord.STREAMS_TARGET:
+                self._replay_target_epoch(value)
+            case GroupRecord.STREAMS_TARGET_MEMBER:
+                self.targets.pop(key.part, None)
+                if value is not None:
+                    self.targets[key.part] = target_of(parse_value(TargetValue, value))
+            case _:
+                self._replay_member(key.record, key.part, value)
+        written = record_key(*key)
+        if value is None:
+            self._written.pop(written, None)
+        else:
+            self._written[written] = value
+
+    def _replay_member(self, record: GroupRecord, member_id: str, value: bytes | None) -> None:
+        before = self.members.get(member_id)
+        member = before or StreamsMember(member_id)
+        if before is not None:
+            self.holders.remove(before)
+        if record is GroupRecord.STREAMS_CURRENT:
+            member = member.without_tasks() if value is None else member.with_record(parse_value(CurrentValue, value))
+        elif value is not None:
+            member = replace(member, said=parse_value(MemberValue, value))
+        if value is None and (before is None or record is GroupRecord.STREAMS_MEMBER):
+            self.members.pop(member_id, None)
+        else:
+            self.members[member_id] = member
+            self.holders.add(member)
+        if not self.members:
+            self.shutdown_asked_by = None
+
+    def _replay_epoch(self, value: bytes | None) -> None:
+        self.is_written = value is not None
+        if value is not None:
+            said = parse_value(GroupValue, value)
+            self.epoch = said.epoch
+            self.metadata_hash = said.metadata_hash
+            self.validated_topology_epoch = said.validated_topology_epoch
+            self.assignment_configs = {config.key: config.value for config in said.last_assignment_configs or ()}
+
+    def _replay_target_epoch(self, value: bytes | None) -> None:
+        said = None if value is None else parse_value(TargetEpochValue, value)
+        self.target_epoch = FIRST_EPOCH if said is None else said.assignment_epoch
+        self.targeted_ms = 0 if said is None else said.assignment_timestamp
+
+    def live_records(self) -> Iterator[tuple[bytes, bytes]]:
+        for key in list(self._written):
+            value = self._written.get(key)
+            if value is not None:
+                yield key, value
+
+    def tombstones(self) -> Iterator[KeyValue]:
+        for key in self._written:
+            yield key, None
