@@ -1,15 +1,14 @@
 """Share groups (KIP-932): heartbeats, what tools see of them, and their offsets.
 
-Kafka gives a member its partitions with a later heartbeat than its first, so members join quietly, until they have them.
+Kafka gives a member its partitions with a later heartbeat than its first, so members join quietly until they have them.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from differential.calls import commit, delete_topics, join
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
+from drave.model.ids import ZERO_TOPIC_ID
 from drave.wire.api import ApiKey
 from drave.wire.messages.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
@@ -63,10 +62,10 @@ def describe(stage: Stage, *groups: str, operations: bool = False) -> None:
     stage.ask(ShareGroupDescribeRequest(group_ids=list(groups), include_authorized_operations=operations))
 
 
-def offsets(stage: Stage, group: str, *places: tuple[str, int], everything: bool = False, version: int = 1) -> Any:
-    topics = [DescribeShareGroupOffsetsRequestTopic(topic_name=name, partitions=[index]) for name, index in places]
-    asked = DescribeShareGroupOffsetsRequestGroup(group_id=group, topics=None if everything else topics)
-    return stage.ask(DescribeShareGroupOffsetsRequest(groups=[asked]), version)
+def offsets(group: str, *topics: tuple[str, list[int]], everything: bool = False) -> DescribeShareGroupOffsetsRequest:
+    named = [DescribeShareGroupOffsetsRequestTopic(topic_name=name, partitions=indexes) for name, indexes in topics]
+    asked = DescribeShareGroupOffsetsRequestGroup(group_id=group, topics=None if everything else named)
+    return DescribeShareGroupOffsetsRequest(groups=[asked])
 
 
 def alteration(group: str, *places: tuple[str, int, int]) -> AlterShareGroupOffsetsRequest:
@@ -179,7 +178,7 @@ def other_protocols_find_no_group_of_theirs(stage: Stage) -> None:
     stage.ask(DescribeGroupsRequest(groups=[group], include_authorized_operations=False))
     stage.ask(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)]))
     stage.ask(OffsetDeleteRequest(group_id=group, topics=[]))
-    stage.ask(commit(group, topic), 9)
+    stage.ask(commit(group, topic, {0: 1}), 9)
 
 
 @scenario()
@@ -204,7 +203,7 @@ def it_is_listed_and_deleted_like_others(stage: Stage) -> None:
     stage.ask(DeleteGroupsRequest(groups_names=[group]))
     stage.ask(DeleteGroupsRequest(groups_names=[group]))
     describe(stage, group)
-    offsets(stage, group, (topic.name, 0))
+    stage.ask(offsets(group, (topic.name, [0])))
 
 
 # -- offsets
@@ -213,11 +212,11 @@ def it_is_listed_and_deleted_like_others(stage: Stage) -> None:
 @scenario(OFFSETS)
 def how_far_a_group_has_come(stage: Stage, version: int) -> None:
     topic, group = stage.topic(partitions=2), stage.group()
-    offsets(stage, group, (topic.name, 0), (topic.name, 9), version=version)
-    offsets(stage, group, everything=True, version=version)
-    offsets(stage, group, version=version)
+    stage.ask(offsets(group, (topic.name, [0, 9])), version)
+    stage.ask(offsets(group, everything=True), version)
+    stage.ask(offsets(group), version)
     stage.ask(alteration(group, (topic.name, 1, 0)))
-    offsets(stage, group, (topic.name, 1), (stage.name("none"), 0), version=version)
+    stage.ask(offsets(group, (topic.name, [1, 0]), (stage.name("none"), [0])), version)
 
 
 @scenario()
@@ -226,12 +225,12 @@ def a_start_is_moved(stage: Stage) -> None:
     stage.ask(alteration(group, (topic.name, 0, 5), (stage.name("none"), 0, 5)))
     stage.ask(alteration(group, (topic.name, 7, 5)))
     describe(stage, group)
-    offsets(stage, group, (topic.name, 0))
+    stage.ask(offsets(group, (topic.name, [0])))
     joined(stage, group, "a", topic)
     stage.ask(alteration(group, (topic.name, 0, 3)))
     stage.quietly(beat(group, "a", LEAVE))
     stage.ask(alteration(group, (topic.name, 0, 3)))
-    offsets(stage, group, (topic.name, 0))
+    stage.ask(offsets(group, (topic.name, [0])))
     stage.ask(alteration("", (topic.name, 0, 3)))
     stage.ask(alteration(group))
 
@@ -245,7 +244,7 @@ def what_is_remembered_is_deleted(stage: Stage) -> None:
     stage.quietly(beat(group, "a", LEAVE))
     stage.ask(deletion(group, topic.name, other.name, stage.name("none")))
     stage.ask(deletion(group, topic.name))
-    offsets(stage, group, (topic.name, 0))
+    stage.ask(offsets(group, (topic.name, [0])))
     stage.ask(deletion("", topic.name))
     stage.ask(deletion(group))
 
@@ -256,8 +255,9 @@ def a_deleted_topic_is_forgotten(stage: Stage) -> None:
     stage.quietly(alteration(group, (topic.name, 0, 5)))
     stage.quietly(delete_topics(topic.name))
     stage.gone(topic)
-    offsets(stage, group, everything=True)
-    offsets(stage, group, (topic.name, 0))
+    stage.wait(offsets(group, (topic.name, [0])), lambda answer: answer.groups[0].topics[0].topic_id == ZERO_TOPIC_ID)
+    stage.ask(offsets(group, everything=True))
+    stage.ask(offsets(group, (topic.name, [0])))
     describe(stage, group)
 
 

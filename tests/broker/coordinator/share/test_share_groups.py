@@ -252,11 +252,10 @@ def test_it_is_listed_as_a_share_group(shares: VirtualShares) -> None:
     assert shares.shard.list(frozenset(), frozenset({"classic"})) == []
 
 
-def test_it_has_no_offsets_that_could_be_committed_fetched_or_deleted(shares: VirtualShares) -> None:
+def test_it_has_no_offsets_that_could_be_committed_or_deleted(shares: VirtualShares) -> None:
     group = ShareGroup("s", shares.surroundings)
     commit = Commit("a", None, 1, 9, in_transaction=False)
     assert group.may_commit(commit, Outcome()) is ErrorCode.GROUP_ID_NOT_FOUND
-    assert group.may_fetch("a", 1) is ErrorCode.GROUP_ID_NOT_FOUND
     assert group.may_delete_offsets() is ErrorCode.GROUP_ID_NOT_FOUND
 
 

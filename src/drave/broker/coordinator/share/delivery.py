@@ -62,6 +62,8 @@ def overlay(older: Iterable[StateBatch], newer: Iterable[StateBatch], start: int
             _cover(known, batch)
     found: list[StateBatch] = []
     for batch in known:
+        if batch.last < start:
+            continue
         clipped = batch if batch.first >= start else batch._replace(first=start)
         if found and found[-1].last + 1 == clipped.first and found[-1][2:] == clipped[2:]:
             found[-1] = found[-1]._replace(last=clipped.last)
