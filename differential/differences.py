@@ -37,6 +37,8 @@ class Reason:
         )
 
 
+MORE_CONFIGS: Final = "configs of a topic that begin with `drave.` or `errors.`"
+
 ON_PURPOSE: Final = (
     # -- consumer groups
     Reason(
@@ -367,6 +369,14 @@ ON_PURPOSE: Final = (
         why="with an error there is no list of aborted transactions, not even an empty one",
     ),
     # -- configs
+    *(
+        Reason(cases=f"{module}/*", place=f"*.configs.{whose}.*", kafka=ABSENT, why=why, readme=MORE_CONFIGS)
+        for module in ("configs", "quotas", "topics")
+        for whose, why in (
+            ("drave", "what Kafka does not have is named after us"),
+            ("errors", "dead letters of share groups, which Kafka has since 4.4"),
+        )
+    ),
     Reason(
         cases="configs/*",
         place="*.configs.min.insync.replicas.*",
@@ -479,20 +489,6 @@ ON_PURPOSE: Final = (
         why="Kafka writes this default down for the whole cluster when its folders are formatted",
     ),
     # -- topics
-    Reason(
-        cases="topics/*",
-        place="*.CreateTopics.topics.*.configs.drave.*",
-        kafka=ABSENT,
-        why="what Kafka does not have is named after us",
-        readme="configs of a topic that begin with `drave.`",
-    ),
-    Reason(
-        cases="configs/*",
-        place="*.configs.drave.*",
-        kafka=ABSENT,
-        why="what Kafka does not have is named after us",
-        readme="configs of a topic that begin with `drave.`",
-    ),
     Reason(
         cases="topics/*",
         place="*.CreateTopics.topics.*.configs.min.insync.replicas.config_source",

@@ -335,6 +335,15 @@ class GroupDeleted(Asked):
     group: str
 
 
+@dataclass(slots=True, kw_only=True)
+class QuotaChange(Asked):
+    """A client was given a quota, or lost it (None)."""
+
+    client_id: str
+    key: str
+    rate: float | None
+
+
 class Taken(NamedTuple):
     """A member of a share group was given a record."""
 
@@ -433,6 +442,8 @@ class Ending:
     """Transactional ids whose transactions have not ended."""
     members: dict[str, int] = field(default_factory=dict)
     """How many members each group still has, though all clients have ended."""
+    quotas: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By client id and key."""
     since: Moment = NEVER
     at: Moment = NEVER
     """When it was looked at."""
@@ -470,6 +481,7 @@ class History:
         self.trims: list[Trimmed] = []
         self.topic_changes: list[TopicChange] = []
         self.group_deletions: list[GroupDeleted] = []
+        self.quota_changes: list[QuotaChange] = []
         self.complaints: list[Complaint] = []
         self.silences: list[Silence] = []
         self.is_calm = False

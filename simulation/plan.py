@@ -105,6 +105,8 @@ def _settings(chance: random.Random) -> BrokerSettings:
         frame_ms_max=chance.choice((5_000, 60_000)),
         reply_backlog_bytes_max=64 * KiB,
         shutdown_ms_max=chance.choice((0, 1000, 5000)),
+        quota_windows=2,
+        mutation_quota_windows=2,
         topic_defaults={
             "internal.segment.bytes": str(chance.choice((1500, 6000, 60_000, 1 << 30))),
             "index.interval.bytes": str(chance.choice((60, 400, 4096))),

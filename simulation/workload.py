@@ -23,6 +23,7 @@ from simulation.clients.administering import Administrator
 from simulation.clients.caller import Caller
 from simulation.clients.copying import Copier
 from simulation.clients.grouping import GroupReader, Member
+from simulation.clients.limiting import Limiter
 from simulation.clients.looking import look
 from simulation.clients.offsets import Bookkeeper, Watcher
 from simulation.clients.producing import IdempotentProducer, PlainProducer
@@ -40,6 +41,8 @@ TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
 EVERYTHING: Final = "everything"
+LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
+"""Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
 """The share group."""
 THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies", "queues")
@@ -294,6 +297,7 @@ class Workload:
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
         yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
+        yield Role("limiter", lambda caller, steps: Limiter(caller, LIMITED).live(steps), 0.6, mortal=False)
         yield Role("administrator", self._administer, 0.6, mortal=False)
 
     async def _administer(self, caller: Caller, steps: int) -> None:

@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"^```(python|sh|text)\n(.*?)^```$", PAGE, flags=re.MULTILIN
 FILES = {block.split("\n", 1)[0].removeprefix("# "): block for kind, block in BLOCKS if kind == "python"}
 COMMANDS = [block for kind, block in BLOCKS if kind == "sh"]
 SHOWN = [block for kind, block in BLOCKS if kind == "text"]
-TOPOLOGY, TEST, SERVE, RUN, SEND, LETTERS, WORKERS = COMMANDS
+TOPOLOGY, TEST, SERVE, RUN, SEND, LETTERS, WORKERS, TEST_JOIN = COMMANDS
 
 
 class Folder:
@@ -59,7 +59,7 @@ class Folder:
 
 
 def test_the_page_names_its_files_and_commands_in_the_order_in_which_they_are_tried():
-    assert list(FILES) == ["demand.py", "test_demand.py"]
+    assert list(FILES) == ["demand.py", "test_demand.py", "named.py", "test_named.py"]
     assert SERVE == "drave serve\n"
     assert WORKERS.startswith(RUN.strip())
 
@@ -70,7 +70,9 @@ def test_the_topology_is_the_one_that_the_page_shows(tmp_path):
 
 @pytest.mark.slow
 def test_the_tests_on_the_page_pass(tmp_path):
-    assert "3 passed" in Folder(tmp_path).run(TEST)
+    folder = Folder(tmp_path)
+    assert "3 passed" in folder.run(TEST)
+    assert "1 passed" in folder.run(TEST_JOIN)
 
 
 @pytest.mark.slow

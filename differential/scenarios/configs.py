@@ -16,7 +16,7 @@ from drave.wire.messages import k44_incremental_alter_configs as altering
 from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from drave.wire.messages.k74_list_config_resources import ListConfigResourcesRequest
 
-KAFKAS = tuple(name for name in TOPIC_CONFIGS if not name.startswith("drave."))
+KAFKAS = tuple(name for name in TOPIC_CONFIGS if not name.startswith(("drave.", "errors.")))
 TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 

@@ -87,7 +87,7 @@ class Caller:
         key = key_of(message)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await connection.ask(message, self.version(key))
+                reply = await connection.ask(message, self.version(key))
         except ConnectionLost:
             self.unanswered += 1
             self.lose(connection)
@@ -97,6 +97,9 @@ class Caller:
             self.history.silences.append(Silence(self.name, asked, self.history.now(), key.name))
             self.lose(connection)
             raise Unanswered from None
+        if wait_ms := getattr(reply, "throttle_time_ms", 0):
+            await self.world.sleep(wait_ms)  # an honest client does as it is told (KIP-219)
+        return reply
 
     async def insist(self, message: Struct, *, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Any:
         """The reply, asked for as often as it takes: for questions that change nothing, or the same thing again."""

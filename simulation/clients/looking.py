@@ -20,6 +20,7 @@ from drave.wire.messages.k32_describe_configs import (
 from drave.wire.messages.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse
 from simulation.clients.administering import TOPIC_RESOURCE
 from simulation.clients.caller import Caller, Unanswered
+from simulation.clients.limiting import quotas_of_clients
 from simulation.clients.offsets import find
 from simulation.clients.reading import EARLIEST, LATEST, Fetcher, look_up
 from simulation.history import Ending, Partition, PartitionEnding, Read, TopicEnding
@@ -41,6 +42,7 @@ async def look(caller: Caller) -> Ending:
         Partition(name, topic.topic_id, index) for name, topic in topics.items() for index in range(topic.partitions)
     ]
     ending.topics = topics
+    ending.quotas = await quotas_of_clients(caller)
     await _settle(caller, ending, places)
     for place in places:
         ending.partitions[place] = await _partition(caller, place)

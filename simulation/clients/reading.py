@@ -80,7 +80,7 @@ class Fetcher:
             return []
         self._go_on(reply.session_id, positions)
         parts = [(topic, partition) for topic in reply.responses for partition in topic.partitions]
-        if not any(partition.error_code or partition.records for _, partition in parts):
+        if not reply.throttle_time_ms and not any(each.error_code or each.records for _, each in parts):
             history = self._caller.history
             history.empty_fetches.append(
                 EmptyFetch(self._caller.name, asked, history.now(), self.committed_only, dict(positions))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from simulation.history import NEVER, Partition, SentRecord, TopicChangeKind
-from simulation.laws.facts import Facts, Write, may_be
+from simulation.laws.facts import BEGINNING, Facts, Write, may_be
 from simulation.laws.law import law
 
 WAKING_MS: Final = 1_000
@@ -54,6 +54,19 @@ def configs_are_what_was_set(facts: Facts) -> Iterator[str]:
         unset = may_be(known, None, facts.ending.since, facts.ending.at)
         if not unset and not may_be(known, value, facts.ending.since, facts.ending.at):
             yield f"{name} of {topic} is {value!r}, and was set to {[each.value for each in known][-3:]}"
+
+
+@law
+def quotas_are_what_was_given(facts: Facts) -> Iterator[str]:
+    """A client has the quota that it was given last."""
+    writes: dict[tuple[str, str], list[Write]] = defaultdict(lambda: [Write(None, BEGINNING, BEGINNING)])
+    for change in facts.history.quota_changes:
+        told = change.told if change.is_done else NEVER
+        writes[change.client_id, change.key].append(Write(change.rate, change.asked, told))
+    for quota, known in writes.items():
+        rate = facts.ending.quotas.get(quota)
+        if not may_be(known, rate, facts.ending.since, facts.ending.at):
+            yield f"{quota} is {rate}, and was set to {[each.value for each in known][-3:]}"
 
 
 @law

@@ -76,7 +76,7 @@ async def _take_in(
     )
     try:
         config = catalog.check_new_topic(name, partitions, configs)
-        check_topic_configs(configs, durability=settings.storage.durability)
+        check_topic_configs(configs, durability=settings.storage.durability, topic=name)
         topic = Topic(
             name=name,
             topic_id=topic_id,

@@ -46,6 +46,13 @@ async def durably(still: StillBroker, work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
+async def settle(still: StillBroker) -> None:
+    """What the broker does beside requests is done, and durable."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+        still.commit()
+
+
 class Member:
     """One member of a share group, with its session's epoch."""
 
@@ -107,8 +114,19 @@ class Member:
             for each in part.acquired_records
         ]
 
-    def acknowledge(self, *said: Batch, partition: int = 0, version: int = 2, **options: Any) -> Any:
+    def acknowledge(self, *said: Batch, version: int = 2, **options: Any) -> Any:
         """The answer to a ShareAcknowledge, once it is durable."""
+        return self.still.ask(self.acknowledgement(*said, **options), version)
+
+    async def give_up(self, *said: Batch, **options: Any) -> int:
+        """The error code of a ShareAcknowledge of partition 0 whose answer waits for dead letters."""
+        call = self.still.send(self.acknowledgement(*said, **options), 2)
+        await settle(self.still)
+        code: int = call.response.responses[0].partitions[0].error_code
+        return code
+
+    def acknowledgement(self, *said: Batch, partition: int = 0, **options: Any) -> ShareAcknowledgeRequest:
+        """A ShareAcknowledge of one partition."""
         epoch = options.pop("epoch", self.epoch)
         batches = [AcknowledgeBatch(first_offset=a, last_offset=b, acknowledge_types=types(t)) for a, b, t in said]
         request = ShareAcknowledgeRequest(
@@ -124,7 +142,7 @@ class Member:
             **options,
         )
         self.epoch += 1
-        return self.still.ask(request, version)
+        return request
 
     def say(self, *said: Batch, **options: Any) -> int:
         """The error code of a ShareAcknowledge of partition 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drave.model.errors import ErrorCode
-from simulation.history import EmptyFetch, Mark, Outcome, Silence, Source, TopicChange, TopicChangeKind
+from simulation.history import EmptyFetch, Mark, Outcome, QuotaChange, Silence, Source, TopicChange, TopicChangeKind
 from tests.simulation.chronicle import COPIES, KEYS, RIDES, TOPICS, Chronicle, altered
 
 Story = Callable[[Chronicle], None]
@@ -430,6 +430,19 @@ def a_config_is_forgotten(tale: Chronicle) -> None:
     tale.end().topics["rides"].configs["segment.ms"] = "200"
 
 
+@breaks("quotas are what was given")
+def a_quota_is_forgotten(tale: Chronicle) -> None:
+    _limit(tale, 5.0)
+    tale.end()
+
+
+@breaks("quotas are what was given")
+def a_quota_that_was_taken_is_back(tale: Chronicle) -> None:
+    _limit(tale, 5.0)
+    _limit(tale, None)
+    tale.end().quotas["p", "producer_byte_rate"] = 5.0
+
+
 @breaks("answered in calm weather")
 def a_question_is_never_answered(tale: Chronicle) -> None:
     tale.history.is_calm = True
@@ -444,6 +457,12 @@ def a_waiting_fetch_is_left_to_its_time_out(tale: Chronicle) -> None:
     tale.pass_ms(3_000)
     read = tale.read()
     tale.history.reads[-1] = altered(read, asked=asked)
+
+
+def _limit(tale: Chronicle, rate: float | None) -> None:
+    change = QuotaChange(by="admin", asked=tale.history.now(), client_id="p", key="producer_byte_rate", rate=rate)
+    tale.history.tell(change, Outcome.DONE)
+    tale.history.quota_changes.append(change)
 
 
 def _change(tale: Chronicle, kind: TopicChangeKind, **more: object) -> None:

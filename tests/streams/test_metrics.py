@@ -74,6 +74,7 @@ def test_lag_event_time_and_state_are_those_of_the_tasks(app):
     assert _value(metrics, "drave_streams_event_time_delay_seconds", task="rides-0") == 60.0
     assert _value(metrics, "drave_streams_state_entries", task="rides-0", store="counted") == 2
     assert _value(metrics, "drave_streams_tasks", state="running") == 1
+    assert _value(metrics, "drave_streams_tasks", state="copy") == 0
 
 
 def test_one_record_in_so_many_is_timed():

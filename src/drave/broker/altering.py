@@ -153,7 +153,9 @@ async def _topic(broker: Broker, alteration: Alteration, validate_only: bool) ->
     def alter(configs: Configs) -> Configs:
         after = altered(configs, alteration, _default_of_topics)
         LogConfig.of(after)
-        check_topic_configs(_set_by(alteration, after), durability=broker.settings.storage.durability)
+        check_topic_configs(
+            _set_by(alteration, after), durability=broker.settings.storage.durability, topic=alteration.name
+        )
         return after
 
     topic = broker.catalog.topic(alteration.name)

@@ -84,7 +84,8 @@ def run(
     app = load_app(target)
     await_broker(connection)
     folder = state or default_folder(app.name)
-    hooks: dict[str, Any] = {"on_start": lambda: _welcome(app, connection, folder)}
+    runner: Runner
+    hooks: dict[str, Any] = {"on_start": lambda: _welcome(app, connection, folder, runner.address)}
     if metrics is not None:
         meters = Metrics(app.name)
         hooks |= {"observe": meters.observe, "on_turn": meters.look}
@@ -121,17 +122,18 @@ def topology(target: str, form: str) -> None:
     click.echo(draw(load_app(target).topology()), nl=False)
 
 
-def _welcome(app: App, connection: Connection, folder: Path) -> None:
+def _welcome(app: App, connection: Connection, folder: Path, address: str) -> None:
     topology = app.topology()
     reads = ", ".join(topic for topic in topology.inputs if topic not in topology.upstream)
     writes = ", ".join(topic.name for topic in topology.outputs)
+    answers = f"\n  answers    http://{address}" if address else ""
     note(f"{app.name} is running.")
     note(f"""
   reads      {reads}
   writes     {writes or "nothing"}
   guarantee  {app.guarantee.replace("_", " ")}
   state      {folder.resolve()}
-  cluster    {connection.bootstrap}
+  cluster    {connection.bootstrap}{answers}
 
 Ctrl-C stops.""")
 

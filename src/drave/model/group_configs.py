@@ -17,6 +17,7 @@ from drave.model.config import ConfigKey, ConfigType, ConfigValue, InvalidConfig
 from drave.model.setting import as_text, nearest
 from drave.model.settings import BrokerSettings, setting_names
 from drave.model.share_reset import check_share_reset
+from drave.model.topic_configs import topic_or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +131,26 @@ _SHARE_DELIVERY: Final = (
     ),
 )
 
+_DEAD_LETTERS: Final = (
+    GroupConfigKey(
+        name="errors.deadletterqueue.topic.name",
+        type=ConfigType.STRING,
+        default="",
+        doc="Where the dead letters of a share group go (KIP-1191): a word on each record that it gives up. The topic "
+        "is made if it is missing; one that is there has to have errors.deadletterqueue.group.enable=true. Empty: "
+        "where the record's topic says (drave.dead.letter.topic).",
+        check=topic_or_none,
+    ),
+    GroupConfigKey(
+        name="errors.deadletterqueue.copy.record.enable",
+        type=ConfigType.BOOLEAN,
+        default="false",
+        doc="Whether a dead letter holds the record too, and not only where it is and why it was given up.",
+    ),
+)
+
 GROUP_CONFIGS: Final[Mapping[str, GroupConfigKey]] = {
-    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY, *_STREAMS)
+    key.name: key for key in (*_CONSUMER, *_SHARE_MEMBERS, *_SHARE_DELIVERY, *_DEAD_LETTERS, *_STREAMS)
 }
 """By name. Each kind of group adds its own."""
 

@@ -33,8 +33,10 @@ class LogConfig:
     compression_lz4_level: int = 9
     compression_type: str = "producer"
     compression_zstd_level: int = 3
+    dead_letter_topic: str = ""
     delete_retention_ms: int = 86_400_000
     delivery_delay_ms: int = 0
+    errors_deadletterqueue_group_enable: bool = False
     file_delete_delay_ms: int = 60_000
     flush_messages: int = LONG_MAX
     flush_ms: int = LONG_MAX
@@ -52,6 +54,7 @@ class LogConfig:
     min_compaction_lag_ms: int = 0
     min_insync_replicas: int = 1
     preallocate: bool = False
+    redelivery_delay_ms: int = 0
     remote_log_copy_disable: bool = False
     remote_log_delete_on_disable: bool = False
     remote_storage_enable: bool = False
@@ -86,11 +89,19 @@ class LogConfig:
                 str(config.min_compaction_lag_ms),
                 f"must not be above max.compaction.lag.ms = {config.max_compaction_lag_ms}",
             )
+        if config.dead_letter_topic and config.errors_deadletterqueue_group_enable:
+            raise InvalidConfig(
+                "drave.dead.letter.topic",
+                config.dead_letter_topic,
+                "a topic that takes dead letters (errors.deadletterqueue.group.enable=true) sends none",
+            )
         return config
 
 
-def check_topic_configs(overrides: Mapping[str, str], *, durability: str) -> None:
-    """Refuse valid values that a broker of this durability could not honour. Raises InvalidConfig."""
+def check_topic_configs(overrides: Mapping[str, str], *, durability: str, topic: str | None = None) -> None:
+    """Refuse valid values that a broker of this durability could not honour, or this topic. Raises InvalidConfig."""
+    if topic is not None and overrides.get("drave.dead.letter.topic", "").strip() == topic:
+        raise InvalidConfig("drave.dead.letter.topic", topic, "a topic cannot take its own dead letters; name another")
     if durability == "fsync":
         return
     for name in ("flush.messages", "flush.ms"):

@@ -1,4 +1,5 @@
-"""Every config that a topic of Apache Kafka 4.3.1 has, and what is Drave's own (`drave.`).
+"""Every config that a topic of Apache Kafka 4.3.1 has, what 4.4 adds for dead letters, and Drave's own
+(`drave.`).
 
     overrides of the topic   over   defaults of the broker (`broker_name`)   over   `default`
 
@@ -26,6 +27,17 @@ def _throttled_replicas(value: ConfigValue) -> str | None:
     if all(_THROTTLED.fullmatch(item) for item in value) and ("*" not in value or len(value) == 1):
         return None
     return "must be * or a list of partition:broker pairs"
+
+
+_TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)(?!__)[a-zA-Z0-9._-]{1,249}")
+
+
+def topic_or_none(value: ConfigValue) -> str | None:
+    """A topic's name, or nothing."""
+    assert isinstance(value, str)
+    if not value or _TOPIC_NAME.fullmatch(value):
+        return None
+    return "must be empty or a topic's name: up to 249 letters, digits, dots, dashes and underscores, not two to begin"
 
 
 _CLEANUP: Final = (
@@ -113,6 +125,16 @@ _COMPRESSION: Final = (
 
 _DELIVERY: Final = (
     ConfigKey(
+        name="drave.dead.letter.topic",
+        type=ConfigType.STRING,
+        default="",
+        check=topic_or_none,
+        doc="Where a record goes that a share group gives up, because it was rejected or delivered too often, unless "
+        "the group names a topic of its own (errors.deadletterqueue.topic.name). That topic is made if it is missing; "
+        "one that is there has to have errors.deadletterqueue.group.enable=true. Empty: nowhere. Kafka has no such "
+        "config of topics.",
+    ),
+    ConfigKey(
         name="drave.delivery.delay.ms",
         type=ConfigType.LONG,
         default="0",
@@ -121,6 +143,22 @@ _DELIVERY: Final = (
         "counts from its timestamp, which message.timestamp.type=LogAppendTime makes the broker's own; records behind "
         "one that is younger wait for it. Retention and compaction begin when a record can be seen. Kafka has no such "
         "config.",
+    ),
+    ConfigKey(
+        name="drave.redelivery.delay.ms",
+        type=ConfigType.LONG,
+        default="0",
+        check=between(0, 7 * 24 * HOUR_MS),
+        doc="How long a share group keeps a record back that a member has released, or has held for too long, before "
+        "it comes again; at most a week. What waits counts as in flight, and a restart of the broker ends the wait. "
+        "Kafka has no such config.",
+    ),
+    ConfigKey(
+        name="errors.deadletterqueue.group.enable",
+        type=ConfigType.BOOLEAN,
+        default="false",
+        doc="Whether share groups may write dead letters to this topic (Kafka 4.4). What is given up of such a topic "
+        "goes without a dead letter.",
     ),
 )
 

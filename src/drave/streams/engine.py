@@ -236,6 +236,8 @@ class Engine:
 
     def _follow(self) -> bool:
         """Keep standby copies up to date; whether there was anything to do."""
+        if not self._settings.standby:
+            return False
         mine = self.tasks.keys() | self.restoring.keys()
         return self.standbys.turn(self._counts, mine, self._clock.monotonic())
 

@@ -6,7 +6,7 @@
     drave_streams_lag_records{topic,partition}      records that are still to be read
     drave_streams_event_time_delay_seconds{task}    how far event time is behind the clock
     drave_streams_state_entries{task,store}         entries of a store in memory
-    drave_streams_tasks{state}                      tasks that run, and that are being restored
+    drave_streams_tasks{state}                      tasks that run, that are being restored, and standby copies
     drave_streams_commits_total
 
 Counting costs a tenth of a microsecond for each record and step, so it is done only where somebody asked for metrics.
@@ -66,6 +66,7 @@ class Snapshot:
     skipped: dict[str, int] = field(default_factory=dict)
     running: int = 0
     restoring: int = 0
+    copies: int = 0
     commits: int = 0
 
 
@@ -104,6 +105,7 @@ class Metrics:
             skipped=engine.skipped,
             running=len(engine.tasks),
             restoring=len(engine.restoring),
+            copies=len(engine.standbys.copies),
             commits=engine.commits,
             lag=engine.lag(),
         )
@@ -167,6 +169,7 @@ class Metrics:
         tasks = GaugeMetricFamily("drave_streams_tasks", "Tasks of this process", labels=["state"])
         tasks.add_metric(["running"], now.running)
         tasks.add_metric(["restoring"], now.restoring)
+        tasks.add_metric(["copy"], now.copies)
         yield tasks
         yield CounterMetricFamily("drave_streams_commits", "Commits since the start", value=now.commits)
 

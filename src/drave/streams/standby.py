@@ -130,8 +130,6 @@ class Standbys:
     def turn(self, counts: Mapping[SubTopology, int], mine: Collection[TaskId], now_s: float) -> bool:
         """Follow the copies a little further; whether there was anything. `mine` are the tasks that run here."""
         self.took = False
-        if not self._per_task:
-            return False
         if self._following is None:
             self._following, self._follow_anew = self._transport.following(), True
         if now_s >= self._look_at:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from drave.streams import App
 from drave.streams.run import Runner
@@ -36,6 +37,7 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Also twice."""
         self.runner.stop()
         self._thread.join()
         self.runner.__exit__()
@@ -84,6 +86,28 @@ def test_copies_follow_on_a_real_broker_where_the_group_will_want_them(cluster: 
             assert state.get("count", b'{"zone": "a"}') == b"\x0a"
             assert [key for key, _ in state.scan(zones, b"", None)] == [b"a", b"b", b"c"]
             state.close()
+
+
+@pytest.mark.slow  # a session lasts ten seconds
+def test_a_task_goes_where_it_was_foreseen_and_its_copy_is_there(cluster: Cluster, tmp_path: Path) -> None:
+    """The group's leader is librdkafka, which assigns by range over the names of static members."""
+    rides = cluster.topic(5)
+    app = App(cluster.app, standby=1)
+    app.topic(rides, Ride, key="zone").by_key().count(name="count")
+    with (
+        Process(app, cluster, tmp_path) as one,
+        Process(app, cluster, tmp_path) as other,
+        Process(app, cluster, tmp_path) as last,
+    ):
+        processes = (one, other, last)
+        one.wait_for(lambda: all(1 <= len(process.tasks) <= 2 for process in processes))
+        one.wait_for(lambda: sum(len(process.copies) for process in processes) == 5)
+        foreseen = {process: process.copies.keys() & other.tasks.keys() for process in (one, last)}
+        assert set().union(*foreseen.values()) == other.tasks.keys()
+        other.__exit__()
+        one.wait_for(lambda: len(one.tasks) + len(last.tasks) == 5)
+        for process, expected in foreseen.items():
+            assert expected <= process.tasks.keys()
 
 
 def test_what_is_purged_is_gone(cluster: Cluster) -> None:

@@ -72,7 +72,7 @@ async def create_topic(
     partitions = _partitions(broker, topic)
     configs = _configs(topic)
     broker.catalog.check_new_topic(topic.name, max(1, partitions), configs)
-    check_topic_configs(configs, durability=broker.settings.storage.durability)
+    check_topic_configs(configs, durability=broker.settings.storage.durability, topic=topic.name)
     if topic.assignments:
         _check_assignment(broker, topic)
     else:

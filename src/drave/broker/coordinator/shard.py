@@ -19,10 +19,11 @@ from typing import Final
 from drave.broker.coordinator.classic.requests import ClassicRequests
 from drave.broker.coordinator.committing import OffsetRequests
 from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
-from drave.broker.coordinator.group import Group, GroupType, Surroundings
+from drave.broker.coordinator.group import SESSION, Group, GroupType, Surroundings
 from drave.broker.coordinator.kinds import KIND_OF_RECORD
+from drave.broker.coordinator.modern import ModernGroup
 from drave.broker.coordinator.offsets import GroupOffsets
-from drave.broker.coordinator.outcome import Outcome, TimerName, Token
+from drave.broker.coordinator.outcome import Outcome, TimerChange, TimerName, Token
 from drave.broker.coordinator.refusals import refused
 from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupKey, OffsetKey, parse_key, parse_offset
 from drave.broker.coordinator.share.duties import ShareDuty
@@ -35,6 +36,9 @@ from drave.model.errors import ErrorCode
 from drave.schema import SchemaError
 from drave.wire.messages.k16_list_groups import ListedGroup
 from drave.wire.messages.k42_delete_groups import DeletableGroupResult, DeleteGroupsResponse
+
+REMOVAL_RETRY_MS: Final = 1_000
+"""After so long, a member that the log did not let go is missed once more."""
 
 
 class GroupShard:
@@ -194,3 +198,7 @@ class GroupShard:
             if isinstance(duty, ShareDuty):
                 self.shares.abandon(duty, code, outcome)
         outcome.duties.clear()
+        # Whoever was to be removed is still a member, and must be missed all the same.
+        for number, (name, after_ms) in enumerate(outcome.timers):
+            if after_ms is None and name[0] == SESSION and isinstance(self._table.groups.get(name[1]), ModernGroup):
+                outcome.timers[number] = TimerChange(name, REMOVAL_RETRY_MS)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from drave.broker.context import Connection, Pending
 from drave.broker.coordinator.runtime import gathered
@@ -20,12 +20,15 @@ from drave.broker.coordinator.schemas.share_state import ShareKey
 from drave.broker.coordinator.share.in_flight import Acknowledgement, Changes, DeliveryLimits, InFlight, Leaving
 from drave.broker.coordinator.share.state import UNDECIDED_START
 from drave.broker.fetching import Waiting
+from drave.broker.sharing.dead_letters import DeadLetters
 from drave.broker.sharing.sessions import ShareSession, ShareSessions
 from drave.catalog import Change
 from drave.log import PartitionLog
 from drave.model.clock import Timer
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.model.group_configs import GroupConfig
+from drave.model.ids import TopicId
+from drave.model.log_config import LogConfig
 from drave.model.share_reset import EARLIEST, duration_ms
 
 if TYPE_CHECKING:
@@ -34,18 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("drave.sharing")
 
 READ_COMMITTED: Final = "read_committed"
-
-
-class DeadLetters(Protocol):
-    """Who wants what share groups give up."""
-
-    def wants(self, key: ShareKey) -> bool:
-        """Whether records that this share-partition gives up are wanted."""
-        ...
-
-    def take(self, key: ShareKey, log: PartitionLog, leaving: Sequence[Leaving]) -> Pending:
-        """Keep copies of these. Completed with an ErrorCode: NONE when the copies are durable, so that they may go."""
-        ...
+NO_TOPIC: Final = LogConfig()
+"""Of a topic that was deleted."""
 
 
 class SharePartition:
@@ -84,10 +77,10 @@ class Sharing:
 
     def __init__(self, broker: Broker) -> None:
         self.sessions: Final = ShareSessions()
-        self.dead_letters: DeadLetters | None = None
+        self.dead_letters: Final = DeadLetters(broker)
         self._broker = broker
         self._partitions: dict[ShareKey, SharePartition] = {}
-        self._limits: dict[str, tuple[GroupConfig, DeliveryLimits]] = {}
+        self._limits: dict[tuple[str, TopicId], tuple[GroupConfig, LogConfig, DeliveryLimits]] = {}
         self._ended = False
         broker.share_states.on_reset(self._drop)
         broker.catalog.subscribe(self._catalog_changed)
@@ -95,14 +88,15 @@ class Sharing:
     # -- what counts for a group
 
     def limits(self, key: ShareKey) -> DeliveryLimits:
-        """What the group's configs say, and whether its dead letters are wanted."""
-        config = self._broker.groups.config(key.group_id)
-        cached = self._limits.get(key.group_id)
-        if cached is None or cached[0] is not config:
-            cached = self._limits[key.group_id] = config, _limits(config, dead_letters=False)
-        if self.dead_letters is not None and self.dead_letters.wants(key):
-            return _limits(config, dead_letters=True)
-        return cached[1]
+        """What the configs of the group and of the topic say."""
+        group, topic = self._broker.groups.config(key.group_id), self._broker.catalog.topic_by_id(key.topic_id)
+        config = topic.config if topic is not None else NO_TOPIC
+        cached = self._limits.get((key.group_id, key.topic_id))
+        if cached is None or cached[0] is not group or cached[1] is not config:
+            wanted = topic is not None and self.dead_letters.destination(key.group_id, topic) is not None
+            cached = group, config, _limits(group, config.redelivery_delay_ms, dead_letters=wanted)
+            self._limits[key.group_id, key.topic_id] = cached
+        return cached[2]
 
     def lock_ms(self, group_id: str) -> int:
         """How long a member of the group may keep a record without a word."""
@@ -218,7 +212,8 @@ class Sharing:
 
     def _rest(self, group_id: str) -> None:
         """Nobody of the group reads: what is in memory only because it was read may go."""
-        self._limits.pop(group_id, None)
+        for found in [each for each in self._limits if each[0] == group_id]:
+            del self._limits[found]
         for partition in [each for key, each in self._partitions.items() if key.group_id == group_id]:
             if partition.in_flight is not None and partition.in_flight.is_idle:
                 self._drop(partition.key)
@@ -254,7 +249,6 @@ class Sharing:
 
     def _let_go(self, partition: SharePartition, leaving: Sequence[Leaving]) -> Pending:
         """Have dead letters written; what is given up goes when they are durable."""
-        assert self.dead_letters is not None, "nothing leaves that nobody wants"
         whole = Pending()
         taken = self.dead_letters.take(partition.key, partition.log, leaving)
         taken.attach(partial(self._buried, partition, leaving, whole))
@@ -305,11 +299,12 @@ class Sharing:
             partition.cancel_timer()
 
 
-def _limits(config: GroupConfig, *, dead_letters: bool) -> DeliveryLimits:
+def _limits(config: GroupConfig, redelivery_delay_ms: int, *, dead_letters: bool) -> DeliveryLimits:
     return DeliveryLimits(
         lock_ms=config.number("share.record.lock.duration.ms"),
         deliveries_max=config.number("share.delivery.count.limit"),
         in_flight_max=config.number("share.partition.max.record.locks"),
         renews=bool(config.number("share.renew.acknowledge.enable")),
+        redelivery_delay_ms=redelivery_delay_ms,
         dead_letters=dead_letters,
     )

@@ -221,6 +221,16 @@ def test_a_member_that_is_silent_for_a_session_is_missed(shares: VirtualShares) 
     assert not shares.timers
 
 
+def test_a_member_that_the_log_did_not_let_go_is_missed_a_little_later(shares: VirtualShares) -> None:
+    shares.enter("a", "t")
+    shares.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    shares.advance(SESSION_MS + 2_500)
+    assert shares.group().group_state == "Stable"
+    shares.log_refuses_with = None
+    shares.advance(1_000)
+    assert shares.group().group_state == "Empty"
+
+
 def test_session_and_interval_are_what_the_group_is_set_to(shares: VirtualShares) -> None:
     shares.configs = {"share.session.timeout.ms": "50000", "share.heartbeat.interval.ms": "7000"}
     assert shares.beat("a", 0, ["t"]).heartbeat_interval_ms == 7_000
