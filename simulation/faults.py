@@ -258,11 +258,6 @@ FAULTS: Final[dict[str, Fault]] = {
         "    reading: ClassVar[type[OrderedRecords]] = OrderedRecords\n",
         "",
     ),
-    "a snapshot of a share-partition lacks what came after the one before": Fault(
-        "drave.broker.coordinator.share.state_shard",
-        "            state_batches=batch_values(self.batches),\n",
-        "            state_batches=batch_values(self._batches),\n",
-    ),
     "a rejected record is released": Fault(
         "drave.broker.coordinator.share.in_flight",
         "            self._give_up(run, GivenUp.REJECTED, changes, limits)\n",

@@ -476,6 +476,8 @@ class History:
         """The share groups that somebody was to read to the end at last, and whether there was one."""
         self.share_topics: tuple[str, ...] = ()
         """What they read."""
+        self.disk_refuses = False
+        """Whether the broker's disk may have refused a write, and lived on."""
         self.share_lock_ms = 0
         self.share_deliveries_max = 0
         self.trims: list[Trimmed] = []

@@ -105,6 +105,7 @@ class Workload:
         world, history = self._world, self._world.history
         history.is_calm = world.plan.kind == "calm"
         history.crashes = world.plan.crashes
+        history.disk_refuses = any(trouble in ("full", "failing write") for trouble in world.plan.troubles)
         history.share_deliveries_max = world.plan.settings.group_share_delivery_count_limit
         history.share_topics = STABLE
         history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)

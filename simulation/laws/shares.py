@@ -16,7 +16,10 @@ _Place = tuple[str, Partition, int]
 
 @law
 def held_by_one(facts: Facts) -> Iterator[str]:
-    """While a member holds a record, nobody else is given it."""
+    """While a member holds a record, nobody else is given it; unless the broker could not write down what became of
+    others, and so has begun anew in the partition with what it had written before, as in Kafka."""
+    if facts.history.disk_refuses:
+        return
     words = _words(facts)
     for place, takes in _takes(facts).items():
         for taken in takes:
