@@ -93,7 +93,7 @@ budget: $(READY)
 # real clients (KILLS), and of a stream app with its broker. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
-	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS))
+	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --standby 1
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --guarantee at_least_once
 
 # One seed's run, exactly as it was; SEEDS of them from SEED on, over all processors; ARGS=--trace prints what happens.

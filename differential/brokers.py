@@ -12,6 +12,8 @@ SETTINGS: Final = {
     "group.min.session.timeout.ms": "100",
     "group.consumer.assignment.interval.ms": "0",
     "group.share.assignment.interval.ms": "0",
+    "group.streams.assignment.interval.ms": "0",
+    "group.streams.initial.rebalance.delay.ms": "0",
     "offsets.topic.num.partitions": "3",
     "num.partitions": "2",
 }

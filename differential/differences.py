@@ -63,6 +63,60 @@ ON_PURPOSE: Final = (
         drave="...",
         why="a refusal says why",
     ),
+    # -- share-partitions
+    Reason(
+        cases="share_partitions/*",
+        place="*error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+        readme="`error_message` in ShareFetch",
+    ),
+    Reason(
+        cases="share_partitions/exactly_as_many*",
+        place="*.acquired_records.*",
+        why="the same records, in fewer ranges: what a record limit has left behind is no unit of its own",
+    ),
+    Reason(
+        cases="share_partitions/unknown_topics_and_partitions*",
+        place="*",
+        why="Kafka fails with an internal error where it means to refuse",
+        readme="ShareFetch of a topic that is not there",
+    ),
+    Reason(
+        cases="share_partitions/a_deleted_topic*",
+        place="2.ShareFetch*",
+        why="Kafka fails with an internal error where it means to refuse",
+        readme="ShareFetch of a topic that is not there",
+    ),
+    Reason(
+        cases="share_partitions/deleted_records*",
+        place="2.Came.0.0.0",
+        kafka=4,
+        drave=6,
+        why="a deleted record is delivered to nobody, though its batch is still there",
+        readme="deleted records in a batch that is still there, in a share group",
+    ),
+    # -- streams groups
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_named_twice)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/an_odd_topology(odd=_an_odd_*)",
+        place="1.StreamsGroupHeartbeat.error_*",
+        why="a topology that cannot be is refused as one, with what is wrong with it",
+        readme="a topology of Kafka Streams that cannot be",
+    ),
+    Reason(
+        cases="streams_groups/a_changelog_that_is_there(changelog=2)",
+        place="3.StreamsGroupDescribe.*.state_changelog_topics.c.partitions",
+        kafka=0,
+        drave=2,
+        why="Kafka shows how wide a changelog is once it has written something else about the group",
+    ),
     # -- Produce
     Reason(
         cases="k00_produce/*",

@@ -164,7 +164,7 @@ class Eye:
             return "FOLDER"
         if name == "host" and value == self._host:
             return "HOST"
-        if name.endswith(("error_message", "documentation")):
+        if name.endswith(("error_message", "documentation", "status_detail")):
             return "..." if value else value
         if (found := _UUID.search(value)) is not None:
             before, after = value[: found.start()], value[found.end() :]

@@ -189,6 +189,17 @@ FAULTS: Final[dict[str, Fault]] = {
         "        for each in latest.undecided():\n            self.undecided.add(*each)\n",
         "",
     ),
+    # -- delays
+    "what is not due yet is taken for due": Fault(
+        "drave.log.delivery",
+        "self._after_ms = now_ms - log.config.delivery_delay_ms",
+        "self._after_ms = now_ms",
+    ),
+    "a restart forgets what was not due": Fault(
+        "drave.log.partition",
+        "readable=point.start if self._is_delayed else point.offset",
+        "readable=point.offset",
+    ),
     # -- groups
     "a commit's generation is not looked at": Fault(
         "drave.broker.coordinator.classic.group",

@@ -6,6 +6,7 @@
               trimmed           an administrator deletes records from it
               fleeting          is deleted and made anew, and grows
               brief             forgets what is old
+              late              shows its records after a delay
 
 Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one may
 begin before the last has ended.
@@ -40,6 +41,7 @@ COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
+LATE: Final = "late"
 EVERYTHING: Final = "everything"
 LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
@@ -52,6 +54,8 @@ KEYS: Final = (2, 7, 40)
 """How many keys a compacted topic may have."""
 CLOCK_JUMP_MS: Final = 3_000
 """So far the wall clock jumps from one life to the next, at most."""
+DELAY_MS: Final = 30_000
+"""Of the topic that has one: more than the clock jumps in most seeds."""
 DELETE_RETENTION_MS: Final = ("1000", "120000")
 """Tombstones go during the run, or never."""
 
@@ -93,6 +97,7 @@ class Workload:
         administrator.caller.close()
         while not world.is_healed:
             await world.sleep(100)
+        await world.sleep(DELAY_MS + CLOCK_JUMP_MS * (len(world.machine.lives) + 1))  # until all can be seen
         if any(role.name.startswith(QUEUE) for role in roles):
             caller = self._caller("drain/0")
             await drain(caller, QUEUE, STABLE)
@@ -142,6 +147,7 @@ class Workload:
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
         await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"})
         await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
+        await administrator.create(LATE, 1, {"drave.delivery.delay.ms": str(DELAY_MS)})
 
     # -- processes
 
@@ -300,6 +306,8 @@ class Workload:
         yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
         yield Role("limiter", lambda caller, steps: Limiter(caller, LIMITED).live(steps), 0.6, mortal=False)
         yield Role("administrator", self._administer, 0.6, mortal=False)
+        yield Role("late writer", lambda caller, steps: IdempotentProducer(caller, (LATE,)).live(steps), 0.5)
+        yield Role("late reader", self._reader((LATE,), committed_only=False), 0.7)
 
     async def _administer(self, caller: Caller, steps: int) -> None:
         random, world = self._random, self._world

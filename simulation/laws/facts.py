@@ -109,6 +109,10 @@ class Facts:
         """Whether a topic forgets by itself."""
         return bool(self._configs_ever(topic, "retention.ms") or self._configs_ever(topic, "retention.bytes"))
 
+    def delay_ms(self, topic: str) -> int:
+        """How old a topic's records are before anybody sees them."""
+        return int(self._configs_ever(topic, "drave.delivery.delay.ms") or 0)
+
     def _configs_ever(self, topic: str, name: str) -> str:
         return " ".join(change.configs.get(name) or "" for change in self.changes[topic]).strip()
 

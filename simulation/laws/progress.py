@@ -89,7 +89,7 @@ def waiting_readers_are_woken(facts: Facts) -> Iterator[str]:
     }
     for read in facts.history.reads:
         sent = known.get((read.partition, read.position))
-        if read.committed_only or not read.batches or sent is None:
+        if read.committed_only or not read.batches or sent is None or facts.delay_ms(read.partition.topic):
             continue
         waited = read.told.ms - max(read.asked.ms, sent.told.ms)
         if waited > WAKING_MS:

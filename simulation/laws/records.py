@@ -50,6 +50,18 @@ def sent(facts: Facts) -> Iterator[str]:
 
 
 @law
+def not_before_its_time(facts: Facts) -> Iterator[str]:
+    """A record of a topic with a delay is seen by nobody before it is as old as that."""
+    for read in facts.history.reads:
+        delay_ms = facts.delay_ms(read.partition.topic)
+        for batch in read.batches if delay_ms else ():
+            for record in batch.records:
+                known = facts.sent(record)
+                if known is not None and read.told.ms - known.asked.ms < delay_ms - facts.history.clock_slack_ms:
+                    yield f"{known} was seen after {read.told.ms - known.asked.ms} ms, by {read}"
+
+
+@law
 def once(facts: Facts) -> Iterator[str]:
     """An idempotent producer's record is in the log once, another one not more often than it was sent."""
     offsets: dict[Mark | None, list[tuple[Partition, int]]] = defaultdict(list)

@@ -43,6 +43,8 @@ def _looked_up(facts: Facts, timestamp_ms: int, *, committed_only: bool) -> Leve
     for each in facts.history.lookups:
         if facts.is_fleeting(each.partition.topic):
             continue  # they are asked for by name
+        if facts.delay_ms(each.partition.topic) and timestamp_ms == LATEST:
+            continue  # a clock that is set back at a restart takes back what was due
         if each.timestamp_ms == timestamp_ms and each.committed_only == committed_only:
             found[each.partition].append(Level(each.offset, each.asked, each.told, each.by))
     return found
@@ -53,6 +55,8 @@ def high_watermark_stays(facts: Facts) -> Iterator[str]:
     """The high watermark never falls, and what was acknowledged is below it."""
     levels = _looked_up(facts, LATEST, committed_only=False)
     for read in facts.history.reads:
+        if facts.delay_ms(read.partition.topic):
+            continue
         levels[read.partition].append(Level(read.high_watermark, read.asked, read.told, f"{read}"))
     floors: Levels = defaultdict(list)
     for sent in facts.history.records.values():
@@ -66,7 +70,7 @@ def last_stable_offset_stays(facts: Facts) -> Iterator[str]:
     """The last stable offset never falls."""
     levels = _looked_up(facts, LATEST, committed_only=True)
     for read in facts.history.reads:
-        if read.last_stable_offset >= 0:
+        if read.last_stable_offset >= 0 and not facts.delay_ms(read.partition.topic):
             levels[read.partition].append(Level(read.last_stable_offset, read.asked, read.told, f"{read}"))
     yield from _falls("the last stable offset", levels, {})
 
@@ -119,6 +123,8 @@ def what_is_there_is_given(facts: Facts) -> Iterator[str]:
             continue  # a transaction may be open
         for place, position in fetch.positions.items():
             if facts.is_compacted(place.topic) or facts.is_deleted(place.topic, place.topic_id):
+                continue
+            if facts.delay_ms(place.topic):
                 continue
             for sent in placed[place]:
                 if sent.offset >= position and sent.told < fetch.asked:

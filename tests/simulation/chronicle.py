@@ -80,6 +80,11 @@ class Chronicle:
     def pass_ms(self, ms: int) -> None:
         self.ms += ms
 
+    def delay(self, ms: int) -> None:
+        """The topic of rides has a delay."""
+        change = next(change for change in self.history.topic_changes if change.topic == RIDES.topic)
+        change.configs["drave.delivery.delay.ms"] = str(ms)
+
     def end_of(self, place: Partition) -> int:
         log = self.logs[place]
         return log[-1].last_offset + 1 if log else 0
@@ -336,7 +341,8 @@ class Chronicle:
             committed = [record for batch in batches if batch.committed for record in batch.records]
             end = self.end_of(place)
             ending.partitions[place] = PartitionEnding(self.trimmed.get(place, 0), end, end, batches, committed)
-            configs = dict(COMPACTED) if place.topic == "keys" else {}
+            made = next(change for change in self.history.topic_changes if change.topic == place.topic)
+            configs = {name: value or "" for name, value in made.configs.items()}
             ending.topics[place.topic] = TopicEnding(place.topic_id, 1, configs)
         ending.at = self.history.now()
         self.history.ending = ending

@@ -167,6 +167,14 @@ def a_tombstone_goes_before_what_it_buried(tale: Chronicle) -> None:
 # -- watermarks
 
 
+@breaks("not before its time")
+def a_delayed_record_is_seen_early(tale: Chronicle) -> None:
+    tale.delay(1_000)
+    tale.send()
+    tale.pass_ms(999)
+    tale.read()
+
+
 @breaks("high watermark stays")
 def the_high_watermark_falls(tale: Chronicle) -> None:
     tale.send()

@@ -36,6 +36,13 @@ def records_that_somebody_had_deleted_may_be_gone(tale: Chronicle) -> None:
     tale.end(rides=[0])
 
 
+def a_delayed_record_may_be_seen_when_it_is_old_enough(tale: Chronicle) -> None:
+    tale.delay(1_000)
+    tale.send()
+    tale.pass_ms(1_000)
+    tale.read()
+
+
 def a_record_whose_lock_has_ended_may_be_given_to_another(tale: Chronicle) -> None:
     tale.send()
     tale.take(session="s/0")
@@ -129,6 +136,7 @@ def a_record_is_copied_once(tale: Chronicle) -> None:
     "story",
     [
         records_that_somebody_had_deleted_may_be_gone,
+        a_delayed_record_may_be_seen_when_it_is_old_enough,
         a_record_whose_lock_has_ended_may_be_given_to_another,
         an_older_record_of_a_key_may_be_compacted_away,
         a_key_and_its_tombstone_may_both_be_gone,

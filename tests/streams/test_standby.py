@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from drave.streams import App, BadTopology, agg, count, tumbling
+from drave.streams.errors import StepFailed
 from drave.streams.placement import heirs, range_owner
 from drave.streams.standby import WAITING_MAX
 from drave.streams.state import TaskId
@@ -181,6 +182,40 @@ def test_a_changelog_that_was_made_anew_is_copied_anew():
         assert dict(
             keeper.states.open(task_id).scan(place[0].removeprefix("app-").removesuffix("-changelog"), b"", None)
         )
+
+
+def test_who_fails_commits_no_half_of_what_it_was_doing_when_it_leaves_the_group():
+    app = App("app", standby=1)
+    rides = app.topic("rides", Ride, key="zone", time="time")
+    rides.to("copied")
+    rides.map(lambda ride: 1 // ride.fare, name="share", type=int).to("shares")
+    t = app.test().__enter__()
+    engine, transport = t.engine, t.processes[0].transport
+    assert transport is not None
+    t.send("rides", ride(1))
+    with pytest.raises(StepFailed):
+        t.send("rides", ride(2, fare=0))
+    transport.close = lambda: engine.revoked([("rides", 0)])  # as librdkafka does
+    engine.abandon()
+    assert t.cluster.log(("app-instances", 0))
+    assert len(t.cluster.log(("copied", 0))) == 1
+
+
+def test_what_comes_behind_a_record_that_is_out_of_order_is_read_once_more():
+    with build().test(processes=2) as t:
+        feed(t)
+        keeper = next(process for process in t.processes if process.engine.standbys.copies)
+        standbys = keeper.engine.standbys
+        task_id, copy = next(iter(standbys.copies.items()))
+        before = states(t, t.processes.index(keeper))[task_id]
+        place = next(place for place, position in copy.positions.items() if position > 3)
+        log, other = t.cluster.log(place), ("app-instances", 0)
+        standbys._following.poll = lambda wait_s, records_max: [log[0], t.cluster.log(other)[-1], *log[1:]]
+        keeper.engine.turn(0.0)
+        assert copy.positions[place] == 0
+        del standbys._following.poll
+        t.run()
+        assert states(t, t.processes.index(keeper))[task_id] == before
 
 
 def test_who_stops_gives_its_copies_back_and_says_so():

@@ -182,6 +182,9 @@ class Engine:
 
     def abandon(self) -> None:
         """Leave as a crash would: what was not committed is gone."""
+        self._announcer = (
+            None  # who leaves the group commits what is new, and half of a record may be in the transaction
+        )
         for task in list(self.tasks.values()):
             self._drop(task)
         for restoring in list(self.restoring.values()):

@@ -137,7 +137,7 @@ class Standbys:
             self._look(counts, mine, now_s)
         if self._follow_anew:
             self._follow_anew = False
-            self._held.clear()
+            self._held = set()
             places = {self._heard: self._heard_to}
             for copy in self.copies.values():
                 places |= copy.follow_from()
@@ -145,6 +145,8 @@ class Standbys:
         messages = self._following.poll(0.0, RECORDS_MAX)
         for place, records in groupby(messages, lambda message: (message.topic(), message.partition())):
             self._take(place, list(records), now_s)
+            if self._follow_anew:
+                break  # the rest is read once more
         if messages:
             self._hold()
         self.took = bool(messages)

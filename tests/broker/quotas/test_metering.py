@@ -11,6 +11,7 @@ from drave.broker.quotas import Limits, MeteredWay, Rate, Windows, can_be_metere
 from drave.wire.api import ApiKey
 from drave.wire.messages.k00_produce import ProduceResponse
 from drave.wire.messages.k12_heartbeat import HeartbeatResponse
+from drave.wire.messages.k78_share_fetch import ShareFetchResponse
 
 WINDOWS = Windows(count=11, ms=1000)
 FRAME = bytes(5000)
@@ -201,6 +202,14 @@ async def test_a_failure_of_what_a_coroutine_waits_for_reaches_it():
     await asyncio.sleep(0)
     gate.set_exception(OSError("gone"))
     assert await task == "seen: gone"
+
+
+def test_what_a_share_consumer_acquires_is_sent_and_waited_for_afterwards():
+    """It is nobody else's meanwhile, so to keep it back would help nobody."""
+    stage = Stage(ApiKey.SHARE_FETCH, fetch=Rate(1, Windows(count=2, ms=1000)))
+    stage.ask()
+    assert stage.reply(ShareFetchResponse(acquisition_lock_timeout_ms=0, responses=[], node_endpoints=[])) == 4000
+    assert stage.muted_s == [4.0]
 
 
 def test_only_who_can_be_told_to_wait_is_metered():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from drave.broker.context import Connection, Context, Pending
 from drave.broker.coordinator.runtime import gathered
@@ -47,6 +47,9 @@ logger = logging.getLogger("drave.broker")
 
 NO_LEADER: Final = LeaderIdAndEpoch(leader_id=0, leader_epoch=0)
 """Named only to clients that have to go elsewhere, and there is nowhere else."""
+READ_BYTES: Final = 16 * 1024
+READ_BYTES_EACH: Final = 512
+"""What is read first of each partition: for each record that is asked for, and at most."""
 RECORD_LIMIT: Final = 1
 """KIP-1206: exactly as many records as were asked for."""
 
@@ -136,6 +139,15 @@ def _later(broker: Broker, wait_ms: int, response: ShareFetchResponse) -> Pendin
 Parts = dict[Place, PartitionData]
 
 
+class _Read(NamedTuple):
+    """What was read of one partition, and from where on."""
+
+    place: Place
+    partition: SharePartition
+    offset: int
+    found: Found
+
+
 class _ShareFetch:
     """One fetch on its way: answered at once, parked, or waiting for a cold disk. It gives the parts of its reply."""
 
@@ -179,8 +191,8 @@ class _ShareFetch:
         self._logs: dict[Place, PartitionLog] = {}
         self._parts: Parts = {}
         """Errors, which belong to their partition alone."""
-        self._cold: dict[Place, tuple[int, Batches]] = {}
-        """What was read from a cold disk, and from where on."""
+        self._cold: dict[tuple[Place, int], Batches] = {}
+        """What was read from a cold disk, by where it begins."""
         self._pending: Pending | None = None
         self._waiting: Waiting | None = None
         self._watched: FetchSession | None = None
@@ -189,7 +201,7 @@ class _ShareFetch:
         """The parts, or a Pending of them."""
         for place in self._order:
             self._find(place)
-        if not self._logs or self._asked.records_max <= 0 or self._bytes_max <= 0:
+        if self._asked.records_max <= 0 or self._bytes_max <= 0:
             return self._answered({})
         try:
             found = self._look(must_answer=self._wait_ms <= 0)
@@ -200,6 +212,7 @@ class _ShareFetch:
     # -- which partitions
 
     def _find(self, place: Place) -> None:
+        """Its log, or why there is none."""
         broker, session = self._broker, self._session
         topic = broker.catalog.topic_by_id(place.topic_id)
         log = broker.logs.partition(place.topic_id, place.partition) if topic is not None else None
@@ -208,7 +221,6 @@ class _ShareFetch:
                 raise Refused(ErrorCode.UNKNOWN_TOPIC_ID, "This broker has no topic with this id.")
             if log is None:
                 raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This broker has no such partition.")
-            broker.sharing.open(ShareKey(session.group_id, *place), log)
         except ProtocolError as error:
             self._parts[place] = _failed(place, error.code, str(error))
         else:
@@ -248,51 +260,69 @@ class _ShareFetch:
             if offset is not None:
                 places.append((place, partition, offset))
         read = self._read(places)
-        size = sum(batches.size for _, _, _, batches in read)
+        size = sum(each.found.size for each in read)
         if must_answer or len(self._parts) == len(self._order) or (read and size >= self._bytes_min):
             return self._answered(self._acquire(read, now_ms))
         return None
 
-    def _read(
-        self, places: list[tuple[Place, SharePartition, int]]
-    ) -> list[tuple[Place, SharePartition, int, Batches]]:
-        """What lies from there on: as many bytes of each as the bound gives, but the first batch of all comes whole."""
+    def _read(self, places: list[tuple[Place, SharePartition, int]]) -> list[_Read]:
+        """What lies from there on, until it is as many records as are asked for and as many bytes.
+
+        Of each partition as many bytes as are its share of the bound, but the first batch of all comes whole.
+        """
+        share = max(self._bytes_max // len(places), 1) if places else 0
+        records = size = 0
         read = []
-        each_max = max(self._bytes_max // len(places), 1) if places else 0
-        is_empty = True
         for place, partition, offset in places:
-            log = partition.log
-            limit = log.last_stable if self._committed else log.high_watermark
-            cold = self._cold.get(place)
-            batches: Batches | None = None
-            if offset > limit:
-                continue  # what was given out before the log lost its end; what comes there anew is for others
-            if cold is not None and cold[0] == offset:
-                batches = cold[1]
-            else:
-                batches = log.read_now(
-                    offset, bytes_max=each_max, limit=limit, whole_first=is_empty, committed=self._committed
-                )
-            if batches is None:
-                raise _WouldBlock(place, log, offset, each_max, limit, whole_first=is_empty)
-            is_empty = is_empty and not batches.size
-            read.append((place, partition, offset, batches))
+            found = Found()
+            if records < self._asked.records_max or size < self._bytes_min:
+                self._read_one(found, place, partition.log, offset, share, whole_first=not size)
+            if found.spans:
+                records += found.spans[-1].last - max(found.spans[0].first, offset) + 1
+                size += found.size
+            read.append(_Read(place, partition, offset, found))
         return read
 
-    def _acquire(self, read: list[tuple[Place, SharePartition, int, Batches]], now_ms: int) -> Parts:
+    def _read_one(
+        self, found: Found, place: Place, log: PartitionLog, offset: int, bytes_max: int, *, whole_first: bool
+    ) -> None:
+        """Little at a time, and more each time: most fetches ask for few records, and may have all bytes."""
+        limit = log.last_stable if self._committed else log.high_watermark
+        at, chunk = offset, min(READ_BYTES, READ_BYTES_EACH * self._asked.records_max)
+        # at > limit: what was given out before the log lost its end; what comes there anew is for others
+        while at <= limit and (
+            not found.spans or at - offset < self._asked.records_max or found.size < self._bytes_min
+        ):
+            most = min(chunk, bytes_max - found.size)
+            if most <= 0:
+                return
+            batches = self._cold.get((place, at))
+            whole = not found.spans and (whole_first or most < bytes_max)
+            if batches is None:
+                batches = log.read_now(at, bytes_max=most, limit=limit, whole_first=whole, committed=self._committed)
+            if batches is None:
+                raise _WouldBlock(place, log, at, most, limit, whole_first=whole)
+            if batches.size > bytes_max and not whole_first:
+                return
+            found.add(batches)
+            if not batches.size or not batches.more:
+                return
+            at = found.spans[-1].last + 1
+            chunk *= 4
+
+    def _acquire(self, read: list[_Read], now_ms: int) -> Parts:
         sharing, left = self._broker.sharing, self._asked.records_max
         parts: Parts = {}
-        for place, partition, offset, batches in read:
+        for place, partition, offset, found in read:
             in_flight = partition.in_flight
             assert in_flight is not None
             part = parts[place] = _failed(place, ErrorCode.NONE, None)
-            if not batches.size or left <= 0:
+            if not found.spans or left <= 0:
                 continue
-            found, limits = Found(batches), sharing.limits(partition.key)
+            limits = sharing.limits(partition.key)
             acquired = in_flight.acquire(self._asked._replace(records_max=left), found.spans, offset, limits, now_ms)
-            if batches.aborted and acquired:
-                aborted = found.aborted((each.producer_id, each.first_offset) for each in batches.aborted)
-                acquired = in_flight.drop(aborted, acquired)
+            if self._committed and acquired:
+                acquired = in_flight.drop(found.aborted(), acquired)
             sharing.acquired(partition, limits.lock_ms)
             if acquired:
                 part.records = found.records_of(acquired)
@@ -373,7 +403,7 @@ class _ShareFetch:
         try:
             while blocked is not None and not pending.cancelled:
                 try:
-                    self._cold[blocked.place] = blocked.offset, await blocked.read(committed=self._committed)
+                    self._cold[blocked.place, blocked.offset] = await blocked.read(committed=self._committed)
                 except ProtocolError as error:
                     self._parts[blocked.place] = _failed(blocked.place, error.code, str(error))
                 blocked = None

@@ -3,6 +3,7 @@
 outcome.py        what a step returns: records, replies, timers, duties       ┐
 group.py          what a shard asks of a group, whatever kind it is           │ pure: given requests, times
 classic/          groups whose members share out the work in rounds           │ and records, they return
+share/            share groups, the state of share-partitions, what is in flight │
 modern.py         what the groups of the new protocols have in common         │ what to do
 offsets.py        what one group has committed                                │
 committing.py     what is asked about offsets                                 │

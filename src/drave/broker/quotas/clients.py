@@ -30,9 +30,9 @@ from drave.model.quotas import (
 )
 
 ANONYMOUS: Final = "ANONYMOUS"
-SWEEP_EVERY_S: Final = 60.0
+SWEEP_EVERY_S: Final = 10.0
 """What was used so long ago that it no longer counts is looked for this often, and forgotten."""
-CLIENTS_KEPT_MAX: Final = 10_000
+CLIENTS_KEPT_MAX: Final = 1_000
 """The limits of so many clients are kept at hand; then they are all looked up anew."""
 
 Scope = tuple[str | None, str | None]

@@ -90,7 +90,12 @@ class MeteredWay:
         started = self._clock.monotonic()
         now_ms = started * 1000
         wait_ms: int = response.throttle_time_ms  # a handler's own limit: fetched bytes, changes of the catalog
-        wait_ms = max(wait_ms, self._produce_wait_ms(now_ms), self._request_wait_ms(now_ms))
+        wait_ms = max(
+            wait_ms,
+            self._produce_wait_ms(now_ms),
+            self._request_wait_ms(now_ms),
+            self._share_fetch_wait_ms(response, now_ms),
+        )
         if wait_ms:
             response.throttle_time_ms = wait_ms
             self._hold(wait_ms)
@@ -103,6 +108,14 @@ class MeteredWay:
     def _produce_wait_ms(self, now_ms: float) -> int:
         produce = self._limits.produce
         return 0 if produce is None or self.key != ApiKey.PRODUCE else produce.wait_ms(now_ms)
+
+    def _share_fetch_wait_ms(self, response: Any, now_ms: float) -> int:
+        """What was acquired is the client's until its lock runs out, so it is sent, and waited for afterwards."""
+        fetch = self._limits.fetch
+        if fetch is None or self.key != ApiKey.SHARE_FETCH:
+            return 0
+        fetch.record(sum(map(len, self._way.encode(0, response))), now_ms)
+        return fetch.wait_ms(now_ms)
 
     def _request_wait_ms(self, now_ms: float) -> int:
         request = self._limits.request

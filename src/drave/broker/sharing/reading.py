@@ -8,7 +8,7 @@ sent               │ batch │ batch │              whole batches, as they l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from drave.broker.coordinator.share.acquiring import Acquired, Span
 from drave.log import Batches
@@ -16,23 +16,34 @@ from drave.records import BatchHeader, ControlKind, parse_control, parse_header,
 
 
 class Found:
-    """The batches of one read, by their headers."""
+    """Batches in a row, by their headers."""
 
-    __slots__ = ("_headers", "_parts", "_starts", "spans")
+    __slots__ = ("_headers", "_parts", "_starts", "_transactions", "size", "spans")
 
-    def __init__(self, batches: Batches) -> None:
-        self._parts = batches.parts
+    def __init__(self) -> None:
+        self.size = 0
+        """In bytes."""
+        self.spans: list[Span] = []
+        self._parts: list[memoryview] = []
         self._headers: list[BatchHeader] = []
         self._starts: list[tuple[memoryview, int]] = []
         """In which part each begins, and where."""
+        self._transactions: set[tuple[int, int]] = set()
+        """Of those that were aborted: first offset and producer id."""
+
+    def add(self, batches: Batches) -> None:
+        """What was read behind those that there are."""
+        self.size += batches.size
+        self._transactions.update((each.first_offset, each.producer_id) for each in batches.aborted)
         for part in batches.parts:
+            self._parts.append(part)
             at = 0
             while at < len(part):
                 header = parse_header(part, at)
                 self._headers.append(header)
                 self._starts.append((part, at))
+                self.spans.append(Span(header.base_offset, header.last_offset))
                 at += header.size
-        self.spans = [Span(header.base_offset, header.last_offset) for header in self._headers]
 
     def records_of(self, acquired: Sequence[Acquired]) -> list[memoryview]:
         """The batches that have any of these, and those between them."""
@@ -48,14 +59,16 @@ class Found:
                 sent.append(part[self._starts[places[0]][1] : end])
         return sent
 
-    def aborted(self, transactions: Iterable[tuple[int, int]]) -> list[Span]:
-        """The batches of aborted transactions, which are given as Fetch tells them: producer ids and first offsets."""
-        waiting = deque(sorted(transactions, key=lambda each: each[1]))
+    def aborted(self) -> list[Span]:
+        """The batches of aborted transactions, in order."""
+        if not self._transactions:
+            return []
+        waiting = deque(sorted(self._transactions))
         producers: set[int] = set()
         found = []
         for header, span, (part, at) in zip(self._headers, self.spans, self._starts, strict=True):
-            while waiting and waiting[0][1] <= span.last:
-                producers.add(waiting.popleft()[0])
+            while waiting and waiting[0][0] <= span.last:
+                producers.add(waiting.popleft()[1])
             if header.is_control:
                 if header.producer_id in producers and _is_abort(header, part[at : at + header.size]):
                     producers.discard(header.producer_id)

@@ -92,6 +92,7 @@ class ShareSessions:
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], ShareSession] = {}
         self._by_connection: dict[Connection, ShareSession] = {}
+        """The last that each has begun."""
         self._members: dict[str, int] = {}
         """Sessions by group."""
 
@@ -130,17 +131,15 @@ class ShareSessions:
         """The session is over."""
         session.is_open = False
         self._sessions.pop((session.group_id, session.member_id), None)
-        if self._by_connection.get(session.connection) is session:
-            del self._by_connection[session.connection]
         left = self._members.get(session.group_id, 0) - 1
         if left > 0:
             self._members[session.group_id] = left
         else:
             self._members.pop(session.group_id, None)
 
-    def of(self, connection: Connection) -> ShareSession | None:
-        """The session that was begun last on this connection, if it is still there."""
-        return self._by_connection.get(connection)
+    def lost(self, connection: Connection) -> ShareSession | None:
+        """The session that was begun last on this connection, which is gone; it may be over already."""
+        return self._by_connection.pop(connection, None)
 
     def is_read(self, group_id: str) -> bool:
         """Whether any member of the group has a session."""

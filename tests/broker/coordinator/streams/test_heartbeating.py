@@ -513,7 +513,9 @@ def test_topics_that_are_read_keep_their_offsets(groups) -> None:
 def test_a_producer_that_names_nobody_may_commit_in_its_transaction(groups) -> None:
     groups.enter("a")
     assert groups.commit_as("", -1, "lines", 0, writer=Writer(1, 0)) is ErrorCode.NONE
-    assert groups.commit_as("a", 9, "lines", 0, writer=Writer(1, 0)) is not ErrorCode.NONE
+    assert groups.commit_as("a", 2, "lines", 0, writer=Writer(1, 0)) is ErrorCode.NONE
+    assert groups.commit_as("a", 9, "lines", 0, writer=Writer(1, 0)) is ErrorCode.ILLEGAL_GENERATION
+    assert groups.commit_as("a", 1, "lines", 0, writer=Writer(1, 0)) is ErrorCode.ILLEGAL_GENERATION
 
 
 def _raise_the_epoch(groups: VirtualStreams) -> None:

@@ -179,19 +179,23 @@ class StreamsGroup(ModernGroup[StreamsMember]):
             return ErrorCode.UNSUPPORTED_VERSION
         if commit.generation == member.member_epoch:
             return ErrorCode.NONE
+        # TxnOffsetCommit has no word of its own for a member's epoch.
+        stale = ErrorCode.ILLEGAL_GENERATION if commit.in_transaction else ErrorCode.STALE_MEMBER_EPOCH
         if commit.generation > member.member_epoch:
-            return ErrorCode.STALE_MEMBER_EPOCH
-        return partial(self._may_commit_of_before, member, commit.generation)
+            return stale
+        return partial(self._may_commit_of_before, member, commit.generation, stale)
 
-    def _may_commit_of_before(self, member: StreamsMember, epoch: int, topic_id: TopicId, partition: int) -> ErrorCode:
+    def _may_commit_of_before(
+        self, member: StreamsMember, epoch: int, stale: ErrorCode, topic_id: TopicId, partition: int
+    ) -> ErrorCode:
         topic = self.surroundings.topics.topic_by_id(topic_id)
         subtopology_id = None
         if topic is not None and self.topology is not None:
             subtopology_id = self.topology.inputs.get(topic.name)
         if subtopology_id is None:
-            return ErrorCode.STALE_MEMBER_EPOCH
+            return stale
         since = member.active_epoch(TaskId(subtopology_id, partition))
-        return ErrorCode.STALE_MEMBER_EPOCH if since is None or epoch < since else ErrorCode.NONE
+        return stale if since is None or epoch < since else ErrorCode.NONE
 
     def may_fetch(self, member_id: str | None, member_epoch: int) -> ErrorCode:
         if member_id is None and member_epoch < 0:

@@ -254,18 +254,21 @@ class Heartbeat:
             status=self._status,
             endpoint_information_epoch=0,
         )
+        endpoints_epoch = group.endpoints_epoch
         if self._is_joining or member.tasks != self._before.tasks:
             response.active_tasks = task_ids(member.tasks.active)
             response.standby_tasks = task_ids(member.tasks.standby)
             response.warmup_tasks = task_ids(member.tasks.warmup)
             if member.said.user_endpoint is not None:
-                group.endpoints_epoch += 1
-        if group.endpoints_epoch != self._request.endpoint_information_epoch:
+                endpoints_epoch += 1
+        if endpoints_epoch != self._request.endpoint_information_epoch:
             response.partitions_by_user_endpoint = endpoints(
                 [*(each for each in group.members.values() if each.member_id != member.member_id), member],
                 self._configuration,
                 group.surroundings.topics,
             )
+        if group.is_written:  # a group that is just being made counts from its second answer on, as in Kafka
+            group.endpoints_epoch = endpoints_epoch
         response.endpoint_information_epoch = group.endpoints_epoch
         return response
 
