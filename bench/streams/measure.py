@@ -97,6 +97,10 @@ class Stage:
             {"bootstrap.servers": bootstrap, "group.id": "watch", "isolation.level": "read_committed",
              "enable.auto.commit": False, "queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 10}
         )  # fmt: skip
+        self._counter = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "count", "isolation.level": "read_uncommitted",
+             "enable.auto.commit": False}
+        )  # fmt: skip
         topics = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in ("rides", "zones", "out")]
         for future in self._admin.create_topics(topics).values():  # the records are of another year
             future.result()
@@ -118,6 +122,7 @@ class Stage:
                 self._process.kill()
                 self._process.wait()
         self._watcher.close()
+        self._counter.close()
         self._broker.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -135,9 +140,9 @@ class Stage:
 
     def output(self, outputs: int) -> Iterator[bytes]:
         """All values, when as many as there should be are there, or no more come."""
-        end = self._until(lambda end: end >= outputs).offset
+        self._until(lambda _: self._end(self._watcher) >= outputs)
         time.sleep(1.0)
-        end = max(end, self._end())
+        end = self._end(self._watcher)
         self._watcher.assign([TopicPartition("out", 0, 0)])
         while self._watcher.position([TopicPartition("out", 0)])[0].offset < end:
             for message in self._watcher.consume(10_000, 0.1):
@@ -146,7 +151,7 @@ class Stage:
 
     def latency(self, rate: float, after: int) -> tuple[float, float]:
         """Milliseconds at a rate, the median and the 99th percentile; `after` so many records."""
-        self._watcher.assign([TopicPartition("out", 0, self._end())])
+        self._watcher.assign([TopicPartition("out", 0, self._end(self._watcher))])
         results = latency.results_of(self._job, updates=self._peer.updates)
         try:
             return latency.measure(self._producer, self._watcher, rate, records.later(after, self._closing), results)
@@ -167,10 +172,10 @@ class Stage:
         before, grew = -1, time.perf_counter()
         nudged = grew
         while True:
-            end = self._end()
+            end = self._end(self._counter)
             now = time.perf_counter()
             if holds(end):
-                return Progress(end, end, now, self._cpu_s())
+                return Progress(end, now, self._cpu_s())
             if end > before:
                 before, grew, nudged = end, now, now
             elif now - nudged > NUDGE_S:
@@ -187,8 +192,9 @@ class Stage:
         self._producer.produce("rides", ride.encoded(), ride.row, timestamp=ride.time)
         self._producer.flush()
 
-    def _end(self) -> int:
-        return int(self._watcher.get_watermark_offsets(TopicPartition("out", 0), timeout=10.0)[1])
+    def _end(self, reader: Consumer) -> int:
+        """As far as `reader` may read: what is not committed is progress, and no output."""
+        return int(reader.get_watermark_offsets(TopicPartition("out", 0), timeout=10.0)[1])
 
     def _await_group(self) -> None:
         give_up = time.perf_counter() + JOIN_S
@@ -232,7 +238,6 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Progress:
     outputs: int
-    offset: int
     at: float
     cpu_s: float
 

@@ -69,6 +69,21 @@ def test_metrics_of_several_workers_are_refused(app):
     assert "without --workers" in result.stderr
 
 
+@pytest.mark.parametrize("serve", [("--serve", "7000"), ("--serve", "0", "--advertise", "city.example:7000")])
+def test_several_workers_cannot_answer_at_one_port(app, serve):
+    result = CliRunner().invoke(main, ["streams", "run", app, "--workers", "2", *serve])
+    assert result.exit_code == 2
+    assert "--serve 0 gives each its own" in result.stderr
+
+
+def test_who_listens_everywhere_has_to_say_where_others_reach_it(app, kafka, tmp_path):
+    command = ["streams", "run", app, "--bootstrap", kafka, "--state", str(tmp_path), "--serve", "0.0.0.0:0"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "nobody can dial 0.0.0.0:" in result.stderr
+    assert "--advertise" in result.stderr
+
+
 @pytest.mark.slow
 def test_a_step_that_fails_is_loud_names_the_record_and_commits_nothing_of_it(
     app, name, kafka, drave, started, tmp_path

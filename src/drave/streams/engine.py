@@ -26,7 +26,8 @@ from drave.streams.instances import AGAIN_S, ALIVE_S, Announcer
 from drave.streams.placement import LOOKED_AT, PlacementWatch
 from drave.streams.restoring import Restoring
 from drave.streams.standby import Standbys
-from drave.streams.state import Change, States, TaskId
+from drave.streams.state import Change, States, TaskId, TaskState
+from drave.streams.state.memory import MemoryTaskState
 from drave.streams.steps.base import OnError
 from drave.streams.task import Observe, Surroundings, Task, unobserved
 from drave.streams.topology import SubTopology, Topology
@@ -223,13 +224,29 @@ class Engine:
 
     def _make_tasks(self) -> None:
         """Begin to restore each task whose places are all here."""
+        if len(self._by_place) == len(self._held):
+            return
+        wanted: dict[TaskId, SubTopology] = {}
         for topic, partition in sorted(self._held - self._by_place.keys()):
             sub = self._sub_of[topic]
             task_id = TaskId(sub.name, partition)
-            places = [(name, partition) for name in sub.topics]
-            if task_id not in self.restoring and self._held.issuperset(places):
-                state = self.standbys.hand_over(task_id) or self._states.open(task_id)
-                self.restoring[task_id] = Restoring(self._transport, self.topology, task_id, sub, places, state)
+            if task_id not in self.restoring and self._held.issuperset(_places(sub, partition)):
+                wanted[task_id] = sub
+        if not wanted:
+            return
+        asked = [place for task_id, sub in wanted.items() for place in _places(sub, task_id.partition)]
+        committed = self._transport.committed(asked)  # of all of them at once
+        for task_id, sub in wanted.items():
+            places = _places(sub, task_id.partition)
+            of_task = {place: committed[place] for place in places if place in committed}
+            self.restoring[task_id] = Restoring(
+                self._transport, self.topology, task_id, sub, places, of_task, self._state(task_id, sub)
+            )
+
+    def _state(self, task_id: TaskId, sub: SubTopology) -> TaskState:
+        if not sub.stores:
+            return MemoryTaskState()  # nothing is written there, and a file would be made, and synced, for nothing
+        return self.standbys.hand_over(task_id) or self._states.open(task_id)
 
     def _restore(self) -> None:
         for restoring in list(self.restoring.values()):
@@ -415,6 +432,10 @@ class Engine:
             if position is not None:
                 found[name] = position
         return found
+
+
+def _places(sub: SubTopology, partition: int) -> list[Place]:
+    return [(topic, partition) for topic in sub.topics]
 
 
 def _place(message: Message) -> Place:

@@ -9,12 +9,12 @@ Its places are ours and paused meanwhile. A state that does not fit its changelo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from drave.streams.state import StoreSpec, TaskId, TaskState
 from drave.streams.topology import SubTopology, Topology
-from drave.streams.transport import Message, Place, Transport
+from drave.streams.transport import Committed, Message, Place, Transport
 
 logger = logging.getLogger("drave.streams")
 
@@ -39,13 +39,14 @@ class Restoring:
         task_id: TaskId,
         sub: SubTopology,
         places: list[Place],
+        committed: Mapping[Place, Committed],
         state: TaskState,
     ) -> None:
         self.task_id = task_id
         self.sub = sub
         self.places = places
         self.state = state
-        self.committed = transport.committed(places)
+        self.committed = committed
         self._transport = transport
         self._topology = topology
         self._reads = [read for spec in sub.stores if (read := self._begun(spec)) is not None]

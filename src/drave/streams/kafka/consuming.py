@@ -166,12 +166,12 @@ class GroupConsumer:
             except _NameTaken:
                 self._join_again()
                 messages = []
-        elif self._ended:
-            self._look_at_ends(self._ended)
         return cast("list[Message]", messages)
 
     def at_end(self, place: Place) -> bool:
-        return place in self._ended
+        """An end is one no longer when records have come since."""
+        ended = self._ended.get(place)
+        return ended is not None and ended == self._position(place)
 
     def end(self, place: Place) -> int | None:
         """As the last fetch told it."""
@@ -195,14 +195,8 @@ class GroupConsumer:
             else:
                 self._mind(error)
         self._gone.clear()
-        if self._ended:
-            self._look_at_ends(self._ended)
         self._ended |= {place: self._position(place) for place in ended}
         return records
-
-    def _look_at_ends(self, ended: Mapping[Place, int]) -> None:
-        """An end is one no longer when records have come since."""
-        self._ended = {place: position for place, position in ended.items() if self._position(place) == position}
 
     def _position(self, place: Place) -> int:
         return self._consumer.position([_partition(place)])[0].offset
