@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 
-.PHONY: help setup test explore check demo bench bench-streams scale torture simulate simulate-faults differential \
+.PHONY: help setup test explore check demo bench bench-streams bench-groups scale torture simulate simulate-faults differential \
 	conformance interop budget lock clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
 	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS, ROUNDS)"
+	@echo "make bench-groups  time until consumer groups are stable, beside Apache Kafka (ARGS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
@@ -72,6 +73,10 @@ bench-streams: $(READY)
 # Very many partitions, producers and keys: time, memory, and how long somebody else waits meanwhile.
 scale: $(READY)
 	$(BIN)/python -m bench.scale $(ARGS)
+
+# Consumer groups of 10, 100 and 1,000 members on Drave and Apache Kafka in turn: time until everybody has its part.
+bench-groups: $(READY)
+	$(BIN)/python -m bench.groups $(ARGS)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)

@@ -42,6 +42,14 @@ MORE_CONFIGS: Final = "configs of a topic that begin with `drave.` or `errors.`"
 ON_PURPOSE: Final = (
     # -- consumer groups
     Reason(
+        cases="consumer_groups/*",
+        place="*.heartbeat_interval_ms",
+        kafka=5000,
+        drave=500,
+        why="while a group comes together its members are to be heard from sooner, and have their parts sooner",
+        readme="heartbeat interval of a consumer group that comes together",
+    ),
+    Reason(
         cases="consumer_groups/fetches_of_a_member*",
         place="8.OffsetFetch.groups.group.error_code",
         kafka="UNKNOWN_SERVER_ERROR",
@@ -98,6 +106,14 @@ ON_PURPOSE: Final = (
         readme="deleted records in a batch that is still there, in a share group",
     ),
     # -- streams groups
+    Reason(
+        cases="streams_groups/*",
+        place="*.StreamsGroupHeartbeat.heartbeat_interval_ms",
+        kafka=5000,
+        drave=500,
+        why="members are to be heard from sooner while their group comes together",
+        readme="heartbeats of members of a streams group",
+    ),
     Reason(
         cases="streams_groups/an_odd_topology(odd=_named_twice)",
         place="1.StreamsGroupHeartbeat.error_*",

@@ -227,6 +227,27 @@ FAULTS: Final[dict[str, Fault]] = {
         "        self.generation += 1\n        self.protocol = self.members.choose_protocol()\n",
         "        self.protocol = self.members.choose_protocol()\n",
     ),
+    # -- consumer groups
+    "a partition is given away while a member has it": Fault(
+        "drave.broker.coordinator.consumer.changing",
+        "        return owner is None or owner in (",
+        "        return True or owner in (",
+    ),
+    "whoever is asked for a partition is believed to have given it back": Fault(
+        "drave.broker.coordinator.consumer.reconciling",
+        "    if reported is None:\n        return True\n    return any(",
+        "    return bool(revoking) and False and any(",
+    ),
+    "a commit of an older epoch counts everywhere": Fault(
+        "drave.broker.coordinator.consumer.group",
+        "            return stale if given_at is None or commit.generation < given_at else ErrorCode.NONE\n",
+        "            return ErrorCode.NONE\n",
+    ),
+    "a silent member of a consumer group is never missed": Fault(
+        "drave.broker.coordinator.consumer.group",
+        "        if member is not None and self.is_overdue(kind, member_id):\n",
+        "        if False:\n",
+    ),
     # -- compaction
     "compaction drops the last record of a key": Fault(
         "drave.log.compaction",
@@ -288,11 +309,6 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.broker.coordinator.share.group",
         "        if kind == SESSION and member_id in self.members:\n",
         "        if kind == SESSION and member_id not in self.members:\n",
-    ),
-    "new members of a share group are given nothing": Fault(
-        "drave.broker.coordinator.share.requests",
-        "            if done and group.members:\n                change.next_epoch()\n",
-        "",
     ),
 }
 

@@ -289,6 +289,29 @@ class Joined(NamedTuple):
     told: Moment
 
 
+@dataclass(slots=True, eq=False)
+class Presence:
+    """A member of a consumer group, from when it joins until it is told that it is none any more."""
+
+    group: str
+    member: str
+    instance: str | None
+    heard: Moment
+    """When it sent the last heartbeat that was answered: its session is not over before that and its length."""
+    lost: list[frozenset[Partition]] = field(default_factory=list)
+    """What it said it had in each heartbeat that was not answered, and may yet arrive."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A partition that a member of a consumer group reads: since it was told, until it sends word that it stopped."""
+
+    by: Presence
+    partition: Partition
+    told: Moment
+    until: Moment = NEVER
+
+
 class Delivered(NamedTuple):
     """A group's member read these offsets of a partition, from `first` to before `end`."""
 
@@ -465,6 +488,7 @@ class History:
         self.founds: list[Found] = []
         self.owned: list[Owned] = []
         self.joined: list[Joined] = []
+        self.held: list[Held] = []
         self.delivered: list[Delivered] = []
         self.taken: list[Taken] = []
         self.judged: list[Judged] = []
@@ -490,6 +514,8 @@ class History:
         """Whether nothing disturbed the broker and its network."""
         self.crashes = True
         """Whether a life of the broker may have ended without warning."""
+        self.session_ms = 0
+        """How long a member of a consumer group may be silent."""
         self.clock_slack_ms = 0
         """So far the broker's wall clock, by which it counts some of its times, may have jumped ahead."""
         self.ending = Ending()

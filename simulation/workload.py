@@ -22,6 +22,7 @@ from typing import Final
 
 from simulation.clients.administering import Administrator
 from simulation.clients.caller import Caller
+from simulation.clients.consuming import ConsumerMember
 from simulation.clients.copying import Copier
 from simulation.clients.grouping import GroupReader, Member
 from simulation.clients.limiting import Limiter
@@ -36,7 +37,7 @@ from simulation.world import World
 STABLE: Final = ("orders", "ledger")
 SOURCE: Final = "orders"
 COPIES: Final = "copies"
-GROUPS: Final = ("group", "copiers")
+GROUPS: Final = ("group", "consumers", "copiers")
 COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
@@ -47,7 +48,7 @@ LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader",
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
 """The share group."""
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "copies", "queues")
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -110,6 +111,7 @@ class Workload:
         world, history = self._world, self._world.history
         history.is_calm = world.plan.kind == "calm"
         history.crashes = world.plan.crashes
+        history.session_ms = world.plan.settings.group_consumer_session_timeout_ms
         history.disk_refuses = any(trouble in ("full", "failing write") for trouble in world.plan.troubles)
         history.share_deliveries_max = world.plan.settings.group_share_delivery_count_limit
         history.share_topics = STABLE
@@ -194,6 +196,7 @@ class Workload:
             ("transactions", self._transactional()),
             ("keys", self._keyed()),
             ("groups", self._members()),
+            ("consumers", self._consumers()),
             ("copies", self._copiers()),
             ("queues", self._queues()),
         ):
@@ -269,6 +272,18 @@ class Workload:
     def _member(self, instance: str | None, *, committed_only: bool) -> Work:
         return lambda caller, steps: GroupReader(
             Member(caller, "group", STABLE, instance=instance), committed_only=committed_only
+        ).live(steps)
+
+    def _consumers(self) -> Iterator[Role]:
+        random = self._random
+        committed_only = random.random() < 0.5
+        for number in range(random.randint(2, 4)):
+            instance = f"static-{number}" if random.random() < 0.4 else None
+            yield Role(f"consumer-{number}", self._consumer(instance, committed_only=committed_only), 0.9)
+
+    def _consumer(self, instance: str | None, *, committed_only: bool) -> Work:
+        return lambda caller, steps: GroupReader(
+            ConsumerMember(caller, "consumers", STABLE, instance=instance), committed_only=committed_only
         ).live(steps)
 
     def _copiers(self) -> Iterator[Role]:

@@ -18,6 +18,7 @@ from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsResponse,
 )
 from drave.wire.messages.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse
+from drave.wire.messages.k69_consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from simulation.clients.administering import TOPIC_RESOURCE
 from simulation.clients.caller import Caller, Unanswered
 from simulation.clients.limiting import quotas_of_clients
@@ -91,7 +92,13 @@ async def _members(caller: Caller) -> dict[str, int]:
     """How many members each group has that ever had one."""
     groups = sorted({joined.group for joined in caller.history.joined})
     reply: DescribeGroupsResponse = await caller.insist(DescribeGroupsRequest(groups=groups))
-    return {group.group_id: len(group.members) for group in reply.groups}
+    members = {group.group_id: len(group.members) for group in reply.groups}
+    consuming = sorted({held.by.group for held in caller.history.held})
+    if consuming:
+        asked = ConsumerGroupDescribeRequest(group_ids=consuming, include_authorized_operations=False)
+        found: ConsumerGroupDescribeResponse = await caller.insist(asked)
+        members |= {group.group_id: len(group.members) for group in found.groups}
+    return members
 
 
 async def _partition(caller: Caller, place: Partition) -> PartitionEnding:

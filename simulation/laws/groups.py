@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from simulation.history import NEVER, Commit, Found, Joined, Moment, Owned, Partition, Source
+from simulation.history import NEVER, Commit, Found, Held, Joined, Moment, Owned, Partition, Source
 from simulation.laws.facts import BEGINNING, Facts, Write, may_be
 from simulation.laws.law import law
 
@@ -19,6 +19,53 @@ def owned_once(facts: Facts) -> Iterator[str]:
             other = owners.setdefault((owned.group, owned.generation, topic, index), owned)
             if other.member != owned.member:
                 yield f"{topic}-{index} belongs to {owned.member} and to {other.member} in {owned[:2]}"
+
+
+@law
+def held_once(facts: Facts) -> Iterator[str]:
+    """In a consumer group a partition is given to nobody while another member holds it: not before that one has sent
+    word that it stopped, and not before its session is over. A heartbeat of before it was given may arrive later, and
+    says that too: the protocol cannot tell."""
+    for before, after in _successions(facts):
+        may_have_said_so = any(before.partition not in said for said in before.by.lost)
+        over_ms = before.by.heard.ms + facts.history.session_ms
+        if not may_have_said_so and after.told < before.until and after.told.ms < over_ms:
+            yield (
+                f"{after.partition} was given to {after.by.member} at {after.told}, while {before.by.member} held it, "
+                f"which was heard from at {before.by.heard}"
+            )
+
+
+@law
+def who_holds_it_commits(facts: Facts) -> Iterator[str]:
+    """In a consumer group a member commits nothing in a partition that another one was given after it."""
+    holds: dict[tuple[str, Partition], list[Held]] = defaultdict(list)
+    for held in facts.history.held:
+        holds[held.by.group, held.partition].append(held)
+    for commit in facts.history.commits:
+        if not commit.is_done or not commit.member:
+            continue
+        mine = BEGINNING
+        for held in holds[commit.group, commit.partition]:
+            if held.by.member == commit.member and held.told < commit.told:
+                mine = held.told
+        for held in holds[commit.group, commit.partition]:
+            if held.by.member != commit.member and mine < held.told < commit.asked:
+                yield f"{commit}, after {held.by.member} was given it at {held.told}"
+                break
+
+
+def _successions(facts: Facts) -> Iterator[tuple[Held, Held]]:
+    """Each hold of a partition with the later ones of other members; a static member's next process is the same."""
+    holds: dict[tuple[str, Partition], list[Held]] = defaultdict(list)
+    for held in facts.history.held:
+        for before in holds[held.by.group, held.partition]:
+            same = before.by.member == held.by.member or (
+                held.by.instance is not None and before.by.instance == held.by.instance
+            )
+            if not same:
+                yield before, held
+        holds[held.by.group, held.partition].append(held)
 
 
 @law
@@ -138,6 +185,7 @@ def nothing_is_skipped(facts: Facts) -> Iterator[str]:
         seen[each.group, each.partition].append((each.first, each.end))
     copying = {commit.group for commit in facts.history.commits if commit.transaction is not None}
     readers = {each.group for each in facts.history.joined} - copying
+    readers |= {each.by.group for each in facts.history.held}
     for found in facts.history.founds:
         if found.group not in readers or found.offset < 0:
             continue

@@ -15,6 +15,7 @@ from simulation.history import (
     Ending,
     Fence,
     Found,
+    Held,
     History,
     Joined,
     Judged,
@@ -24,6 +25,7 @@ from simulation.history import (
     Owned,
     Partition,
     PartitionEnding,
+    Presence,
     Read,
     Said,
     SeenBatch,
@@ -322,6 +324,15 @@ class Chronicle:
         asked = self.history.now()
         places = frozenset(("rides", index) for index in parts)
         self.history.owned.append(Owned("g", generation, member, places, asked, self.history.now()))
+
+    def hold(self, member: str, *, place: Partition = RIDES, until_now: bool = False) -> None:
+        """A member of a consumer group is told that a partition is its own, and perhaps gives it back."""
+        now = self.history.now()
+        held = Held(Presence("g", member, None, now), place, now)
+        self.history.session_ms = 6_000
+        self.history.held.append(held)
+        if until_now:
+            held.until = self.history.now()
 
     def deliver(self, first: int, end: int) -> None:
         self.history.delivered.append(Delivered("g", RIDES, first, end))

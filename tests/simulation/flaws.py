@@ -326,6 +326,21 @@ def two_members_own_one_partition(tale: Chronicle) -> None:
     tale.join(1, 1, member="b", leader="a")
 
 
+@breaks("held once")
+def a_partition_is_given_away_while_a_member_holds_it(tale: Chronicle) -> None:
+    tale.hold("a", until_now=True)
+    tale.hold("b")
+    tale.hold("c")
+
+
+@breaks("who holds it commits")
+def a_member_commits_where_another_one_reads_since(tale: Chronicle) -> None:
+    tale.hold("a", until_now=True)
+    tale.hold("b")
+    tale.deliver(0, 5)
+    tale.commit(5, generation=2, member="a")
+
+
 @breaks("one member leads")
 def a_generation_has_two_leaders(tale: Chronicle) -> None:
     tale.join(1, 0, member="a", leader="a")

@@ -36,7 +36,7 @@ def pair(groups: VirtualConsumers) -> tuple[VirtualMember, VirtualMember]:
 def test_the_first_member_is_given_everything_by_the_answer_to_its_join(groups: VirtualConsumers) -> None:
     member = groups.member("a", "rides")
     answer = member.join()
-    assert (answer.error_code, answer.member_id, answer.member_epoch, answer.heartbeat_interval_ms) == (0, "a", 2, 5000)
+    assert (answer.error_code, answer.member_id, answer.member_epoch) == (0, "a", 2)
     assert member.reads == all_of("rides", 4)
     assert groups.described_consumers().group_state == "Stable"
 
@@ -81,6 +81,20 @@ def test_a_full_group_lets_in_nobody_but_who_is_in_already() -> None:
     assert first.join().error_code == 0
     assert second.join().error_code == ErrorCode.GROUP_MAX_SIZE_REACHED
     assert first.join().error_code == 0
+
+
+def test_members_are_to_be_heard_from_sooner_while_their_group_comes_together(groups: VirtualConsumers) -> None:
+    """They learn by heartbeats alone that others have given something back."""
+    first, second = groups.member("a", "rides"), groups.member("b", "rides")
+    assert first.join().heartbeat_interval_ms == 500, "who joins is seldom the last"
+    assert second.join().heartbeat_interval_ms == 500
+    settle(first, second)
+    groups.advance(3_000)
+    assert first.beat().heartbeat_interval_ms == second.beat().heartbeat_interval_ms == 5_000
+    third = groups.member("c", "rides")
+    third.join()
+    groups.advance(10_000)
+    assert third.beat().heartbeat_interval_ms == 500, "the others have yet to give something back"
 
 
 # -- staying
@@ -136,7 +150,9 @@ def test_who_is_not_heard_from_is_missed(groups: VirtualConsumers) -> None:
 def test_the_configs_of_the_group_say_how_long_a_member_may_be_silent(groups: VirtualConsumers) -> None:
     groups.configs |= {"consumer.session.timeout.ms": "60000", "consumer.heartbeat.interval.ms": "6000"}
     member = groups.member("a", "rides")
-    assert member.join().heartbeat_interval_ms == 6000
+    member.join()
+    groups.advance(3_000)
+    assert member.beat().heartbeat_interval_ms == 6000
     groups.advance(59_999)
     assert member.beat().error_code == 0
     groups.advance(60_000)

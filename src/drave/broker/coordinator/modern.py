@@ -30,6 +30,11 @@ LEAVE_EPOCH: Final = -1
 
 REBALANCE: Final = "rebalance"
 
+SOON_MS: Final = 500
+"""How soon members of a group that comes together are to be heard from again; of more than 500, each adds one."""
+SETTLING_MS: Final = 3_000
+"""So long after its last assignment a group still counts as coming together: who joins is seldom the last."""
+
 _COUNT: Final = struct.Struct(">i")
 _NOTHING: Final = 0
 

@@ -21,9 +21,8 @@ from drave.broker.coordinator.committing import OffsetRequests
 from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
 from drave.broker.coordinator.group import SESSION, Group, GroupType, Surroundings
 from drave.broker.coordinator.kinds import KIND_OF_RECORD
-from drave.broker.coordinator.modern import ModernGroup
 from drave.broker.coordinator.offsets import GroupOffsets
-from drave.broker.coordinator.outcome import Outcome, TimerChange, TimerName, Token
+from drave.broker.coordinator.outcome import Outcome, TimerName, Token
 from drave.broker.coordinator.refusals import refused
 from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupKey, OffsetKey, parse_key, parse_offset
 from drave.broker.coordinator.share.duties import ShareDuty
@@ -37,8 +36,8 @@ from drave.schema import SchemaError
 from drave.wire.messages.k16_list_groups import ListedGroup
 from drave.wire.messages.k42_delete_groups import DeletableGroupResult, DeleteGroupsResponse
 
-REMOVAL_RETRY_MS: Final = 1_000
-"""After so long, a member that the log did not let go is missed once more."""
+RETRY_MS: Final = 1_000
+"""When to try again to take out a member that the log has kept in."""
 
 
 class GroupShard:
@@ -190,15 +189,17 @@ class GroupShard:
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
         """The log refused the outcome's records: turn its answers into errors.
 
-        Nothing durable has changed, and what is soft is as if the answers had been lost on their way.
+        Nothing durable has changed, and what is soft is as if the answers had been lost on their way. Whoever was to be
+        taken out is still there, and so is its deadline.
         """
         outcome.records.clear()
+        outcome.timers[:] = [
+            change if change.after_ms is not None else change._replace(after_ms=RETRY_MS)
+            for change in outcome.timers
+            if change.after_ms is not None or change.name[0] == SESSION
+        ]
         outcome.replies[:] = [reply._replace(response=refused(reply.response, code)) for reply in outcome.replies]
         for duty in outcome.duties:
             if isinstance(duty, ShareDuty):
                 self.shares.abandon(duty, code, outcome)
         outcome.duties.clear()
-        # Whoever was to be removed is still a member, and must be missed all the same.
-        for number, (name, after_ms) in enumerate(outcome.timers):
-            if after_ms is None and name[0] == SESSION and isinstance(self._table.groups.get(name[1]), ModernGroup):
-                outcome.timers[number] = TimerChange(name, REMOVAL_RETRY_MS)

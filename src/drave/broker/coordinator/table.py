@@ -42,10 +42,20 @@ class GroupTable:
         if group_id not in self.groups:
             self.groups[group_id] = ClassicGroup(group_id, self.surroundings)
 
+    def make_classic(self, group_id: str) -> None:
+        """A classic group, perhaps in the place of an empty one of another kind."""
+        group = ClassicGroup(group_id, self.surroundings)
+        group.supersedes = self.groups.get(group_id)
+        self.groups[group_id] = group
+
     def tidy(self, group: Group) -> None:
         """Forget a group that is nowhere but here, and in which nobody is left."""
         group_id = group.group_id
-        if group.is_forgettable and group_id not in self.offsets and not any(self.keys_waiting(group_id)):
+        if not group.is_forgettable:
+            return
+        if isinstance(group, ClassicGroup) and group.supersedes is not None:
+            self.groups[group_id] = group.supersedes
+        elif group_id not in self.offsets and not any(self.keys_waiting(group_id)):
             self.groups.pop(group_id, None)
 
     def delete_offsets(self, group_id: str, topic: str, indexes: Iterable[int]) -> Iterator[KeyValue]:

@@ -47,7 +47,7 @@ def actives(partitions: list[int]) -> Tasks:
 def test_who_joins_first_is_given_everything_at_once(groups) -> None:
     joined = groups.enter("a")
     assert (joined.error_code, joined.member_id, joined.member_epoch) == (0, "a", 2)
-    assert (joined.heartbeat_interval_ms, statuses(joined)) == (5_000, [])
+    assert statuses(joined) == []
     assert given(joined) == actives([0, 1, 2, 3])
     assert groups.group().state is StreamsGroupState.STABLE
 
@@ -58,6 +58,16 @@ def test_a_member_that_has_what_it_should_is_told_no_tasks_and_writes_nothing(gr
     again = groups.beat("a", 2, actives([0, 1, 2, 3]))
     assert (again.active_tasks, again.standby_tasks, again.warmup_tasks) == (None, None, None)
     assert len(groups.log) == written
+
+
+def test_members_are_to_be_heard_from_sooner_while_their_group_comes_together(groups) -> None:
+    """Kafka always names the interval that is set."""
+    assert groups.enter("a").heartbeat_interval_ms == 500
+    groups.advance(3_000)
+    assert groups.beat("a", 2, actives([0, 1, 2, 3])).heartbeat_interval_ms == 5_000
+    assert groups.enter("b").heartbeat_interval_ms == 500
+    groups.advance(3_000)
+    assert groups.beat("b", 3).heartbeat_interval_ms == 500, "it waits for tasks of the other one"
 
 
 def test_tasks_are_revoked_before_another_member_has_them(groups) -> None:

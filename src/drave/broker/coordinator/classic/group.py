@@ -72,6 +72,7 @@ class ClassicGroup(Group):
         "record",
         "since_ms",
         "state",
+        "supersedes",
         "topics",
     )
 
@@ -90,6 +91,8 @@ class ClassicGroup(Group):
         self.members = Roster()
         self.topics: frozenset[str] | None = None
         """What the members of this generation subscribe to; None where that is not known."""
+        self.supersedes: Group | None = None
+        """The empty group of another kind in whose place this one is made; the log has it until it has this one."""
         self.record: bytes | None = None
         """The value of the group's last record: all that the log knows of it."""
         self._limits = surroundings.limits
@@ -252,7 +255,7 @@ class ClassicGroup(Group):
         new = self._substitute(old, member_id, join, out)
         match self.state:
             case GroupState.STABLE if self.members.choose_protocol() == self.protocol:
-                out.records.append(self._as_record())
+                self._write(out)
                 response = self._joined(new)
                 if join.by.api_version >= _SKIP_ASSIGNMENT_SINCE:
                     response.skip_assignment = member_id == self.leader
@@ -363,7 +366,7 @@ class ClassicGroup(Group):
         self.protocol = None
         self.topics = self._subscribed_topics()
         self._enter(GroupState.EMPTY, now_ms)
-        out.records.append(self._as_record())
+        self._write(out)
 
     def _elect_leader(self) -> bool:
         """Keep the leader if it has joined, else take the first member that has. False where none has."""
@@ -430,7 +433,7 @@ class ClassicGroup(Group):
 
         Replaying the record is what makes the group stable: were it refused, the members would ask again.
         """
-        out.records.append(self._as_record(assigned, now_ms))
+        self._write(out, assigned, now_ms)
         for member in self.members:
             if member.sync_token is not None:
                 out.reply(member.sync_token, self._synced(assigned.get(member.member_id, b"")))
@@ -564,6 +567,12 @@ class ClassicGroup(Group):
         self.state = state
         self.since_ms = now_ms
 
+    def _write(self, out: Outcome, assigned: dict[str, bytes] | None = None, now_ms: int | None = None) -> None:
+        """Write the group down, in the place of the one that it supersedes."""
+        if self.supersedes is not None:
+            out.records.extend(self.supersedes.tombstones())
+        out.records.append(self._as_record(assigned, now_ms))
+
     def _as_record(self, assigned: dict[str, bytes] | None = None, now_ms: int | None = None) -> tuple[bytes, bytes]:
         """The group as it is, or as it will be with these assignments."""
         members = [
@@ -590,7 +599,7 @@ class ClassicGroup(Group):
     def _become(self, value: GroupMetadataValue, record: bytes) -> None:
         """Become what the record says. A live member keeps what the record does not hold: its other protocols."""
         known = {member.member_id: member for member in self.members}
-        self.record = record
+        self.record, self.supersedes = record, None
         self.state = GroupState.STABLE if value.members else GroupState.EMPTY
         self.since_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
         self.generation = value.generation
@@ -612,10 +621,14 @@ class ClassicGroup(Group):
         return self.state is GroupState.DEAD
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
+        if self.supersedes is not None:
+            yield from self.supersedes.live_records()
         if self.record is not None:
             yield group_key(self.group_id), self.record
 
     def tombstones(self) -> Iterator[KeyValue]:
+        if self.supersedes is not None:
+            yield from self.supersedes.tombstones()
         yield group_key(self.group_id), None
 
     def timer_fired(self, kind: str, member_id: str, now_ms: int, out: Outcome) -> None:

@@ -39,14 +39,11 @@ class ClassicRequests:
         if isinstance(found, ConsumerGroup) and not found.is_empty:
             guests.join(found, join, now_ms, out)
             return out
-        if found is not None and found.is_empty and not isinstance(found, ClassicGroup) and found.gives_way:
-            out.records.extend(found.tombstones())
-            del self._table.groups[request.group_id]
-        if request.group_id not in self._table.groups:
+        if found is None or (found.is_empty and found.gives_way):
             if request.member_id != NO_MEMBER_ID:
                 join.refuse(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id, out)
                 return out
-            self._table.ensure_simple(request.group_id)
+            self._table.make_classic(request.group_id)
         group = self._table.get(request.group_id, ClassicGroup)
         if group is None:
             join.refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, request.member_id, out)

@@ -51,6 +51,7 @@ class Change:
         self.group = group
         self.epoch = group.epoch
         self.target_epoch = group.target_epoch
+        self.targeted_ms = group.targeted_ms
         self.members: dict[str, ConsumerMember] = group.members
         self.patterns: Mapping[str, Pattern] = group.patterns
         self._now_ms = now_ms
@@ -154,7 +155,7 @@ class Change:
             if target is not candidate.target and target != candidate.target:
                 self._records.append(target_record(group.group_id, candidate.member_id, target))
         self._targets = targets
-        self.target_epoch = self.epoch
+        self.target_epoch, self.targeted_ms = self.epoch, self._now_ms
         self._records.append(target_epoch_record(group.group_id, self.epoch, self._now_ms))
 
     def _may_assign_now(self) -> bool:

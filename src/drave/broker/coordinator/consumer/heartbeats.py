@@ -51,6 +51,11 @@ MEMBER_ID_SINCE: Final = 1
 
 NOT_GIVEN: Final = -1
 
+SOON_MS: Final = 500
+"""How soon members of a group that comes together are to be heard from again; of more than 500, each adds one."""
+SETTLING_MS: Final = 3_000
+"""So long after its last assignment a group still counts as coming together: who joins is seldom the last."""
+
 
 class ConsumerRequests:
     """The consumer groups of one shard."""
@@ -101,13 +106,19 @@ class ConsumerRequests:
         answer = ConsumerGroupHeartbeatResponse(
             member_id=after.member_id,
             member_epoch=after.member_epoch,
-            heartbeat_interval_ms=self._table.surroundings.config(group.group_id).number(
-                "consumer.heartbeat.interval.ms"
-            ),
+            heartbeat_interval_ms=self._interval_ms(change, after, now_ms),
         )
         if joins or _says_everything(request) or after.assigned != before.assigned:
             answer.assignment = _sent(after)
         return answer
+
+    def _interval_ms(self, change: Change, member: ConsumerMember, now_ms: int) -> int:
+        """When the member is to be heard from again: sooner while its group comes together, for by heartbeats alone
+        does it learn what others have given back."""
+        group = change.group
+        usual_ms = self._table.surroundings.config(group.group_id).number("consumer.heartbeat.interval.ms")
+        is_settled = member.is_reconciled_to(change.epoch) and now_ms >= change.targeted_ms + SETTLING_MS
+        return usual_ms if is_settled else min(usual_ms, max(SOON_MS, len(change.members)))
 
     def _group(self, group_id: str, out: Outcome, *, joins: bool) -> ConsumerGroup:
         """The group, as it is or as it will be: who joins makes one, or turns a classic group into one."""

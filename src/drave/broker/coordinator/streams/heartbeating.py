@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
+from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, SETTLING_MS, SOON_MS
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord
 from drave.broker.coordinator.streams.configuring import Configuration, InternalTopic, Status
@@ -140,6 +140,7 @@ class Heartbeat:
         if self._configuration.is_ready and self._owned is not None:
             _check_owned(self._owned, self._configuration)
         self._status: list[StatusSaid] = []
+        self._epoch, self._targeted_ms = group.epoch, group.targeted_ms
 
     @property
     def missing(self) -> Mapping[str, InternalTopic]:
@@ -181,6 +182,7 @@ class Heartbeat:
             self._tell(Status.STALE_TOPOLOGY, f"The member's {behind}")
         epoch = self._write_what_changed(out)
         target_epoch, target = self._target(epoch, out)
+        self._epoch = epoch
         member = reconcile(self._member_now, target, target_epoch, self._owned, group.holders)
         if member != self._member_now:
             group.write(out, GroupRecord.STREAMS_CURRENT, member.as_record(), member_id)
@@ -242,6 +244,7 @@ class Heartbeat:
             return known
         members = {**group.members, member.member_id: member}
         targets = group.write_targets(out, epoch, members, self._configuration, self._now_ms)
+        self._targeted_ms = self._now_ms
         return epoch, targets[member.member_id]
 
     def _response(self, member: StreamsMember) -> StreamsGroupHeartbeatResponse:
@@ -249,7 +252,7 @@ class Heartbeat:
         response = StreamsGroupHeartbeatResponse(
             member_id=member.member_id,
             member_epoch=member.member_epoch,
-            heartbeat_interval_ms=group.limits.heartbeat_interval_ms,
+            heartbeat_interval_ms=self._interval_ms(member),
             task_offset_interval_ms=0,
             status=self._status,
             endpoint_information_epoch=0,
@@ -271,6 +274,15 @@ class Heartbeat:
             group.endpoints_epoch = endpoints_epoch
         response.endpoint_information_epoch = group.endpoints_epoch
         return response
+
+    def _interval_ms(self, member: StreamsMember) -> int:
+        """When the member is to be heard from again: sooner while its group comes together, for it learns by heartbeats
+        alone what others have given up."""
+        group = self._group
+        usual_ms = group.limits.heartbeat_interval_ms
+        if self._now_ms >= self._targeted_ms + SETTLING_MS and member.is_reconciled_to(self._epoch):
+            return usual_ms
+        return min(usual_ms, max(SOON_MS, len(group.members)))
 
 
 def _owned(request: StreamsGroupHeartbeatRequest) -> Tasks | None:
