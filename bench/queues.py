@@ -33,6 +33,7 @@ from drave.records import build_batch
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, encode_request
 from drave.wire.messages.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
 from drave.wire.messages.k19_create_topics import CreatableTopic, CreateTopicsRequest
 from drave.wire.messages.k44_incremental_alter_configs import (
     AlterableConfig,
@@ -183,6 +184,7 @@ def prepare(port: int, topic: str, work: Work) -> bytes:
 def join(port: int, group: str, name: str) -> None:
     """Be a member whose group reads the topic of its own name."""
     client, epoch = Client(port), 0
+    client.ask(FindCoordinatorRequest(key=group), 2)  # the first group makes the broker create a topic
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         beat = client.ask(
