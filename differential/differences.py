@@ -56,6 +56,21 @@ ON_PURPOSE: Final = (
         drave="UNKNOWN_MEMBER_ID",
         why="an epoch without a member's id is nobody's",
     ),
+    # -- share groups
+    Reason(
+        cases="share_groups/a_heartbeat_that_is_wrong_by_itself*",
+        place="1.ShareGroupHeartbeat.error_message",
+        kafka=ABSENT,
+        drave="...",
+        why="a refusal says why",
+    ),
+    Reason(
+        cases="share_groups/the_coordinator_of_a_share_partition*",
+        place="1.FindCoordinator.coordinators.*.error_message",
+        kafka="",
+        drave="...",
+        why="a refusal says why",
+    ),
     # -- share-partitions
     Reason(
         cases="share_partitions/*",

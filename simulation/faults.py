@@ -269,6 +269,47 @@ FAULTS: Final[dict[str, Fault]] = {
         "stable = min(log.last_stable, log.points.settled)",
         "stable = log.points.offset",
     ),
+    # -- share groups
+    "what a member holds is given to others": Fault(
+        "drave.broker.coordinator.share.acquiring",
+        "            if run.state is RecordState.AVAILABLE and run.until <= self._now_ms:\n",
+        "            if run.state in (RecordState.AVAILABLE, RecordState.ACQUIRED):\n",
+    ),
+    "a delivery is not counted": Fault(
+        "drave.broker.coordinator.share.acquiring",
+        "self._hold(run.first, run.first + size - 1, run.count + 1, unit)",
+        "self._hold(run.first, run.first + size - 1, run.count, unit)",
+    ),
+    "a member's word is answered before it is durable": Fault(
+        "drave.broker.sharing.sharing",
+        "            answers.append(\n                self._broker",
+        "            str(\n                self._broker",
+    ),
+    "of a share-partition's records only the last of each kind is read": Fault(
+        "drave.broker.coordinator.share.states",
+        "    reading: ClassVar[type[OrderedRecords]] = OrderedRecords\n",
+        "",
+    ),
+    "a rejected record is released": Fault(
+        "drave.broker.coordinator.share.in_flight",
+        "            self._give_up(run, GivenUp.REJECTED, changes, limits)\n",
+        "            self._free(run, changes, limits, now_ms)\n",
+    ),
+    "a record is delivered once too often": Fault(
+        "drave.broker.coordinator.share.in_flight",
+        "        if run.count >= limits.deliveries_max:\n",
+        "        if run.count > limits.deliveries_max:\n",
+    ),
+    "a release is not written down": Fault(
+        "drave.broker.coordinator.share.in_flight",
+        "        self._may_be_available = True\n        changes.freed = True\n        changes.note(run)\n",
+        "        self._may_be_available = True\n        changes.freed = True\n",
+    ),
+    "a share group does not miss a member that is silent": Fault(
+        "drave.broker.coordinator.share.group",
+        "        if kind == SESSION and member_id in self.members:\n",
+        "        if kind == SESSION and member_id not in self.members:\n",
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -367,6 +367,48 @@ class QuotaChange(Asked):
     rate: float | None
 
 
+class Taken(NamedTuple):
+    """A member of a share group was given a record."""
+
+    group: str
+    partition: Partition
+    offset: int
+    count: int
+    """Its how manieth delivery the broker said it was."""
+    session: str
+    """The member's share session: what it holds, it holds by that."""
+    asked: Moment
+    told: Moment
+
+    def __str__(self) -> str:
+        return f"{self.offset} of {self.partition} (delivery {self.count}, told at {self.told} in {self.session})"
+
+
+class Said(enum.Enum):
+    """What a member may say of a record that it holds; the numbers are Kafka's, and 0 is for where no record is."""
+
+    GAP = 0
+    ACCEPT = 1
+    RELEASE = 2
+    REJECT = 3
+    RENEW = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Judged(Asked):
+    """What a member said of some offsets in a row."""
+
+    group: str
+    partition: Partition
+    first: int
+    last: int
+    said: Said
+    session: str
+
+    def __str__(self) -> str:
+        return f"{self.said.name} of {self.first}..{self.last} {Asked.__str__(self)}"
+
+
 class Complaint(NamedTuple):
     """The broker told a client what an honest one is never told."""
 
@@ -448,6 +490,20 @@ class History:
         self.joined: list[Joined] = []
         self.held: list[Held] = []
         self.delivered: list[Delivered] = []
+        self.taken: list[Taken] = []
+        self.judged: list[Judged] = []
+        self.share_sessions: dict[str, Moment] = {}
+        """When the last request was asked that a share session answered: until then, it was there."""
+        self.lost_share_fetches: Counter[str] = Counter()
+        """By group: how many ShareFetches were never answered, so that nobody knows what they were given."""
+        self.drained: dict[str, bool] = {}
+        """The share groups that somebody was to read to the end at last, and whether there was one."""
+        self.share_topics: tuple[str, ...] = ()
+        """What they read."""
+        self.disk_refuses = False
+        """Whether the broker's disk may have refused a write, and lived on."""
+        self.share_lock_ms = 0
+        self.share_deliveries_max = 0
         self.trims: list[Trimmed] = []
         self.topic_changes: list[TopicChange] = []
         self.group_deletions: list[GroupDeleted] = []

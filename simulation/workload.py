@@ -30,6 +30,7 @@ from simulation.clients.looking import look
 from simulation.clients.offsets import Bookkeeper, Watcher
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
+from simulation.clients.sharing import ShareMember, ShareReader, drain
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
 from simulation.world import World
 
@@ -45,7 +46,9 @@ LATE: Final = "late"
 EVERYTHING: Final = "everything"
 LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies")
+QUEUE: Final = "queue"
+"""The share group."""
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -86,6 +89,7 @@ class Workload:
     async def live(self) -> None:
         """Everything that clients do, to the last look."""
         world = self._world
+        world.history.share_lock_ms = world.plan.settings.group_share_record_lock_duration_ms
         administrator = Administrator(self._caller("administrator/0"))
         await self._make_topics(administrator)
         roles = [role for role in self._roles() if self._random.random() < role.weight]
@@ -95,6 +99,10 @@ class Workload:
         while not world.is_healed:
             await world.sleep(100)
         await world.sleep(DELAY_MS + CLOCK_JUMP_MS * (len(world.machine.lives) + 1))  # until all can be seen
+        if any(role.name.startswith(QUEUE) for role in roles):
+            caller = self._caller("drain/0")
+            await drain(caller, QUEUE, STABLE)
+            caller.close()
         await self._look_twice()
         self._tell_of_the_world()
 
@@ -104,6 +112,9 @@ class Workload:
         history.is_calm = world.plan.kind == "calm"
         history.crashes = world.plan.crashes
         history.session_ms = world.plan.settings.group_consumer_session_timeout_ms
+        history.disk_refuses = any(trouble in ("full", "failing write") for trouble in world.plan.troubles)
+        history.share_deliveries_max = world.plan.settings.group_share_delivery_count_limit
+        history.share_topics = STABLE
         history.clock_slack_ms = CLOCK_JUMP_MS * len(world.machine.lives)
 
     def _caller(self, name: str) -> Caller:
@@ -136,6 +147,7 @@ class Workload:
             "segment.ms": random.choice(("500", "3000")),
         }
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
+        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"})
         await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
         await administrator.create(LATE, 1, {"drave.delivery.delay.ms": str(DELAY_MS)})
 
@@ -186,6 +198,7 @@ class Workload:
             ("groups", self._members()),
             ("consumers", self._consumers()),
             ("copies", self._copiers()),
+            ("queues", self._queues()),
         ):
             for role in roles:
                 yield theme, role
@@ -293,6 +306,15 @@ class Workload:
             return Copier(producer, "copiers", SOURCE, COPIES, member=place).live(steps)
 
         return work
+
+    def _queues(self) -> Iterator[Role]:
+        for number in range(self._random.randint(1, 3)):
+            yield Role(
+                f"{QUEUE}-{number}",
+                lambda caller, steps: ShareReader(ShareMember(caller, QUEUE, STABLE)).live(2 * steps),
+                0.8,
+            )
+        yield Role("filler", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.6)
 
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)

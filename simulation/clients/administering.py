@@ -31,6 +31,7 @@ from simulation.clients.reading import EARLIEST, LATEST, look_up
 from simulation.history import Asked, GroupDeleted, Outcome, Partition, TopicChange, TopicChangeKind, Trimmed
 
 TOPIC_RESOURCE: Final = 2
+GROUP_RESOURCE: Final = 32
 SET: Final = 0
 DELETE: Final = 1
 UNSURE: Final = frozenset((ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR))
@@ -144,6 +145,23 @@ class Administrator:
         reply = await self._once(request)
         if reply is not None:
             self._tell(change, reply.responses[0].error_code)
+
+    async def set_group(self, group: str, configs: Mapping[str, str]) -> None:
+        """Set some configs of a group, until that is answered."""
+        request = IncrementalAlterConfigsRequest(
+            resources=[
+                AlterConfigsResource(
+                    resource_type=GROUP_RESOURCE,
+                    resource_name=group,
+                    configs=[
+                        AlterableConfig(name=name, config_operation=SET, value=value) for name, value in configs.items()
+                    ],
+                )
+            ],
+            validate_only=False,
+        )
+        while (reply := await self._once(request)) is None or reply.responses[0].error_code in TRY_AGAIN:
+            await self.caller.back_off()
 
     # -- what is in them
 

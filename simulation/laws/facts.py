@@ -111,7 +111,8 @@ class Facts:
 
     def delay_ms(self, topic: str) -> int:
         """How old a topic's records are before anybody sees them."""
-        return int(self._configs_ever(topic, "drave.delivery.delay.ms") or 0)
+        # making the topic may have been asked for more than once, for the same delay
+        return max(map(int, self._configs_ever(topic, "drave.delivery.delay.ms").split()), default=0)
 
     def _configs_ever(self, topic: str, name: str) -> str:
         return " ".join(change.configs.get(name) or "" for change in self.changes[topic]).strip()

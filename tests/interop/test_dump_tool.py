@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from differential.client import Connection, key_of
 from drave.log import Logs
 from drave.model.ids import TopicId
 from drave.model.log_config import LogConfig
@@ -16,6 +18,13 @@ from drave.model.system import SystemClock
 from drave.records import ControlKind, parse_header
 from drave.store.disk import RealDisk
 from drave.testing import Broker
+from drave.wire.api import API
+from drave.wire.messages.k76_share_group_heartbeat import ShareGroupHeartbeatRequest
+from drave.wire.messages.k91_alter_share_group_offsets import (
+    AlterShareGroupOffsetsRequest,
+    AlterShareGroupOffsetsRequestPartition,
+    AlterShareGroupOffsetsRequestTopic,
+)
 from tests.clients.adapters import AioKafka, ConfluentKafka, Send
 from tests.clients.test_transactions import producer as transactional_producer
 from tests.interop.conftest import DumpTool
@@ -135,3 +144,38 @@ def test_the_transaction_log_decoder_reads_transactions(tmp_path: Path, dump: Du
     assert [value["transactionStatus"] for value in values] == [0, 1, 2, 4, 0]
     partitions = [{"topic": "rides", "partitionIds": [0]}]
     assert [value["transactionPartitions"] for value in values] == [None, partitions, partitions, [], None]
+
+
+def test_the_decoders_read_share_groups_and_how_far_they_have_come(tmp_path: Path, dump: DumpTool) -> None:
+    """KIP-932: who is in them lies in `__consumer_offsets`, the state of share-partitions in `__share_group_state`."""
+    with Broker(tmp_path, durability="fsync") as kafka:
+        ConfluentKafka(kafka.bootstrap).create("rides")
+        connection = Connection(int(kafka.bootstrap.rpartition(":")[2]))
+        start = AlterShareGroupOffsetsRequestPartition(partition_index=0, start_offset=7)
+        topics = [AlterShareGroupOffsetsRequestTopic(topic_name="rides", partitions=[start])]
+        for request in (
+            AlterShareGroupOffsetsRequest(group_id="queue", topics=topics),
+            ShareGroupHeartbeatRequest(
+                group_id="queue", member_id="m", member_epoch=0, subscribed_topic_names=["rides"]
+            ),
+        ):
+            assert connection.answer(connection.send(request, API[key_of(type(request))].versions[1])).error_code == 0
+        connection.close()
+    members = _decoded(tmp_path, "__consumer_offsets", dump, "--offsets-decoder")
+    assert members.keys() == {"10", "11", "12", "13", "14", "15"}
+    assert members["10"]["subscribedTopicNames"] == ["rides"]
+    assert members["14"]["assignedPartitions"][0]["partitions"] == [0]
+    assert members["15"]["initializedTopics"][0]["topicName"] == "rides"
+    state = _decoded(tmp_path, "__share_group_state", dump, "--share-group-state-decoder")
+    assert state["0"]["startOffset"] == 7
+
+
+def _decoded(folder: Path, topic: str, dump: DumpTool, decoder: str) -> dict[str, Any]:
+    """The last value of each type of record in an internal topic."""
+    segments = [path for path in sorted(folder.glob(f"topics/{topic}-*/*.log")) if path.stat().st_size]
+    read = dump(segments, decoder)
+    assert all(batch.valid for batch in read.batches)
+    records = [line for line in read.text.splitlines() if " payload: " in line]
+    keys = [json.loads(line.partition(" key: ")[2].partition(" payload: ")[0]) for line in records]
+    values = [json.loads(payload) for payload in read.payloads]
+    return {key["type"]: value["data"] for key, value in zip(keys, values, strict=True) if value is not None}

@@ -18,6 +18,7 @@ from simulation.history import (
     Held,
     History,
     Joined,
+    Judged,
     Lookup,
     Mark,
     Outcome,
@@ -26,10 +27,12 @@ from simulation.history import (
     PartitionEnding,
     Presence,
     Read,
+    Said,
     SeenBatch,
     SeenRecord,
     SentRecord,
     Source,
+    Taken,
     TopicChange,
     TopicChangeKind,
     TopicEnding,
@@ -51,6 +54,9 @@ class Chronicle:
         self.ms = 0
         self.history = History(lambda: self.ms)
         self.history.crashes = False
+        self.history.share_lock_ms = 1_000
+        self.history.share_deliveries_max = 5
+        self.history.share_topics = ("rides",)
         self.logs: dict[Partition, list[SeenBatch]] = {place: [] for place in (RIDES, COPIES, KEYS)}
         self.trimmed: dict[Partition, int] = {}
         for topic, topic_id in TOPICS.items():
@@ -132,6 +138,37 @@ class Chronicle:
         batch = SeenBatch(offset, offset, 7, 0, in_transaction, False, not in_transaction, [seen])
         self.logs[sent.partition].append(batch)
         return offset
+
+    # -- share groups
+
+    def take(self, offset: int = 0, *, session: str = "s/0", count: int = 1) -> Taken:
+        """A member of a share group is given a record."""
+        taken = Taken("queue", RIDES, offset, count, session, self.history.now(), self.history.now())
+        self.history.taken.append(taken)
+        return taken
+
+    def say(self, said: Said, offset: int = 0, *, session: str = "s/0", told: Outcome = Outcome.DONE) -> Judged:
+        """It says what becomes of it."""
+        asked = self.history.now()
+        judged = Judged(
+            by="m",
+            asked=asked,
+            group="queue",
+            partition=RIDES,
+            first=offset,
+            last=offset,
+            said=said,
+            session=session,
+        )
+        self.history.judged.append(judged)
+        if told is not Outcome.UNKNOWN:
+            self.history.tell(judged, told)
+        self.lives(session)
+        return judged
+
+    def lives(self, session: str = "s/0") -> None:
+        """Its session is answered once more."""
+        self.history.share_sessions[session] = self.history.now()
 
     # -- transactions
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drave.model.errors import ErrorCode
-from simulation.history import EmptyFetch, Mark, Outcome, QuotaChange, Silence, Source, TopicChange, TopicChangeKind
+from simulation.history import (
+    EmptyFetch,
+    Mark,
+    Outcome,
+    QuotaChange,
+    Said,
+    Silence,
+    Source,
+    TopicChange,
+    TopicChangeKind,
+)
 from tests.simulation.chronicle import COPIES, KEYS, RIDES, TOPICS, Chronicle, altered
 
 Story = Callable[[Chronicle], None]
@@ -401,6 +411,72 @@ def a_group_stands_past_what_nobody_read(tale: Chronicle) -> None:
     tale.deliver(4, 6)
     tale.commit(6, generation=1, member="m")
     tale.find(6)
+
+
+# -- share groups
+
+
+@breaks("held by one")
+def what_one_member_holds_is_given_to_another(tale: Chronicle) -> None:
+    tale.take(session="s/0")
+    tale.take(session="s/1", count=2)
+    tale.lives("s/0")
+
+
+@breaks("held by one")
+def a_renewed_lock_is_not_kept(tale: Chronicle) -> None:
+    tale.take(session="s/0")
+    tale.pass_ms(900)
+    tale.say(Said.RENEW)
+    tale.pass_ms(900)
+    tale.take(session="s/1", count=2)
+    tale.lives("s/0")
+
+
+@breaks("what is over stays over")
+def an_accepted_record_is_delivered_again(tale: Chronicle) -> None:
+    tale.take()
+    tale.say(Said.ACCEPT)
+    tale.take(session="s/1", count=2)
+
+
+@breaks("deliveries are counted")
+def a_delivery_has_the_count_of_the_one_before(tale: Chronicle) -> None:
+    tale.take()
+    tale.say(Said.RELEASE, told=Outcome.UNKNOWN)
+    tale.take(session="s/1")
+
+
+@breaks("deliveries are counted")
+def a_crash_takes_back_what_was_said_to_be_released(tale: Chronicle) -> None:
+    tale.history.crashes = True
+    tale.take()
+    tale.say(Said.RELEASE)
+    tale.take(session="s/1")
+
+
+@breaks("no record is delivered too often")
+def a_record_is_delivered_once_more_than_it_may_be(tale: Chronicle) -> None:
+    tale.take(count=6)
+
+
+@breaks("queues are read to their end")
+def a_queue_has_no_end(tale: Chronicle) -> None:
+    tale.history.drained["queue"] = False
+
+
+@breaks("no record is left out")
+def a_record_is_never_delivered(tale: Chronicle) -> None:
+    tale.send()
+    tale.history.drained["queue"] = True
+
+
+@breaks("no record is left out")
+def a_released_record_does_not_come_again(tale: Chronicle) -> None:
+    tale.send()
+    tale.take()
+    tale.say(Said.RELEASE)
+    tale.history.drained["queue"] = True
 
 
 def copied(tale: Chronicle, *, copies: int, offset: int = 0, end: int = 1) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulation.checker import LAWS
-from simulation.history import Moment, Outcome, SeenBatch
+from simulation.history import Moment, Outcome, Said, SeenBatch
 from simulation.laws.facts import BEGINNING, Write, may_be
 from tests.simulation.chronicle import KEYS, RIDES, Chronicle, altered
 from tests.simulation.flaws import FLAWS, Story, copied
@@ -41,6 +41,16 @@ def a_delayed_record_may_be_seen_when_it_is_old_enough(tale: Chronicle) -> None:
     tale.send()
     tale.pass_ms(1_000)
     tale.read()
+
+
+def a_record_whose_lock_has_ended_may_be_given_to_another(tale: Chronicle) -> None:
+    tale.send()
+    tale.take(session="s/0")
+    tale.pass_ms(1_001)
+    tale.take(session="s/1", count=2)
+    tale.say(Said.ACCEPT, session="s/1")
+    tale.say(Said.RENEW, session="s/0")
+    tale.history.drained["queue"] = True
 
 
 def an_older_record_of_a_key_may_be_compacted_away(tale: Chronicle) -> None:
@@ -127,6 +137,7 @@ def a_record_is_copied_once(tale: Chronicle) -> None:
     [
         records_that_somebody_had_deleted_may_be_gone,
         a_delayed_record_may_be_seen_when_it_is_old_enough,
+        a_record_whose_lock_has_ended_may_be_given_to_another,
         an_older_record_of_a_key_may_be_compacted_away,
         a_key_and_its_tombstone_may_both_be_gone,
         a_slow_reader_may_miss_a_tombstone,

@@ -221,6 +221,16 @@ def test_a_member_that_is_silent_for_a_session_is_missed(shares: VirtualShares) 
     assert not shares.timers
 
 
+def test_a_member_that_the_log_did_not_let_go_is_missed_a_little_later(shares: VirtualShares) -> None:
+    shares.enter("a", "t")
+    shares.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    shares.advance(SESSION_MS + 2_500)
+    assert shares.group().group_state == "Stable"
+    shares.log_refuses_with = None
+    shares.advance(1_000)
+    assert shares.group().group_state == "Empty"
+
+
 def test_session_and_interval_are_what_the_group_is_set_to(shares: VirtualShares) -> None:
     shares.configs = {"share.session.timeout.ms": "50000", "share.heartbeat.interval.ms": "7000"}
     assert shares.beat("a", 0, ["t"]).heartbeat_interval_ms == 7_000
@@ -252,11 +262,10 @@ def test_it_is_listed_as_a_share_group(shares: VirtualShares) -> None:
     assert shares.shard.list(frozenset(), frozenset({"classic"})) == []
 
 
-def test_it_has_no_offsets_that_could_be_committed_fetched_or_deleted(shares: VirtualShares) -> None:
+def test_it_has_no_offsets_that_could_be_committed_or_deleted(shares: VirtualShares) -> None:
     group = ShareGroup("s", shares.surroundings)
     commit = Commit("a", None, 1, 9, in_transaction=False)
     assert group.may_commit(commit, Outcome()) is ErrorCode.GROUP_ID_NOT_FOUND
-    assert group.may_fetch("a", 1) is ErrorCode.GROUP_ID_NOT_FOUND
     assert group.may_delete_offsets() is ErrorCode.GROUP_ID_NOT_FOUND
 
 

@@ -197,9 +197,6 @@ class ShareGroup(ModernGroup[ShareMember]):
         """It has no offsets of this kind, and to who works with those it is no group."""
         return ErrorCode.GROUP_ID_NOT_FOUND
 
-    def may_fetch(self, member_id: str | None, member_epoch: int) -> ErrorCode:
-        return ErrorCode.GROUP_ID_NOT_FOUND
-
     def may_delete_offsets(self) -> ErrorCode:
         return ErrorCode.GROUP_ID_NOT_FOUND
 
