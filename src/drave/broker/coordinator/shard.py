@@ -111,6 +111,8 @@ class GroupShard:
 
     def replay(self, key: bytes, value: bytes | None) -> None:
         """Take one record into the durable state. Raises `SchemaError` for one that cannot be read."""
+        if self._foreign:
+            self._foreign.pop(key, None)
         named = parse_key(key)
         if isinstance(named, OffsetKey):
             self._replay_offset(named, value)
