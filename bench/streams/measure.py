@@ -88,17 +88,18 @@ class Stage:
     def __enter__(self) -> Stage:
         self._broker.start()
         bootstrap = self._broker.bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        client = {"bootstrap.servers": bootstrap, "log_level": 0}  # the end of each broker is no news
+        self._admin = AdminClient(client)
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 5,
+            client | {"partitioner": "murmur2_random", "linger.ms": 5,
              "queue.buffering.max.messages": 1_000_000}
         )  # fmt: skip
         self._watcher = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "watch", "isolation.level": "read_committed",
+            client | {"group.id": "watch", "isolation.level": "read_committed",
              "enable.auto.commit": False, "queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 10}
         )  # fmt: skip
         self._counter = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "count", "isolation.level": "read_uncommitted",
+            client | {"group.id": "count", "isolation.level": "read_uncommitted",
              "enable.auto.commit": False}
         )  # fmt: skip
         topics = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in ("rides", "zones", "out")]
