@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drave.broker.coordinator.classic.kinds import GroupState
-from drave.broker.coordinator.schemas.offsets_topic import offset_key
+from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import VirtualGroups, subscription
 
@@ -110,10 +110,10 @@ def test_records_of_other_kinds_of_groups_are_kept_as_they_are() -> None:
     assert list(groups.shard.live_records()) == []
 
 
-def test_a_record_that_could_not_be_read_goes_when_a_newer_one_of_its_key_comes() -> None:
-    """Or rewriting the log would have the old one come last."""
+def test_a_record_that_could_not_be_read_is_taken_back_like_others() -> None:
+    """Or rewriting the log would bring the old one back."""
     groups = VirtualGroups()
-    key = offset_key("g", "rides", 0)
+    key = record_key(GroupRecord.CONSUMER_CURRENT, "g", "a")
     groups.shard.keep_unread(key, b"of another version")
     groups.shard.replay(key, None)
     assert list(groups.shard.live_records()) == []
