@@ -34,6 +34,8 @@ broker has, and scenarios. It prints its client's version, then one line of JSON
     rebalance       two members share; one leaves; the other has all and goes on where both had committed
     cooperative     a second member comes, and the first gives up only what the second gets (KIP-429)
     static          a member with an instance id comes back, and nobody is disturbed (KIP-345)
+    new-groups      `rebalance` once more with group.protocol=consumer (KIP-848)
+    share-groups    two share a queue, and accept, release, reject and renew; a third has only what is new (KIP-932)
     groups          list, describe, refuse to delete what has members, delete
     offsets         an administrator sets, lists and deletes the offsets of a group
     partitions      grow a topic, refuse to shrink it, use the new partition

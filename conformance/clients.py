@@ -30,7 +30,9 @@ LINES: Final = Shape(nulls=False, headers=False, timestamps=False)
 """What a person pipes into kcat: keys and values that are there."""
 
 TOOLS: Final = Shape(
-    partitions=1, timestamps=False, otherwise=frozenset({"rebalance", "cooperative", "static", "partitions"})
+    partitions=1,
+    timestamps=False,
+    otherwise=frozenset({"rebalance", "cooperative", "static", "new-groups", "partitions"}),
 )
 """The console producer can say neither the partition nor the timestamp."""
 

@@ -9,6 +9,13 @@
     headers   two                     two                     two                 two
 
 A driver in another language repeats these lines, and the witness holds it to them.
+
+What the workers of `share-groups` say to a record, by the last digit of its number:
+
+    1   release it; it comes once more, as its second delivery, and is accepted
+    2   reject it
+    3   renew it, where the client can, then accept it
+        accept any other
 """
 
 from __future__ import annotations
@@ -32,6 +39,8 @@ SCENARIOS: Final = (
     "rebalance",
     "cooperative",
     "static",
+    "new-groups",
+    "share-groups",
     "groups",
     "offsets",
     "partitions",

@@ -25,6 +25,8 @@ SHORT: Final = {
     "groups, offsets": ("group", "rebalance", "groups", "offsets"),
     "cooperative": ("cooperative",),
     "static": ("static",),
+    "new groups": ("new-groups",),
+    "share groups": ("share-groups",),
     "partitions, configs": ("partitions", "configs"),
     "delete records": ("delete-records",),
     "log dirs": ("log-dirs",),

@@ -21,6 +21,7 @@ GROWN_BY: Final = 2
 """Partitions that `partitions` adds."""
 WRITTEN: Final = frozenset(
     {"records", *CODECS, "acks", "idempotent", "time", "group", "rebalance", "cooperative", "static"}
+    | {"new-groups", "share-groups"}
     | {"offsets", "partitions", "delete-records", "log-dirs"}
 )
 """Who leaves exactly the records of the contract behind."""

@@ -344,6 +344,8 @@ const scenarios = {
   rebalance,
   cooperative: lacks("has no cooperative rebalance"),
   static: lacks("has no static members"),
+  "new-groups": lacks("has no groups of the new protocol"),
+  "share-groups": lacks("has no share groups"),
   groups,
   offsets,
   partitions,

@@ -65,15 +65,17 @@ class Kcat:
         self._beside = ConfluentKafka(bootstrap)
 
     def table(self) -> Mapping[str, Scenario]:
-        no_administration = {
-            scenario: partial(_lacks, f"kcat does not {what}")
+        lacking = {
+            scenario: partial(_lacks, f"kcat {what}")
             for scenario, what in {
-                "groups": "administer groups",
-                "offsets": "administer offsets",
-                "partitions": "add partitions",
-                "configs": "describe or change configs",
-                "delete-records": "delete records",
-                "log-dirs": "ask for log dirs",
+                "new-groups": "with this librdkafka has no groups of the new protocol",
+                "share-groups": "has no share groups",
+                "groups": "does not administer groups",
+                "offsets": "does not administer offsets",
+                "partitions": "does not add partitions",
+                "configs": "does not describe or change configs",
+                "delete-records": "does not delete records",
+                "log-dirs": "does not ask for log dirs",
             }.items()
         }
         return {
@@ -87,7 +89,7 @@ class Kcat:
             "rebalance": self.rebalance,
             "cooperative": self.cooperative,
             "static": self.static,
-            **no_administration,
+            **lacking,
         }
 
     # -- what scenarios are made of

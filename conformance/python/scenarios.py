@@ -12,6 +12,7 @@ from conformance import contract
 from conformance.contract import CODECS, CUT, FIRST_TIMESTAMP, HALF, PARTITIONS, RECORDS, STEP_MS
 from conformance.drive import Lacks, Scenario, same, table_of, until
 from conformance.python.administrators import ADMINISTRATORS
+from conformance.python.groups import begin_at_earliest, new_groups, settle
 from drave.model.errors import ErrorCode
 from tests.clients.adapters import Client, ConfluentKafka, Refusal, Send
 from tests.clients.members import MEMBERS, Member, Read, poll_for, poll_until, shared
@@ -44,6 +45,7 @@ class Scenarios:
         special = {codec: partial(self.write_and_read, codec, codec=codec) for codec in CODECS} | {
             "records": partial(self.write_and_read, "records", large=True),
             "idempotent": partial(self.write_and_read, "idempotent", idempotent=True),
+            "rebalance": partial(self.rebalance, "rebalance"),
         }
         return table_of(self, special)
 
@@ -167,12 +169,12 @@ class Scenarios:
             self._fill_all(topic, start=HALF)
             self._read([join(topic)], topic, HALF, RECORDS)
 
-    def rebalance(self) -> None:
-        topic = self._create("rebalance")
+    def rebalance(self, scenario: str, **configs: Any) -> None:
+        topic = self._create(scenario)
         with self._members() as join:
-            first = join(topic)
+            first = join(topic, **configs)
             poll_until([first], lambda: first.partitions == ALL, "the first has all")
-            pair = [first, join(topic)]
+            pair = [first, join(topic, **configs)]
             poll_until(pair, lambda: shared(pair, PARTITIONS), "two share")
             self._fill_all(topic, end=HALF)
             self._read(pair, topic, 0, HALF)
@@ -214,6 +216,24 @@ class Scenarios:
             same(first.revoked, revoked, "what the other had to give up")
             self._fill_all(topic)
             self._read([first, again], topic, 0, RECORDS)
+
+    def new_groups(self) -> None:
+        if self.client.name != "confluent-kafka":
+            raise Lacks(f"{self.client.name} has no groups of the new protocol")
+        self.rebalance("new-groups", group_protocol="consumer")
+        listed = f"{self._name}-new-groups" in new_groups(self._bootstrap)
+        same(listed, True, "it is listed as a group of the new protocol")
+
+    def share_groups(self) -> str:
+        if self.client.name != "confluent-kafka":
+            raise Lacks(f"{self.client.name} has no share groups")
+        topic = self._create("share-groups")
+        begin_at_earliest(self._bootstrap, group=topic)
+        self._fill_all(topic, end=HALF)
+        settle(self._bootstrap, topic, 0, HALF, workers=2)
+        self._fill_all(topic, start=HALF)
+        settle(self._bootstrap, topic, HALF, RECORDS, workers=1)
+        return "not renewed: confluent-kafka has no renew"
 
     def groups(self) -> str:
         topic = self._create("groups")

@@ -1,7 +1,8 @@
 """`python -m conformance.tools BOOTSTRAP NAME SCENARIO…`: Kafka's own command-line tools as a driver.
 
     kafka-topics, kafka-configs, kafka-consumer-groups, kafka-get-offsets, kafka-delete-records, kafka-log-dirs,
-    kafka-console-producer and -consumer, kafka-verifiable-producer and -consumer, and the two performance tests
+    kafka-console-producer and -consumer, kafka-verifiable-producer and -consumer, and the two performance tests,
+    kafka-console-share-consumer, kafka-verifiable-share-consumer, kafka-share-groups
 
 The console producer can say neither the partition nor the timestamp of a record, so topics have one partition; where
 a scenario needs several, the verifiable producer fills them with the numbers from 0 on, and says where each went.
@@ -34,12 +35,17 @@ DELETE_RECORDS: Final = "org.apache.kafka.tools.DeleteRecordsCommand"
 LOG_DIRS: Final = "org.apache.kafka.tools.LogDirsCommand"
 VERIFIABLE_PRODUCER: Final = "org.apache.kafka.tools.VerifiableProducer"
 VERIFIABLE_CONSUMER: Final = "org.apache.kafka.tools.VerifiableConsumer"
+CONSOLE_SHARE_CONSUMER: Final = "org.apache.kafka.tools.consumer.ConsoleShareConsumer"
+VERIFIABLE_SHARE_CONSUMER: Final = "org.apache.kafka.tools.VerifiableShareConsumer"
+SHARE_GROUPS: Final = "org.apache.kafka.tools.consumer.group.ShareGroupCommand"
 PRODUCER_PERFORMANCE: Final = "org.apache.kafka.tools.ProducerPerformance"
 CONSUMER_PERFORMANCE: Final = "org.apache.kafka.tools.ConsumerPerformance"
 
 COOPERATIVE: Final = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 ALL: Final = frozenset(range(PARTITIONS))
 NULL: Final = "NULL"
+SESSION_MS: Final = "6000"
+"""The shortest that brokers allow by default; in groups of the new protocol it is the broker's."""
 PERFORMANCE_RECORDS: Final = 5_000
 QUICK: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 """For programs that live for a second."""
@@ -95,7 +101,8 @@ class Tools:
 
     def table(self) -> Mapping[str, Scenario]:
         special = {codec: partial(self._write_and_read, codec, "--compression-codec", codec) for codec in CODECS} | {
-            "records": partial(self._write_and_read, "records", large=True)
+            "records": partial(self._write_and_read, "records", large=True),
+            "rebalance": partial(self._rebalance, "rebalance", "--session-timeout", SESSION_MS),
         }
         return table_of(self, special)
 
@@ -130,6 +137,10 @@ class Tools:
 
     def _read(self, topic: str, *options: str, count: int) -> list[tuple[int, int, Written]]:
         """Offset, timestamp and content of so many records."""
+        return [_parsed(line) for line in self._lines(CONSOLE_CONSUMER, topic, *options, count=count)]
+
+    def _lines(self, tool: str, topic: str, *options: str, count: int) -> list[str]:
+        """What a console consumer prints of so many records."""
         properties = {
             "print.timestamp": "true",
             "print.offset": "true",
@@ -139,18 +150,15 @@ class Tools:
         }
         own = [word for key, value in properties.items() for word in ("--formatter-property", f"{key}={value}")]
         patience = ("--max-messages", str(count), "--timeout-ms", "20000")
-        said = self._run(CONSOLE_CONSUMER, "--topic", topic, *own, *patience, *options)
-        return [_parsed(line) for line in said.splitlines() if line.startswith("CreateTime:")]
+        said = self._run(tool, "--topic", topic, *own, *patience, *options)
+        return [line for line in said.splitlines() if line.startswith("CreateTime:")]
 
     def _check(
         self, topic: str, *options: str, start: int = 0, end: int = RECORDS, large: bool = False
     ) -> list[tuple[int, int, Written]]:
         """That reading gives exactly these records, and that the partition ends there."""
         got = self._read(topic, *(options or ("--partition", "0", "--offset", str(start))), count=end - start)
-        wanted = TOOLS.records(topic, 0, start=start, end=end, large=large)
-        same([offset for offset, *_ in got], list(range(start, end)), f"the offsets of {topic}")
-        for (offset, _, record), written in zip(got, wanted, strict=True):
-            same(record, written, f"record {offset} of {topic}")
+        _compare(topic, got, start, end, large=large)
         return got
 
     def _offset(self, topic: str, time: str) -> int | None:
@@ -231,7 +239,7 @@ class Tools:
 
     def _join(self, room: Room, topic: str, *options: str) -> Member:
         settings = ("--topic", topic, "--group-id", topic, "--reset-policy", "earliest", "--verbose")
-        return Member(room.start(self._command(VERIFIABLE_CONSUMER, *settings, "--session-timeout", "6000", *options)))
+        return Member(room.start(self._command(VERIFIABLE_CONSUMER, *settings, *options)))
 
     def _two(self, room: Room, topic: str, first: Sequence[str], second: Sequence[str]) -> tuple[Member, Member]:
         one = self._join(room, topic, *first)
@@ -256,10 +264,10 @@ class Tools:
         for member in members:
             same({partition for partition, *_ in member.read} <= member.partitions, True, "who reads what")
 
-    def rebalance(self) -> str:
-        topic = self._create("rebalance", partitions=PARTITIONS)
+    def _rebalance(self, scenario: str, *options: str) -> str:
+        topic = self._create(scenario, partitions=PARTITIONS)
         with Room() as room:
-            first, second = self._two(room, topic, (), ())
+            first, second = self._two(room, topic, options, options)
             self._group_reads(room, self._number(topic, RECORDS), first, second)
             seen = len(second.read)
             first.running.end()
@@ -272,7 +280,7 @@ class Tools:
 
     def cooperative(self) -> None:
         topic = self._create("cooperative", partitions=PARTITIONS)
-        strategy = ("--assignment-strategy", COOPERATIVE)
+        strategy = ("--session-timeout", SESSION_MS, "--assignment-strategy", COOPERATIVE)
         with Room() as room:
             first, second = self._two(room, topic, strategy, strategy)
             same(first.revoked, [second.partitions], "what the first had to give up")
@@ -281,19 +289,76 @@ class Tools:
     def static(self) -> None:
         topic = self._create("static", partitions=PARTITIONS)
         with Room() as room:
-            first, second = self._two(room, topic, ("--group-instance-id", "a"), ("--group-instance-id", "b"))
+            a, b = (("--session-timeout", SESSION_MS, "--group-instance-id", instance) for instance in "ab")
+            first, second = self._two(room, topic, a, b)
             before, revoked = (first.partitions, second.partitions), first.revoked
             second.running.end()
-            again = self._join(room, topic, "--group-instance-id", "b")
+            again = self._join(room, topic, *b)
             room.until(lambda: bool(again.partitions), "it is back")
             same((first.partitions, again.partitions), before, "the partitions of both")
             same(first.revoked, revoked, "what the other had to give up")
             self._group_reads(room, self._number(topic, RECORDS), first, again)
 
+    def new_groups(self) -> str:
+        self._rebalance("new-groups", "--group-protocol", "consumer")
+        topic = self._create("new-groups-console")
+        member = ("--group", topic, "--from-beginning", "--command-property", "group.protocol=consumer")
+        self._fill(topic, end=HALF)
+        self._check(topic, *member, end=HALF)
+        self._fill(topic, start=HALF)
+        self._check(topic, *member, start=HALF)
+        listed = self._run(GROUPS, "--list", "--type", "consumer").split()
+        same({topic, f"{self._name}-new-groups"} <= {*listed}, True, "they are listed as groups of the new protocol")
+        rows = self._run(GROUPS, "--describe", "--group", topic)
+        found = re.search(rf"{re.escape(topic)}\s+0\s+(\d+)\s+(\d+)\s+(\d+)", rows)
+        same(found and found.groups(), (str(RECORDS), str(RECORDS), "0"), "offset, end and lag")
+        return "two verifiable consumers; the console consumer too"
+
+    def share_groups(self) -> str:
+        topic = self._create("share-groups")
+        which = ("--entity-type", "groups", "--entity-name", topic)
+        self._run(CONFIGS, "--alter", *which, "--add-config", "share.auto.offset.reset=earliest")
+        self._fill(topic, end=HALF)
+        self._deliver(topic, "--release", end=HALF, delivery=1)
+        self._deliver(topic, end=HALF, delivery=2)
+        self._fill(topic, start=HALF)
+        self._deliver(topic, "--reject", start=HALF, delivery=1)
+        same(topic in self._run(SHARE_GROUPS, "--list").split(), True, "the group is listed")
+        same(self._share_offset(topic), (RECORDS, 0), "the offset and the lag, when all is accepted or rejected")
+        group = ("--group", topic)
+        self._run(SHARE_GROUPS, "--reset-offsets", *group, "--topic", topic, "--to-earliest", "--execute")
+        same(self._share_offset(topic), (0, RECORDS), "the offset and the lag after a reset")
+        sync = ("--max-messages", str(RECORDS), "--verbose", "--acknowledgement-mode", "sync")
+        said = self._run(VERIFIABLE_SHARE_CONSUMER, "--topic", topic, "--group-id", topic, *sync)
+        events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        read = [event["offset"] for event in events if event["name"] == "record_data"]
+        same(read, list(range(RECORDS)), "what the verifiable share consumer reads")
+        answered = [event for event in events if event["name"] == "offsets_acknowledged"]
+        same({event["success"] for event in answered}, {True}, "whether what it said was heard")
+        same(sum(event["count"] for event in answered), RECORDS, "what it accepted")
+        same(self._share_offset(topic), (RECORDS, 0), "the offset and the lag when it has accepted all")
+        self._run(SHARE_GROUPS, "--delete", *group)
+        same(topic in self._run(SHARE_GROUPS, "--list").split(), False, "the group is listed")
+        return "the console share consumer and the verifiable one; neither renews"
+
+    def _deliver(self, topic: str, *options: str, start: int = 0, end: int = RECORDS, delivery: int) -> None:
+        """That the console share consumer is given exactly these records, each delivered for the `delivery`-th time."""
+        own = ("--group", topic, "--formatter-property", "print.delivery=true")
+        lines = self._lines(CONSOLE_SHARE_CONSUMER, topic, *own, *options, count=end - start)
+        times = {time for line in lines for time in re.findall(r"\tDelivery:(\d+)\t", line)}
+        same(times, {str(delivery)}, f"the delivery counts of {start} to {end}")
+        _compare(topic, [_parsed(re.sub(r"\tDelivery:\d+", "", line)) for line in lines], start, end)
+
+    def _share_offset(self, topic: str) -> tuple[int, int] | None:
+        """Where the share group stands, and its lag."""
+        said = self._run(SHARE_GROUPS, "--describe", "--group", topic, "--offsets")
+        found = re.search(rf"{re.escape(topic)}\s+0\s+(\d+)\s+(\d+)", said)
+        return (int(found[1]), int(found[2])) if found else None
+
     def groups(self) -> None:
         topic = self._create("groups", partitions=PARTITIONS)
         with Room() as room:
-            member = self._join(room, topic)
+            member = self._join(room, topic, "--session-timeout", SESSION_MS)
             room.until(lambda: member.partitions == ALL, "it has all")
             self._group_reads(room, self._number(topic, RECORDS), member)
             same(topic in self._run(GROUPS, "--list").split(), True, "the group is listed")
@@ -405,6 +470,14 @@ def _parsed(line: str) -> tuple[int, int, Written]:
             -1,
         ),
     )
+
+
+def _compare(topic: str, got: Sequence[tuple[int, int, Written]], start: int, end: int, *, large: bool = False) -> None:
+    """That these are exactly the records from `start` to `end`."""
+    wanted = TOOLS.records(topic, 0, start=start, end=end, large=large)
+    same([offset for offset, *_ in got], list(range(start, end)), f"the offsets of {topic}")
+    for (offset, _, record), written in zip(got, wanted, strict=True):
+        same(record, written, f"record {offset} of {topic}")
 
 
 def _names(refusal: str, topic: str) -> bool:

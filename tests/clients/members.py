@@ -79,6 +79,8 @@ class ConfluentMember:
         self.revoked: list[frozenset[int]] = []
         self.errors: list[int] = []
         own = {name.replace("_", "."): value for name, value in configs.items()}
+        if own.get("group.protocol") != "consumer":  # there these are the broker's, and are refused
+            own = {"heartbeat.interval.ms": HEARTBEAT_MS, "session.timeout.ms": SESSION_MS} | own
         self._consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -86,8 +88,6 @@ class ConfluentMember:
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "heartbeat.interval.ms": HEARTBEAT_MS,
-                "session.timeout.ms": SESSION_MS,
                 "error_cb": lambda error: self.errors.append(error.code()),
                 **own,
             }

@@ -20,10 +20,10 @@ from tests.net.raw import Connection
 
 LACKING = {
     "confluent-kafka": {"log-dirs"},
-    "aiokafka": {"cooperative", "log-dirs"},
-    "kafka-python": set[str](),
+    "aiokafka": {"cooperative", "log-dirs", "new-groups", "share-groups"},
+    "kafka-python": {"new-groups", "share-groups"},
 }
-PATIENT = frozenset({"rebalance", "cooperative", "static", "group", "groups", "offsets"})
+PATIENT = frozenset({"rebalance", "cooperative", "static", "new-groups", "share-groups", "group", "groups", "offsets"})
 """Members of groups wait for each other: up to some seconds."""
 UNHURRIED = "kafka-python"
 """It takes a third of a second to connect, which it does for every call of the adapter's."""

@@ -34,6 +34,7 @@ type How struct {
 type Joining struct {
 	Instance    string
 	Cooperative bool
+	ServerSide  bool // the new protocol, in which the broker assigns (KIP-848)
 }
 
 // Group as an administrator sees it.
@@ -62,8 +63,13 @@ type Client interface {
 
 	// Join a group that has the topic's name, and tell the seat whatever happens.
 	Join(seat *Seat, topic string, how Joining) error
+	// Work in the share group that has the topic's name, which begins at the earliest record. The desk is asked what to
+	// say to each delivery, and again to what it renewed.
+	Work(desk *Desk, topic string) (leave func() error, err error)
 
 	Groups() ([]string, error)
+	// NewGroups are those of the new protocol.
+	NewGroups() ([]string, error)
 	DescribeGroup(group string) (Group, error)
 	DeleteGroup(group string) error
 	Offsets(group, topic string) (map[int]int64, error)

@@ -41,9 +41,11 @@ func (s *scenarios) table() map[string]func() string {
 		"idempotent":     write("idempotent", false, How{Idempotent: true}),
 		"time":           silent(s.time),
 		"group":          silent(s.group),
-		"rebalance":      silent(s.rebalance),
+		"rebalance":      silent(func() { s.rebalance("rebalance", Joining{}) }),
 		"cooperative":    silent(s.cooperative),
 		"static":         silent(s.static),
+		"new-groups":     silent(s.newGroups),
+		"share-groups":   silent(s.shareGroups),
 		"groups":         silent(s.groups),
 		"offsets":        s.offsets,
 		"partitions":     silent(s.partitions),
@@ -264,13 +266,13 @@ func (s *scenarios) group() {
 	room.read(topic, half, records, room.join(topic, Joining{}))
 }
 
-func (s *scenarios) rebalance() {
-	topic := s.create("rebalance")
+func (s *scenarios) rebalance(scenario string, how Joining) {
+	topic := s.create(scenario)
 	room := s.open()
 	defer room.close()
-	first := room.join(topic, Joining{})
+	first := room.join(topic, how)
 	room.untilAll(first)
-	second := room.join(topic, Joining{})
+	second := room.join(topic, how)
 	room.untilShared(first, second)
 	s.fill(topic, 0, half)
 	room.read(topic, 0, half, first, second)
@@ -309,6 +311,37 @@ func (s *scenarios) static() {
 	same(first.whatWasRevoked(), revoked, "what the other had to give up")
 	s.fill(topic, 0, records)
 	room.read(topic, 0, records, first, again)
+}
+
+func (s *scenarios) newGroups() {
+	s.rebalance("new-groups", Joining{ServerSide: true})
+	same(slices.Contains(get(s.client.NewGroups()), s.name+"-new-groups"), true, "it is listed as a group of the new protocol")
+}
+
+func (s *scenarios) shareGroups() {
+	topic := s.create("share-groups")
+	s.fill(topic, 0, half)
+	s.settle(topic, 0, half, 2)
+	s.fill(topic, half, records)
+	s.settle(topic, half, records, 1)
+}
+
+// settle exactly these records of every partition with so many workers, each record once.
+func (s *scenarios) settle(topic string, start, end, workers int) {
+	room := s.open()
+	desk := &Desk{changed: room.changed, settled: map[int][]Read{}}
+	for range workers {
+		leave := get(s.client.Work(desk, topic))
+		defer func() { must(leave()) }()
+	}
+	wanted := (end - start) * partitions
+	room.until(func() bool { return desk.count() >= wanted }, fmt.Sprintf("%d records are settled", wanted))
+	settled, released, renewed := desk.result()
+	same([]int{released, renewed}, []int{wanted / 10, wanted / 10}, "how many were released and renewed")
+	for _, partition := range all {
+		its := slices.SortedFunc(slices.Values(settled[partition]), func(a, b Read) int { return int(a.Offset - b.Offset) })
+		s.compare(topic, partition, its, start, end, false)
+	}
 }
 
 func (s *scenarios) groups() {

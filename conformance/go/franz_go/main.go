@@ -193,6 +193,9 @@ func (c *client) Join(seat *contract.Seat, topic string, how contract.Joining) e
 	if how.Instance != "" {
 		options = append(options, kgo.InstanceID(how.Instance))
 	}
+	if how.ServerSide {
+		options = append(options, kgo.ServerSideBalancer())
+	}
 	member, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
@@ -225,6 +228,13 @@ func (c *client) Groups() ([]string, error) {
 	ctx, cancel := timed()
 	defer cancel()
 	listed, err := c.admin.ListGroups(ctx)
+	return listed.Groups(), err
+}
+
+func (c *client) NewGroups() ([]string, error) {
+	ctx, cancel := timed()
+	defer cancel()
+	listed, err := c.admin.ListGroupsByType(ctx, []string{"consumer"})
 	return listed.Groups(), err
 }
 

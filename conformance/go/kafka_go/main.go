@@ -268,6 +268,8 @@ func (c *client) Join(seat *contract.Seat, topic string, how contract.Joining) e
 		return contract.Lacks("kafka-go has no cooperative rebalance")
 	case how.Instance != "":
 		return contract.Lacks("kafka-go has no static members")
+	case how.ServerSide:
+		return contract.Lacks("kafka-go has no groups of the new protocol")
 	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                topic,
@@ -294,6 +296,14 @@ func (c *client) Join(seat *contract.Seat, topic string, how contract.Joining) e
 		return group.Close()
 	}
 	return nil
+}
+
+func (c *client) Work(*contract.Desk, string) (func() error, error) {
+	return nil, contract.Lacks("kafka-go has no share groups")
+}
+
+func (c *client) NewGroups() ([]string, error) {
+	return nil, contract.Lacks("kafka-go has no groups of the new protocol")
 }
 
 func (c *client) Groups() ([]string, error) {

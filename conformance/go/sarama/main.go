@@ -219,6 +219,9 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 }
 
 func (c *client) Join(seat *contract.Seat, topic string, how contract.Joining) error {
+	if how.ServerSide {
+		return contract.Lacks("sarama has no groups of the new protocol")
+	}
 	own := config()
 	own.Consumer.Group.InstanceId = how.Instance
 	strategy := sarama.NewBalanceStrategyRange()
@@ -253,6 +256,14 @@ func (c *client) Join(seat *contract.Seat, topic string, how contract.Joining) e
 		return group.Close()
 	}
 	return nil
+}
+
+func (c *client) Work(*contract.Desk, string) (func() error, error) {
+	return nil, contract.Lacks("sarama has no share groups")
+}
+
+func (c *client) NewGroups() ([]string, error) {
+	return nil, contract.Lacks("sarama has no groups of the new protocol")
 }
 
 func (c *client) Groups() ([]string, error) {

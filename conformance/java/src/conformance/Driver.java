@@ -28,6 +28,7 @@ import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigOp.OpType;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
+import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -41,6 +42,7 @@ import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
@@ -120,9 +122,11 @@ public final class Driver {
         table.put("idempotent", () -> writeAndRead("idempotent", false, Map.of("enable.idempotence", true)));
         table.put("time", this::time);
         table.put("group", this::group);
-        table.put("rebalance", this::rebalance);
+        table.put("rebalance", () -> rebalance("rebalance", Map.of()));
         table.put("cooperative", this::cooperative);
         table.put("static", this::staticMembers);
+        table.put("new-groups", this::newGroups);
+        table.put("share-groups", this::shareGroups);
         table.put("groups", this::groups);
         table.put("offsets", this::offsets);
         table.put("partitions", this::partitions);
@@ -274,12 +278,12 @@ public final class Driver {
         }
     }
 
-    private void rebalance() throws Exception {
-        String topic = create("rebalance");
+    private void rebalance(String scenario, Map<String, Object> own) throws Exception {
+        String topic = create(scenario);
         try (Room room = new Room(bootstrap, topic)) {
-            Member first = room.join(Map.of());
+            Member first = room.join(own);
             room.untilAll(first);
-            Member second = room.join(Map.of());
+            Member second = room.join(own);
             room.untilShared(first, second);
             fill(topic, 0, HALF);
             room.reads(0, HALF);
@@ -322,6 +326,31 @@ public final class Driver {
             same(first.revoked, revoked, "what the other had to give up");
             fill(topic, 0, RECORDS);
             room.reads(0, RECORDS);
+        }
+    }
+
+    private void newGroups() throws Exception {
+        rebalance("new-groups", Map.of("group.protocol", "consumer"));
+        GroupListing its = admin.listGroups().all().get().stream()
+                .filter(each -> each.groupId().equals(name + "-new-groups"))
+                .findFirst()
+                .orElseThrow();
+        same(its.type().orElseThrow(), GroupType.CONSUMER, "the type of the group");
+    }
+
+    private void shareGroups() throws Exception {
+        String topic = create("share-groups");
+        ConfigResource group = new ConfigResource(ConfigResource.Type.GROUP, topic);
+        AlterConfigOp earliest = new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), OpType.SET);
+        admin.incrementalAlterConfigs(Map.of(group, List.of(earliest))).all().get();
+        fill(topic, 0, HALF);
+        try (Worker first = new Worker(bootstrap, topic);
+                Worker second = new Worker(bootstrap, topic)) {
+            Worker.settle(topic, 0, HALF, List.of(first, second));
+        }
+        fill(topic, HALF, RECORDS);
+        try (Worker third = new Worker(bootstrap, topic)) {
+            Worker.settle(topic, HALF, RECORDS, List.of(third));
         }
     }
 

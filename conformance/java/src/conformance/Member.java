@@ -35,10 +35,12 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
         configs.put("group.id", group);
         configs.put("enable.auto.commit", false);
         configs.put("auto.offset.reset", "earliest");
-        configs.put("heartbeat.interval.ms", 200);
-        configs.put("session.timeout.ms", 6_000);
         configs.put("fetch.max.wait.ms", 100);
-        configs.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");
+        if (!own.containsKey("group.protocol")) { // in the new one these are the broker's
+            configs.put("heartbeat.interval.ms", 200);
+            configs.put("session.timeout.ms", 6_000);
+            configs.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");
+        }
         configs.putAll(own);
         return new KafkaConsumer<>(configs, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
