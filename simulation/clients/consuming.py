@@ -43,6 +43,8 @@ class ConsumerMember(Member):
         self._generation = 0
         self._assigned: frozenset[tuple[TopicId, int]] = frozenset()
         """What it was last told."""
+        self._is_sure = False
+        """Whether nothing else may have been said since, in a reply that was lost."""
         self._held: dict[Partition, Held] = {}
         self._presence = Presence(group, self._member, instance, caller.history.now())
 
@@ -101,6 +103,7 @@ class ConsumerMember(Member):
             reply: ConsumerGroupHeartbeatResponse = await self.caller.ask(request, timeout_ms=SESSION_MS)
         except Unanswered:
             self._presence.lost.append(frozenset(self._held))
+            self._is_sure = False
             raise
         code = ErrorCode(reply.error_code)
         if code in TRY_AGAIN:
@@ -111,7 +114,7 @@ class ConsumerMember(Member):
         self._presence.heard = asked
         self._generation = reply.member_epoch
         if reply.assignment is not None:
-            self._assigned = _named(reply.assignment)
+            self._assigned, self._is_sure = _named(reply.assignment), True
 
     def _follow(self, asked: Moment) -> None:
         """A static member's place is this process's now: the one before it has nothing any more."""
@@ -136,10 +139,12 @@ class ConsumerMember(Member):
         raise Rejoin
 
     async def leave(self) -> None:
-        """Say goodbye, a static member sometimes for a while; whether it arrives does not matter."""
+        """Say goodbye, a static member sometimes for a while; whether it arrives does not matter.
+
+        What it keeps for its next process is what it was last assigned. What it was asked to give back, it does."""
         epoch = AWAY if self._instance is not None and self.caller.random.random() < 0.5 else LEAVE
-        if epoch == LEAVE:
-            self._release(list(self._held))
+        kept = self._assigned if epoch == AWAY and self._is_sure else frozenset()
+        self._release(place for place in list(self._held) if (place.topic_id, place.index) not in kept)
         request = ConsumerGroupHeartbeatRequest(
             group_id=self.group, member_id=self._member, member_epoch=epoch, instance_id=self._instance
         )
