@@ -1,7 +1,8 @@
 """Quotas: described, altered, and felt by those who have them.
 
 Each client of these scenarios has an id of its own. Quotas of everybody are so large that nobody feels them, or there
-only while a scenario plays.
+only while a scenario plays. What is felt does not depend on how long it took to get there: what is to be too much is so
+by itself, or stays so for longer than a test lasts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from differential.calls import batch, creatable, create_topics, fetch, produce
-from differential.client import Connection
+from differential.client import PATIENCE_S, Connection
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
 from drave.model.ids import ZERO_TOPIC_ID
@@ -31,6 +32,7 @@ EXACT, DEFAULT, ANY = 0, 1, 2
 PRODUCE, CONSUME = "producer_byte_rate", "consumer_byte_rate"
 REQUEST, MUTATE, CONNECT = "request_percentage", "controller_mutation_rate", "connection_creation_rate"
 SMALL, LARGE = 100.0, 1e12
+SLOW = 1 / 3600
 
 Entity = tuple[tuple[str, str | None], ...]
 Ops = Sequence[tuple[str, float | None]]
@@ -280,7 +282,7 @@ def a_consumer_over_its_rate(stage: Stage, version: int) -> None:
     name, connection = _client(stage)
     with _quotas(stage, {(("client-id", name),): [(CONSUME, SMALL)]}):
         stage.ask(fetch(topic, 0), version, on=connection)
-        stage.quietly(produce(topic, batch("x" * 600)))
+        stage.quietly(produce(topic, batch("x" * 2000)))
         stage.ask(fetch(topic, 1), version, on=connection)
 
 
@@ -295,7 +297,7 @@ def a_session_of_a_consumer_over_its_rate(stage: Stage, version: int, begun: boo
             session_id, epoch = stage.ask(fetch(topic, 0, session_epoch=0), version, on=connection).session_id, 1
         else:
             stage.ask(fetch(topic, 0), version, on=connection)
-        stage.quietly(produce(topic, batch("x" * 600)))
+        stage.quietly(produce(topic, batch("x" * 2000)))
         stage.ask(fetch(topic, 1, session_id=session_id, session_epoch=epoch), version, on=connection)
 
 
@@ -311,7 +313,7 @@ def a_client_over_its_share_of_time(stage: Stage, version: int) -> None:
 def more_topics_than_may_be_made(stage: Stage, version: int, validate_only: bool) -> None:
     name, connection = _client(stage)
     wanted = [creatable(stage.name(word), 2) for word in ("a", "b", "c", "d")]
-    with _quotas(stage, {(("client-id", name),): [(MUTATE, 0.1)]}):
+    with _quotas(stage, {(("client-id", name),): [(MUTATE, SLOW)]}):
         stage.ask(create_topics(wanted[0], validate_only=validate_only), version, on=connection)
         stage.ask(create_topics(*wanted[1:]), version, on=stage.connect(name))
 
@@ -325,7 +327,7 @@ def _delete(topic: Topic) -> DeleteTopicsRequest:
 def more_topics_than_may_be_deleted(stage: Stage, version: int) -> None:
     topics = [stage.topic(word, partitions=2) for word in ("a", "b")]
     name, connection = _client(stage)
-    with _quotas(stage, {(("client-id", name),): [(MUTATE, 0.1)]}):
+    with _quotas(stage, {(("client-id", name),): [(MUTATE, SLOW)]}):
         for topic in topics:
             stage.ask(_delete(topic), version, on=connection)
             connection = stage.connect(name)
@@ -335,7 +337,7 @@ def more_topics_than_may_be_deleted(stage: Stage, version: int) -> None:
 def more_partitions_than_may_be_made(stage: Stage, version: int, validate_only: bool) -> None:
     topic = stage.topic()
     name, connection = _client(stage)
-    with _quotas(stage, {(("client-id", name),): [(MUTATE, 0.1)]}):
+    with _quotas(stage, {(("client-id", name),): [(MUTATE, SLOW)]}):
         for count in (4, 5):
             wanted = CreatePartitionsTopic(name=topic.name, count=count, assignments=None)
             asked = CreatePartitionsRequest(topics=[wanted], timeout_ms=9000, validate_only=validate_only)
@@ -345,8 +347,8 @@ def more_partitions_than_may_be_made(stage: Stage, version: int, validate_only: 
 
 @scenario(address=("127.0.0.1", None))
 def more_connections_than_an_address_may_make(stage: Stage, address: str | None) -> None:
-    """What comes too soon is accepted by the kernel all the same, and closed without an answer."""
+    """What comes too soon is accepted by the kernel all the same, and closed without an answer. Which one that is hangs
+    on the time: of so many as could not all come in while anybody has the patience, one is."""
     with _quotas(stage, {(("ip", address),): [(CONNECT, 1)]}):
-        asked = [stage.send(ApiVersionsRequest(), 0, on=stage.connect()) for _ in range(20)]
-        answers = [stage.is_answered(each) for each in asked]
-        stage.see("the first, any of the others closed", [answers[0], not all(answers)])
+        asked = [stage.send(ApiVersionsRequest(), 0, on=stage.connect()) for _ in range(int(PATIENCE_S))]
+        stage.see("any of them closed", not all(stage.is_answered(each) for each in asked))

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from drave.broker.coordinator.classic.kinds import GroupState
+import pytest
+
+from drave.broker.coordinator.classic.kinds import GroupState, Joiner
+from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
 from drave.model.errors import ErrorCode
-from tests.broker.coordinator.virtual import VirtualGroups, subscription
+from drave.wire.messages.k08_offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from drave.wire.messages.k16_list_groups import ListedGroup
+from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+from tests.broker.coordinator.streams.virtual_streams import VirtualStreams
+from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription
+from tests.broker.coordinator.virtual_shares import VirtualShares
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -117,3 +129,111 @@ def test_a_record_that_could_not_be_read_is_taken_back_like_others() -> None:
     groups.shard.keep_unread(key, b"of another version")
     groups.shard.replay(key, None)
     assert list(groups.shard.live_records()) == []
+
+
+# -- what the log refuses
+
+
+def seen(groups: VirtualGroups) -> list[ListedGroup]:
+    return groups.shard.list(NOTHING, NOTHING)
+
+
+@pytest.fixture(params=["nothing", "offsets", "a classic group"])
+def before(request: pytest.FixtureRequest) -> VirtualStreams:
+    """What may be under the id that somebody joins first."""
+    groups = VirtualStreams()
+    groups.topics.create("lines", 1)
+    if request.param == "offsets":
+        groups.commit({("t", 0): 1})
+    if request.param == "a classic group":
+        (leader,) = groups.stable_group()
+        groups.leave(leader.member_id)
+    return groups
+
+
+def test_a_streams_group_whose_first_join_the_log_refuses_is_not_there(before: VirtualStreams) -> None:
+    groups, listed_before = before, seen(before)
+    groups.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert groups.enter("a").error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert seen(groups) == listed_before
+    groups.log_refuses_with = None
+    groups.enter("a")
+    now = seen(groups)
+    groups.restart()
+    assert seen(groups) == now
+    assert [(each.group_type, each.group_state) for each in now] == [("streams", "Stable")]
+
+
+def test_a_streams_group_begins_with_what_is_soft_of_it() -> None:
+    """That the first assignment waits is in no record."""
+    groups = VirtualStreams()
+    groups.topics.create("lines", 1)
+    groups.configs = {"streams.initial.rebalance.delay.ms": "3000"}
+    groups.enter("a")
+    assert groups.group().is_delayed
+
+
+def test_a_consumer_group_whose_first_join_the_log_refuses_is_not_there(before: VirtualStreams) -> None:
+    groups, listed_before = before, seen(before)
+    groups.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    request = ConsumerGroupHeartbeatRequest(
+        group_id="g", member_id="a", member_epoch=0, rebalance_timeout_ms=1000, subscribed_topic_names=["lines"]
+    )
+    joiner = Joiner("client", "/127.0.0.1", 1, "fresh")
+    groups.carry_out(groups.shard.consumers.heartbeat(request, joiner, groups.token(), groups.now_ms))
+    assert seen(groups) == listed_before
+
+
+def test_a_share_group_whose_first_join_the_log_refuses_is_not_there() -> None:
+    shares = VirtualShares()
+    shares.topics.create("t", 1)
+    shares.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert shares.beat("a", 0, ["t"]).error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert shares.shard.list(NOTHING, NOTHING) == []
+
+
+@pytest.mark.parametrize("goes", ["leaves", "is silent"])
+@pytest.mark.parametrize("with_offsets", [False, True])
+def test_a_group_gives_its_place_to_a_classic_one_only_once_the_log_has_that(with_offsets: bool, goes: str) -> None:
+    groups = VirtualStreams()
+    groups.topics.create("lines", 1)
+    if with_offsets:
+        groups.commit({("t", 0): 1})
+    groups.enter("a")
+    groups.beat("a", -1)
+    before = seen(groups)
+    groups.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    joined = groups.joined(groups.new_member())
+    groups.sync(joined.member_id, 1, {joined.member_id: b"all"})
+    assert [each.group_type for each in seen(groups)] == ["classic"], "while somebody is in it"
+    if goes == "leaves":
+        groups.leave(joined.member_id)
+    else:
+        groups.advance(SESSION_MS)
+    assert seen(groups) == before
+    groups.log_refuses_with = None
+    groups.stable_group()
+    now = seen(groups)
+    groups.restart()
+    assert seen(groups) == now
+
+
+def test_who_leaves_before_it_has_come_in_leaves_no_group_behind() -> None:
+    groups = VirtualGroups()
+    groups.leave(groups.answers[groups.join()].member_id)
+    assert listed(groups) == {}
+
+
+def test_offsets_of_a_transaction_that_the_log_refuses_make_no_group() -> None:
+    groups = VirtualStreams()
+    groups.topics.create("lines", 1)
+    topics = [
+        OffsetCommitRequestTopic(
+            name="lines",
+            partitions=[OffsetCommitRequestPartition(partition_index=0, committed_offset=1, committed_metadata=None)],
+        )
+    ]
+    request = OffsetCommitRequest(group_id="g", generation_id_or_member_epoch=-1, member_id="", topics=topics)
+    groups.log_refuses_with = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    groups.carry_out(groups.shard.offsets.commit(request, 9, groups.token(), groups.now_ms, Writer(1, 0)))
+    assert listed(groups) == {}

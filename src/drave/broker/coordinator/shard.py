@@ -139,7 +139,7 @@ class GroupShard:
         group_id, kind = named.group_id, KIND_OF_RECORD[named.record]
         group = self._table.groups.get(group_id)
         if group is None or (type(group) is not kind and group.is_empty):
-            group = self._table.groups[group_id] = kind(group_id, self._table.surroundings)
+            group = self._table.place(group_id, kind)
         elif type(group) is not kind:
             raise SchemaError(OFFSETS_TOPIC, 0, f"{named.record.name} is about {group_id!r}, a {group.type} group")
         return group
@@ -196,6 +196,7 @@ class GroupShard:
         Nothing durable has changed, and what is soft is as if the answers had been lost on their way. Whoever was to be
         taken out is still there, and so is its deadline.
         """
+        self._table.forget_refused(outcome.records)
         outcome.records.clear()
         outcome.timers[:] = [
             change if change.after_ms is not None else change._replace(after_ms=RETRY_MS)

@@ -26,6 +26,9 @@ class GroupTable:
         transaction would bring them to life again."""
         self.groups: Final[dict[str, Group]] = {}
         self.offsets: Final[dict[str, GroupOffsets]] = {}
+        self.coming: Group | None = None
+        """A group that a step has just made, with what of it is soft: it is there once its first record is, and never
+        where the log refuses that."""
 
     def get(self, group_id: str, kind: type[G]) -> G | None:
         """The group of this id, if it is of this kind."""
@@ -48,15 +51,33 @@ class GroupTable:
         group.supersedes = self.groups.get(group_id)
         self.groups[group_id] = group
 
+    def place(self, group_id: str, kind: type[Group]) -> Group:
+        """The group whose first record is there: the one that the step has made, or one without anything soft."""
+        coming, self.coming = self.coming, None
+        is_it = coming is not None and coming.group_id == group_id and type(coming) is kind
+        group = coming if coming is not None and is_it else kind(group_id, self.surroundings)
+        self.groups[group_id] = group
+        return group
+
     def tidy(self, group: Group) -> None:
-        """Forget a group that is nowhere but here, and in which nobody is left."""
+        """Forget a group that is nowhere but here, and in which nobody is left: what the log has under its id stays."""
         group_id = group.group_id
         if not group.is_forgettable:
             return
+        del self.groups[group_id]
         if isinstance(group, ClassicGroup) and group.supersedes is not None:
             self.groups[group_id] = group.supersedes
-        elif group_id not in self.offsets and not any(self.keys_waiting(group_id)):
-            self.groups.pop(group_id, None)
+        elif group_id in self.offsets or any(self.keys_waiting(group_id)):
+            self.ensure_simple(group_id)
+
+    def forget_refused(self, records: Iterable[KeyValue]) -> None:
+        """The log has refused these: nobody is there who was made for them alone."""
+        self.coming = None
+        named = (parse_key(key) for key, _ in records)
+        for group_id in {each.group_id for each in named if each is not None}:
+            group = self.groups.get(group_id)
+            if group is not None:
+                self.tidy(group)
 
     def delete_offsets(self, group_id: str, topic: str, indexes: Iterable[int]) -> Iterator[KeyValue]:
         """Take back what is committed in these partitions."""

@@ -132,9 +132,10 @@ class ClassicGroup(Group):
 
     @property
     def is_forgettable(self) -> bool:
-        """Whether nothing would be lost with it: it never had a generation, and nobody is about to join."""
-        is_new = self.generation == 0 and self.record is None
-        return is_new and self.is_empty and not self.members.pending
+        """Whether nothing would be lost with it: the log knows nothing of it, and nobody is about to join. One that
+        had a generation keeps it, so that no other gets its number, but for what the log has in its place."""
+        is_new = self.generation == 0 or self.supersedes is not None
+        return is_new and self.record is None and self.is_empty and not self.members.pending
 
     @property
     def offsets_expire(self) -> Expiry | None:

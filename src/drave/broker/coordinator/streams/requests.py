@@ -62,7 +62,8 @@ class StreamsRequests:
         if isinstance(before, ClassicGroup) and before.record is not None:
             out.records.extend(before.tombstones())
         out.reply(token, heartbeat.go_on(out, creation_failures or ""))
-        self._table.groups[request.group_id] = group
+        if before is not group:
+            self._table.coming = group
 
     def _group(self, group_id: str) -> StreamsGroup:
         group = self._table.get(group_id, StreamsGroup)
