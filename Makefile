@@ -21,7 +21,7 @@ help:
 	@echo "make interop       Kafka Streams, Flink, Connect, MirrorMaker, killed with their broker (ONLY, KILLS)"
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
 	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS, ROUNDS)"
-	@echo "make bench-groups  time until consumer groups are stable, beside Apache Kafka (ARGS)"
+	@echo "make bench-groups  time until groups have come together, beside Apache Kafka (ARGS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"

@@ -3,6 +3,7 @@
 Each client of these scenarios has an id of its own. Quotas of everybody are so large that nobody feels them, or there
 only while a scenario plays. What is felt does not depend on how long it took to get there: what is to be too much is so
 by itself, or stays so for longer than a test lasts.
+Only what a consumer has read counts for no longer than ten seconds.
 """
 
 from __future__ import annotations
@@ -282,7 +283,7 @@ def a_consumer_over_its_rate(stage: Stage, version: int) -> None:
     name, connection = _client(stage)
     with _quotas(stage, {(("client-id", name),): [(CONSUME, SMALL)]}):
         stage.ask(fetch(topic, 0), version, on=connection)
-        stage.quietly(produce(topic, batch("x" * 2000)))
+        stage.quietly(produce(topic, batch("x" * 600)))
         stage.ask(fetch(topic, 1), version, on=connection)
 
 
@@ -297,7 +298,7 @@ def a_session_of_a_consumer_over_its_rate(stage: Stage, version: int, begun: boo
             session_id, epoch = stage.ask(fetch(topic, 0, session_epoch=0), version, on=connection).session_id, 1
         else:
             stage.ask(fetch(topic, 0), version, on=connection)
-        stage.quietly(produce(topic, batch("x" * 2000)))
+        stage.quietly(produce(topic, batch("x" * 600)))
         stage.ask(fetch(topic, 1, session_id=session_id, session_epoch=epoch), version, on=connection)
 
 

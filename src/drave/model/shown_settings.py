@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from drave.model.config import INT_MAX, ConfigKey, ConfigSource, ConfigSynonym, ConfigType
 from drave.model.dynamic_settings import SettingLayers, coarsest_unit
+from drave.model.group_settings import GroupSettings
 from drave.model.setting import as_text
 from drave.model.settings import BrokerSettings, StorageSettings
 from drave.model.topic_configs import TOPIC_CONFIGS
@@ -105,7 +106,7 @@ def _type(kind: Any, field: dataclasses.Field[Any]) -> ConfigType:
 @functools.cache
 def documentation() -> Mapping[str, str]:
     """What each setting is for, by our own name: the docstring below its field, where the source is at hand."""
-    return {**_docstrings(BrokerSettings), **_docstrings(StorageSettings)}
+    return {**_docstrings(BrokerSettings), **_docstrings(GroupSettings), **_docstrings(StorageSettings)}
 
 
 def _docstrings(owner: type[Any]) -> dict[str, str]:

@@ -132,3 +132,17 @@ async def test_a_member_that_hangs_up_holds_nothing(still: StillBroker, jobs: To
     still.broker.sharing.gone(call.connection)
     still.commit()
     assert b.take() == [(0, 9, 2)]
+
+
+async def test_a_client_that_hangs_up_leaves_none_of_its_sessions_behind(still: StillBroker, jobs: Topic) -> None:
+    """However many members it speaks for: the broker keeps only so many sessions."""
+    a, b, c = (Member(still, jobs, name=name) for name in "abc")
+    a.take(max_records=4)
+    call = b.send(max_records=4)
+    sessions = still.broker.sharing.sessions
+    sessions.begin("work", "c", call.connection, sessions_max=10)
+    assert len(sessions) == 3
+    still.broker.sharing.gone(call.connection)
+    still.commit()
+    assert len(sessions) == 1
+    assert c.take(max_records=4) == [(4, 7, 2)]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from drave.broker.coordinator.classic.group import ClassicGroup
+from drave.broker.coordinator.classic.subscription import write_assignment
 from drave.broker.coordinator.consumer.group import ConsumerGroup
+from drave.broker.coordinator.consumer.member import ConsumerMember
+from drave.broker.coordinator.consumer.records import current_record
+from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_key
 from drave.model.errors import ErrorCode
+from drave.schema import SchemaError, encoder
+from drave.wire.messages.consumer_protocol import ConsumerProtocolSubscription
 from drave.wire.messages.k68_consumer_group_heartbeat import TopicPartitions
 from tests.broker.coordinator.virtual_consumers import VirtualConsumers, VirtualMember, settle
 
@@ -336,3 +345,36 @@ def test_a_heartbeat_may_not_say_that_it_has_what_it_was_never_given(groups: Vir
     theirs = [TopicPartitions(topic_id=topic, partitions=sorted(each)) for topic, each in second.has.items()]
     answer = groups.heartbeat_of("a", first.epoch - 1, topic_partitions=theirs)
     assert answer.error_code == ErrorCode.FENCED_MEMBER_EPOCH
+
+
+def test_a_log_that_gives_a_partition_to_two_is_read_and_one_of_them_has_it(groups: VirtualConsumers) -> None:
+    """It cannot be ours; but a log of Kafka's that was damaged must not take all other groups along."""
+    first, second = pair(groups)
+    group = groups.group_of()
+    with pytest.raises(SchemaError, match="belongs to 'a' and to 'b'"):
+        group.replay(*_current(replace(group.members["b"], assigned=group.members["a"].assigned)))
+    assert groups.named({topic: set(each) for topic, each in group.members["b"].assigned.items()}) == second.reads
+    assert first.reads | second.reads == all_of("rides", 4)
+
+
+def test_a_classic_group_whose_leader_gave_a_partition_to_two_stays_what_it_is(groups: VirtualConsumers) -> None:
+    """Its assignor may; a consumer group cannot."""
+    wants = ConsumerProtocolSubscription(topics=["rides"], owned_partitions=[])
+    joining = {"protocols": {"everybody": b"\0\1" + b"".join(encoder(ConsumerProtocolSubscription, 1)(wants))}}
+    both = groups.stable_group(2, **joining)
+    everything = write_assignment({"rides": range(4)}, b"\0\1")
+    for answer in both:
+        group = groups.shard._table.groups["g"]
+        assert isinstance(group, ClassicGroup)
+        next(each for each in group.members if each.member_id == answer.member_id).assignment = everything
+    refused = groups.member("new", "rides").join()
+    assert refused.error_code == ErrorCode.GROUP_ID_NOT_FOUND
+    assert "belongs to" in (refused.error_message or "")
+    assert isinstance(groups.shard._table.groups["g"], ClassicGroup)
+
+
+def _current(member: ConsumerMember) -> tuple[GroupKey, bytes]:
+    key, value = current_record("g", member)
+    named = parse_key(key)
+    assert isinstance(named, GroupKey)
+    return named, value

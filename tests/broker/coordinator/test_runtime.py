@@ -205,3 +205,21 @@ def test_answers_are_gathered_in_their_order_whenever_they_come() -> None:
     first.complete("soon")
     assert got == ["now-soon-later"]
     assert gathered(["a", "b"], "-".join) == "a-b"
+
+
+async def test_a_partition_that_cannot_be_loaded_takes_no_other_along(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with it, and if it is our own mistake."""
+    groups = ["a", "b", "c"]
+    for group in groups:
+        await life.commit(group, 5)
+    coordinator = life.broker.groups
+    partitions = [coordinator._partition(coordinator.partition_for(group)) for group in groups]
+    for partition in partitions:
+        partition.loaded = False
+    monkeypatch.setattr(partitions[0].machine, "replay", lambda key, value: 1 // 0)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    await coordinator._load(partitions, done)
+    assert [partition.loaded for partition in partitions] == [False, True, True]
+    assert done.done()

@@ -6,6 +6,7 @@ import pytest
 
 from drave.broker.coordinator.classic.kinds import GroupState, Joiner
 from drave.broker.coordinator.outcome import Writer
+from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k08_offset_commit import (
     OffsetCommitRequest,
@@ -118,6 +119,15 @@ def test_records_of_other_kinds_of_groups_are_kept_as_they_are() -> None:
     assert list(groups.shard.live_records()) == [(key, value)]
     groups.log.append((key, None))
     groups.restart()
+    assert list(groups.shard.live_records()) == []
+
+
+def test_a_record_that_could_not_be_read_is_taken_back_like_others() -> None:
+    """Or rewriting the log would bring the old one back."""
+    groups = VirtualGroups()
+    key = record_key(GroupRecord.CONSUMER_CURRENT, "g", "a")
+    groups.shard.keep_unread(key, b"of another version")
+    groups.shard.replay(key, None)
     assert list(groups.shard.live_records()) == []
 
 

@@ -2,9 +2,11 @@
 
 outcome.py        what a step returns: records, replies, timers, duties       ┐
 group.py          what a shard asks of a group, whatever kind it is           │ pure: given requests, times
-classic/          groups whose members share out the work in rounds           │ and records, they return
-share/            share groups, the state of share-partitions, what is in flight │
-modern.py         what the groups of the new protocols have in common         │ what to do
+modern.py         what the groups of the new protocols have in common         │ and records, they return
+classic/          groups whose members share out the work in rounds           │ what to do
+consumer/         groups whose parts the coordinator gives out (KIP-848)      │
+streams/          the same for tasks of Kafka Streams (KIP-1071)              │
+share/            share groups, their state, what is in flight (KIP-932)      │
 offsets.py        what one group has committed                                │
 committing.py     what is asked about offsets                                 │
 table.py          the groups and offsets of one shard                         │

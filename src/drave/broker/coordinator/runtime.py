@@ -92,7 +92,7 @@ class Coordinator(ABC, Generic[M]):
         for partition in partitions:
             try:
                 await partition.load()
-            except DraveError:
+            except Exception:  # whatever is wrong with one, the others are loaded
                 logger.exception("a partition of %s could not be loaded; what it holds is not served", self.topic_name)
         done.set_result(None)
 

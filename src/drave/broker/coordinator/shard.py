@@ -117,7 +117,7 @@ class GroupShard:
         elif named is None or named.record not in KIND_OF_RECORD:
             self.keep_unread(key, value)
         elif value is None:
-            self._replay_tombstone(named)
+            self._replay_tombstone(key, named)
         else:
             self._group_for(named).replay(named, value)
 
@@ -144,7 +144,8 @@ class GroupShard:
             raise SchemaError(OFFSETS_TOPIC, 0, f"{named.record.name} is about {group_id!r}, a {group.type} group")
         return group
 
-    def _replay_tombstone(self, named: GroupKey) -> None:
+    def _replay_tombstone(self, key: bytes, named: GroupKey) -> None:
+        self._foreign.pop(key, None)
         group_id = named.group_id
         group = self._table.groups.get(group_id)
         if group is None or named.record not in group.records:
@@ -163,7 +164,13 @@ class GroupShard:
             self._foreign[key] = value
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
-        """The records that, replayed alone, give this durable state. Each is true at the moment when it is given."""
+        """The records that, replayed alone, give this durable state. Each is true at the moment when it is given.
+
+        Those that could not be read come first: what has come since under the same key counts.
+        """
+        for key in list(self._foreign):
+            if key in self._foreign:
+                yield key, self._foreign[key]
         for group_id in list(self._table.groups):
             group = self._table.groups.get(group_id)
             if group is not None:
@@ -172,9 +179,6 @@ class GroupShard:
             committed = self._table.offsets.get(group_id)
             if committed is not None:
                 yield from committed.live_records()
-        for key in list(self._foreign):
-            if key in self._foreign:
-                yield key, self._foreign[key]
 
     def loaded(self, now_ms: int) -> Outcome:
         """The log has been read to its end."""

@@ -356,6 +356,8 @@ class TransactionShard:
 
     def replay(self, key: bytes, value: bytes | None) -> None:
         """Take one record into the durable state. Raises `SchemaError` for one that cannot be read."""
+        if self._foreign:
+            self._foreign.pop(key, None)
         transactional_id = parse_transaction_key(key)
         if value is None:
             self._transactions.pop(transactional_id, None)

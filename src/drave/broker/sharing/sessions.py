@@ -91,8 +91,8 @@ class ShareSessions:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], ShareSession] = {}
-        self._by_connection: dict[Connection, ShareSession] = {}
-        """The last that each has begun."""
+        self._by_connection: dict[Connection, dict[ShareSession, None]] = {}
+        """Those that are open, by who has begun them: mostly one each."""
         self._members: dict[str, int] = {}
         """Sessions by group."""
 
@@ -115,7 +115,7 @@ class ShareSessions:
             raise ShareSessionLimitReached(sessions_max)
         session = ShareSession(group_id, member_id, connection)
         self._sessions[group_id, member_id] = session
-        self._by_connection[connection] = session
+        self._by_connection.setdefault(connection, {})[session] = None
         self._members[group_id] = self._members.get(group_id, 0) + 1
         return session
 
@@ -129,17 +129,23 @@ class ShareSessions:
 
     def close(self, session: ShareSession) -> None:
         """The session is over."""
+        if not session.is_open:
+            return
         session.is_open = False
-        self._sessions.pop((session.group_id, session.member_id), None)
+        del self._sessions[session.group_id, session.member_id]
+        of_connection = self._by_connection[session.connection]
+        del of_connection[session]
+        if not of_connection:
+            del self._by_connection[session.connection]
         left = self._members.get(session.group_id, 0) - 1
         if left > 0:
             self._members[session.group_id] = left
         else:
             self._members.pop(session.group_id, None)
 
-    def lost(self, connection: Connection) -> ShareSession | None:
-        """The session that was begun last on this connection, which is gone; it may be over already."""
-        return self._by_connection.pop(connection, None)
+    def of(self, connection: Connection) -> list[ShareSession]:
+        """The open sessions that were begun on this connection."""
+        return list(self._by_connection.get(connection, ()))
 
     def is_read(self, group_id: str) -> bool:
         """Whether any member of the group has a session."""

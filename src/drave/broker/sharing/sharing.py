@@ -207,6 +207,8 @@ class Sharing:
             if partition is not None and partition.in_flight is not None:
                 limits = self.limits(key)
                 self.note(partition, partition.in_flight.release(session.member_id, limits, self.now_ms()))
+        if not self.sessions.is_read(session.group_id):
+            self._rest(session.group_id)
 
     def _rest(self, group_id: str) -> None:
         """Nobody of the group reads: what is in memory only because it was read may go."""
@@ -285,14 +287,10 @@ class Sharing:
     # -- clients come and go
 
     def gone(self, connection: Connection) -> None:
-        """The connection is lost, and its session with it."""
-        session = self.sessions.lost(connection)
-        if session is None or self._ended:
-            return
-        if session.is_open:
-            self.release(session)
-        if not self.sessions.is_read(session.group_id):
-            self._rest(session.group_id)
+        """The connection is lost, and its sessions with it."""
+        if not self._ended:
+            for session in self.sessions.of(connection):
+                self.release(session)
 
     def end_waits(self) -> None:
         """The broker is about to stop: nothing is written any more."""

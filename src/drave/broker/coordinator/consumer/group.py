@@ -6,7 +6,7 @@
 
 All of it is durable, and changes only by replay; `changing.py` works out which records to write. Beside it there are
 indexes: which member an instance id belongs to, how many members want the same, and who has each partition. A partition
-has one owner, whatever is replayed: that is asserted here, where it would be broken.
+has one owner, whatever is replayed: a record that gives it to a second one is refused here.
 """
 
 from __future__ import annotations
@@ -250,9 +250,14 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
             return
         before = before or ConsumerMember(member_id=member_id)
         try:
-            self._put(member_id, before.with_current(parse_value(ConsumerGroupCurrentMemberAssignmentValue, value)))
+            member = before.with_current(parse_value(ConsumerGroupCurrentMemberAssignmentValue, value))
         except ValueError as error:
             raise SchemaError(OFFSETS_TOPIC, 0, f"member {member_id!r}: {error}") from None
+        for place in member.owned():
+            owner = self.owners.get(place, member_id)
+            if owner != member_id:
+                raise SchemaError(OFFSETS_TOPIC, 0, f"{place} belongs to {owner!r} and to {member_id!r}")
+        self._put(member_id, member)
 
     def _put(self, member_id: str, member: ConsumerMember | None) -> None:
         """Put the member in the place of what is known under its id, in all indexes."""
@@ -272,7 +277,6 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
             if member.instance_id is not None:
                 self.instances[member.instance_id] = member_id
             for place in member.owned():
-                assert place not in self.owners, f"{place} belongs to {self.owners[place]} and {member_id}"
                 self.owners[place] = member_id
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:

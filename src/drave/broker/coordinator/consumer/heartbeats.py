@@ -36,6 +36,7 @@ from drave.broker.coordinator.table import GroupTable
 from drave.broker.patterns import Pattern
 from drave.model.errors import ErrorCode, Refused
 from drave.model.ids import TopicId
+from drave.schema import SchemaError
 from drave.wire.messages import k69_consumer_group_describe as k69
 from drave.wire.messages.k68_consumer_group_heartbeat import (
     Assignment as SentAssignment,
@@ -139,7 +140,13 @@ class ConsumerRequests:
         for key, value in out.records:
             named = parse_key(key)
             if isinstance(named, GroupKey) and named.record in group.records:
-                group.replay(named, value)
+                try:
+                    group.replay(named, value)
+                except SchemaError as error:  # its leader has given a partition to two, which an assignor may do there
+                    raise Refused(
+                        ErrorCode.GROUP_ID_NOT_FOUND,
+                        f"Cannot upgrade classic group {group.group_id} to consumer group: {error}.",
+                    ) from None
         return group
 
     def _check_room(self, group: ConsumerGroup, member_id: str) -> None:
