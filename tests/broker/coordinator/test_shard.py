@@ -218,10 +218,10 @@ def test_a_group_gives_its_place_to_a_classic_one_only_once_the_log_has_that(wit
     assert seen(groups) == now
 
 
-def test_who_leaves_before_it_has_come_in_leaves_no_group_behind() -> None:
+def test_who_leaves_before_it_has_come_in_leaves_an_empty_group_behind_as_in_kafka() -> None:
     groups = VirtualGroups()
     groups.leave(groups.answers[groups.join()].member_id)
-    assert listed(groups) == {}
+    assert listed(groups) == {"g": GroupState.EMPTY}
 
 
 def test_offsets_of_a_transaction_that_the_log_refuses_make_no_group() -> None:

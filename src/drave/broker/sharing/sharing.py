@@ -207,8 +207,6 @@ class Sharing:
             if partition is not None and partition.in_flight is not None:
                 limits = self.limits(key)
                 self.note(partition, partition.in_flight.release(session.member_id, limits, self.now_ms()))
-        if not self.sessions.is_read(session.group_id):
-            self._rest(session.group_id)
 
     def _rest(self, group_id: str) -> None:
         """Nobody of the group reads: what is in memory only because it was read may go."""
@@ -291,6 +289,8 @@ class Sharing:
         if not self._ended:
             for session in self.sessions.of(connection):
                 self.release(session)
+                if not self.sessions.is_read(session.group_id):
+                    self._rest(session.group_id)
 
     def end_waits(self) -> None:
         """The broker is about to stop: nothing is written any more."""

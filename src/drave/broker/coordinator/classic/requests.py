@@ -94,7 +94,8 @@ class ClassicRequests:
             ]
         else:
             responses = group.leave(identities, now_ms, out)
-            self._table.tidy(group)
+            if group.supersedes is not None:
+                self._table.tidy(group)
         # Versions that name one member have no other place for its error.
         code = responses[0].error_code if api_version < _MEMBERS_SINCE else ErrorCode.NONE
         out.reply(token, LeaveGroupResponse(error_code=code, members=responses))
