@@ -44,20 +44,21 @@ def _milliseconds(kind: str, name: str, default: int, doc: str, *, low: int = 1)
     )
 
 
-_CONSUMER: Final = (
-    _milliseconds("consumer", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
-    _milliseconds("consumer", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
-    _milliseconds(
-        "consumer", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
-    ),
-)
+def _membership(kind: str) -> tuple[GroupConfigKey, ...]:
+    """What members of each new kind of group are held to."""
+    return (
+        _milliseconds(kind, "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
+        _milliseconds(kind, "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
+        _milliseconds(
+            kind, "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
+        ),
+    )
+
+
+_CONSUMER: Final = _membership("consumer")
 
 _STREAMS: Final = (
-    _milliseconds("streams", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
-    _milliseconds("streams", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
-    _milliseconds(
-        "streams", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
-    ),
+    *_membership("streams"),
     GroupConfigKey(
         name="streams.num.standby.replicas",
         type=ConfigType.INT,
@@ -77,13 +78,7 @@ _STREAMS: Final = (
     ),
 )
 
-_SHARE_MEMBERS: Final = (
-    _milliseconds("share", "session.timeout.ms", 45_000, "How long a member may be silent before it is missed."),
-    _milliseconds("share", "heartbeat.interval.ms", 5_000, "How often members are asked to send heartbeats."),
-    _milliseconds(
-        "share", "assignment.interval.ms", 1_000, "The least time between two assignments of the group.", low=0
-    ),
-)
+_SHARE_MEMBERS: Final = _membership("share")
 
 _SHARE_DELIVERY: Final = (
     _milliseconds(

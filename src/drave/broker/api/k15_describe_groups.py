@@ -7,24 +7,19 @@ from typing import Any
 from drave.broker.context import Context
 from drave.broker.coordinator.classic.kinds import GroupState
 from drave.broker.core import Broker
+from drave.broker.describing import tell_operations
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k15_describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
 
 _NOT_FOUND_SINCE = 6
 """KIP-1043. Before it, a group that is not there is described as dead."""
 
-ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
-"""KIP-430: read, delete, describe, describe and alter configs, by their codes in Kafka. Without authorization everybody
-may do all that can be done to a group."""
-
 
 def describe_groups(broker: Broker, context: Context, request: DescribeGroupsRequest) -> Any:
     """Describe each group that is asked for."""
     groups = [_describe(broker, group_id, context.api_version) for group_id in request.groups]
     if request.include_authorized_operations:
-        for group in groups:
-            if not group.error_code:
-                group.authorized_operations = ALL_OPERATIONS
+        tell_operations(groups)
     return broker.groups.once_durable(DescribeGroupsResponse(groups=groups), request.groups)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drave.broker.api.k15_describe_groups import ALL_OPERATIONS
 from drave.broker.context import Context
+from drave.broker.coordinator.shard import GroupShard
 from drave.broker.core import Broker
+from drave.broker.describing import describe_each, tell_operations
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k77_share_group_describe import (
     DescribedGroup,
@@ -17,20 +18,13 @@ from drave.wire.messages.k77_share_group_describe import (
 
 def share_group_describe(broker: Broker, context: Context, request: ShareGroupDescribeRequest) -> Any:
     """Describe each group that is asked for."""
-    groups = [_describe(broker, group_id) for group_id in request.group_ids]
+    groups = describe_each(broker, request.group_ids, _describe, _undescribed)
     if request.include_authorized_operations:
-        for group in groups:
-            if not group.error_code:
-                group.authorized_operations = ALL_OPERATIONS
+        tell_operations(groups)
     return broker.groups.once_durable(ShareGroupDescribeResponse(groups=groups), request.group_ids)
 
 
-def _describe(broker: Broker, group_id: str) -> DescribedGroup:
-    if not group_id:
-        return _undescribed(group_id, ErrorCode.INVALID_GROUP_ID)
-    shard = broker.groups.shard(group_id)
-    if isinstance(shard, ErrorCode):
-        return _undescribed(group_id, shard)
+def _describe(shard: GroupShard, group_id: str) -> DescribedGroup:
     found = shard.shares.describe(group_id)
     if found is not None:
         return found

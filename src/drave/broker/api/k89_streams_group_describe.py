@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from drave.broker.api.k15_describe_groups import ALL_OPERATIONS
 from drave.broker.context import Context
+from drave.broker.coordinator.shard import GroupShard
 from drave.broker.core import Broker
+from drave.broker.describing import describe_each, tell_operations
 from drave.model.errors import ErrorCode, Refused
 from drave.wire.messages.k89_streams_group_describe import (
     DescribedGroup,
@@ -20,23 +21,16 @@ _NOT_STORED: Final = 1
 
 def streams_group_describe(broker: Broker, context: Context, request: StreamsGroupDescribeRequest) -> Any:
     """Describe each group that is asked for."""
-    groups = [_describe(broker, group_id) for group_id in request.group_ids]
+    groups = describe_each(broker, request.group_ids, _describe, _undescribed)
+    if request.include_authorized_operations:
+        tell_operations(groups)
     for group in groups:
-        if group.error_code:
-            continue
-        if request.include_authorized_operations:
-            group.authorized_operations = ALL_OPERATIONS
-        if request.include_topology_description:
+        if request.include_topology_description and not group.error_code:
             group.topology_description_status = _NOT_STORED
     return broker.groups.once_durable(StreamsGroupDescribeResponse(groups=groups), request.group_ids)
 
 
-def _describe(broker: Broker, group_id: str) -> DescribedGroup:
-    if not group_id:
-        return _undescribed(group_id, ErrorCode.INVALID_GROUP_ID)
-    shard = broker.groups.shard(group_id)
-    if isinstance(shard, ErrorCode):
-        return _undescribed(group_id, shard)
+def _describe(shard: GroupShard, group_id: str) -> DescribedGroup:
     try:
         return shard.streams.describe(group_id)
     except Refused as refusal:
