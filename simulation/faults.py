@@ -239,8 +239,8 @@ FAULTS: Final[dict[str, Fault]] = {
         "    return bool(revoking) and False and any(",
     ),
     "a commit of an older epoch counts everywhere": Fault(
-        "drave.broker.coordinator.consumer.group",
-        "            return stale if given_at is None or commit.generation < given_at else ErrorCode.NONE\n",
+        "drave.broker.coordinator.exclusive",
+        "            return stale if since is None or commit.generation < since else ErrorCode.NONE\n",
         "            return ErrorCode.NONE\n",
     ),
     "a silent member of a consumer group is never missed": Fault(

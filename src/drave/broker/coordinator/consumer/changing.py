@@ -19,7 +19,6 @@ from drave.broker.coordinator.consumer.member import (
     NOTHING_ASSIGNED,
     Assignment,
     ConsumerMember,
-    MemberState,
     Subscription,
 )
 from drave.broker.coordinator.consumer.reconciling import Target, reconcile
@@ -34,7 +33,6 @@ from drave.broker.coordinator.consumer.records import (
     target_record,
     topics_of,
 )
-from drave.broker.coordinator.modern import rebalance_timer
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
 from drave.broker.patterns import Pattern as Matcher
@@ -198,9 +196,7 @@ class Change:
         self.members = {**self.members, after.member_id: after}
         self._records.append(current_record(self.group.group_id, after))
         if after.classic is None:
-            must_revoke = after.state is MemberState.UNREVOKED_PARTITIONS
-            deadline = rebalance_timer(self.group.group_id, after.member_id)
-            self._out.timer(deadline, after.rebalance_timeout_ms if must_revoke else None)
+            self.group.expect_back(after, self._out)
         return after
 
     def _is_free_for(self, member_id: str, place: tuple[TopicId, int]) -> bool:

@@ -214,7 +214,7 @@ class ConsumerRequests:
         topics = self._table.surroundings.topics
         return k69.DescribedGroup(
             group_id=group_id,
-            group_state=group.state_name,
+            group_state=group.state,
             group_epoch=group.epoch,
             assignment_epoch=group.target_epoch,
             assignor_name=preferred(member.assignor for member in group.members.values()),
