@@ -100,8 +100,9 @@ interop: $(READY)
 budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
-# Power cuts in the simulated disk (SEEDS), whole brokers in simulation (WORLDS), kill -9 of a real broker under load from
-# real clients (KILLS), and of a stream app with its broker. `python -m torture.streams --against kafka` takes Apache Kafka.
+# Power cuts in the simulated disk (SEEDS, and as many under compaction), whole brokers in simulation (WORLDS), kill -9 of
+# a real broker under load from real clients (KILLS), and of a stream app with its broker: tens of thousands, for an hour
+# or two. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --standby 1
