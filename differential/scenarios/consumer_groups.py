@@ -161,6 +161,12 @@ def a_second_member_waits_for_what_the_first_gives_back(stage: Stage) -> None:
         {"member_epoch": 1, "instance_id": "i"},
         {"subscribed_topic_regex": "(a"},
         {"subscribed_topic_regex": ""},
+        {"subscribed_topic_regex": "(?=a)a"},
+        {"subscribed_topic_regex": r"(a)\1"},
+        {"subscribed_topic_regex": r"a\Z"},
+        {"subscribed_topic_regex": "a**"},
+        {"subscribed_topic_regex": "a{1001}"},
+        {"subscribed_topic_regex": r"\p{Nothing}"},
     )
 )
 def an_odd_first_heartbeat(stage: Stage, what: dict[str, Any]) -> None:
@@ -405,7 +411,21 @@ def a_topic_grows_and_goes(stage: Stage) -> None:
     _describe(stage, group)
 
 
-@scenario(regex=(".*one", "(one|two)", "nothing"))
+@scenario(
+    regex=(
+        ".*one",
+        "(one|two)",
+        "nothing",
+        "((on|tw)(e|o))+",
+        ".*o.*n.*e.*",
+        "(?i)ONE",
+        "(?P<name>one)",
+        r"\Qone\E",
+        r"\pL{3}",
+        "[^t]*",
+        "on",
+    )
+)
 def topics_by_a_regular_expression(stage: Stage, regex: str) -> None:
     stage.topic("one", partitions=2)
     stage.topic("two", partitions=1)
@@ -416,7 +436,7 @@ def topics_by_a_regular_expression(stage: Stage, regex: str) -> None:
     wanted = member.request(
         0, rebalance_timeout_ms=60_000, subscribed_topic_regex=mine, topic_partitions=[], subscribed_topic_names=[]
     )
-    if regex != "nothing":
+    if regex not in ("nothing", "on"):
         stage.wait(wanted, lambda answer: bool(answer.assignment.topic_partitions))
         _describe(stage, group)
     stage.ask(ListGroupsRequest(states_filter=[], types_filter=["consumer"]), 5, mine=True)

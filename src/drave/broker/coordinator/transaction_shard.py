@@ -10,7 +10,7 @@ Kafka has it ask again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -334,6 +334,10 @@ class TransactionShard:
             producer_epoch=found.producer_epoch,
             topics=[TopicData(topic=topic, partitions=indexes) for topic, indexes in topics],
         )
+
+    def names(self) -> Collection[str]:
+        """All transactional ids."""
+        return self._transactions.keys()
 
     def list(self, wanted: TransactionFilter, now_ms: int) -> list[ListedTransaction]:
         return [
