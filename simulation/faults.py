@@ -213,17 +213,17 @@ FAULTS: Final[dict[str, Fault]] = {
         "        if True:\n            return response\n",
     ),
     "a static member is not fenced": Fault(
-        "drave.broker.coordinator.classic.members",
+        "drave.broker.coordinator.classic.roster",
         "                return ErrorCode.FENCED_INSTANCE_ID\n",
         "                return self._members[owner]\n",
     ),
     "a session never times out": Fault(
-        "drave.broker.coordinator.classic.group",
+        "drave.broker.coordinator.classic.rounds",
         "        if member is not None and (member.is_new or not member.is_waiting):\n",
         "        if member is not None and member.is_new:\n",
     ),
     "a rebalance does not raise the generation": Fault(
-        "drave.broker.coordinator.classic.group",
+        "drave.broker.coordinator.classic.rounds",
         "        self.generation += 1\n        self.protocol = self.members.choose_protocol()\n",
         "        self.protocol = self.members.choose_protocol()\n",
     ),
