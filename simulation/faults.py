@@ -294,10 +294,10 @@ FAULTS: Final[dict[str, Fault]] = {
         "            or configs != group.assignment_configs\n",
         "",
     ),
-    "a restart forgets how far a streams group has come": Fault(
+    "a log that is written anew lacks the epoch of its streams groups": Fault(
         "drave.broker.coordinator.streams.group",
         "            if value is not None:\n                yield key, value\n",
-        "            if value is not None and key != record_key(GroupRecord.STREAMS_TARGET, self.group_id):\n"
+        "            if value is not None and key != record_key(GroupRecord.STREAMS, self.group_id):\n"
         "                yield key, value\n",
     ),
     "an older topology is not told apart": Fault(
