@@ -10,7 +10,7 @@ Kafka has it ask again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -339,6 +339,10 @@ class TransactionShard:
             producer_epoch=found.producer_epoch,
             topics=[TopicData(topic=topic, partitions=indexes) for topic, indexes in topics],
         )
+
+    def names(self) -> Collection[str]:
+        """All transactional ids."""
+        return self._transactions.keys()
 
     def list(self, wanted: TransactionFilter, now_ms: int) -> list[ListedTransaction]:
         return [
