@@ -35,7 +35,7 @@ from drave.broker.coordinator.consumer.records import (
 )
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
-from drave.broker.patterns import Pattern as Matcher
+from drave.broker.patterns import readable
 from drave.model.ids import TopicId
 
 if TYPE_CHECKING:
@@ -128,8 +128,10 @@ class Change:
     def _resolve(self, regex: str, known: Pattern | None) -> Pattern:
         if known is not None and not self.group.topics_have_changed:
             return known
-        matches = Matcher(regex).matches
-        topics = frozenset(name for name in self._topics.topics() if matches(name))
+        pattern = readable(regex)
+        if pattern is None:  # another broker took it, and wrote it down with its topics
+            return known or Pattern(frozenset(), self._topics.version, self._now_ms)
+        topics = frozenset(name for name in self._topics.topics() if pattern.matches(name))
         return Pattern(topics, self._topics.version, self._now_ms)
 
     def assign(self) -> None:
