@@ -28,7 +28,14 @@ from drave.broker.coordinator.consumer.member import (
 )
 from drave.broker.coordinator.consumer.records import current_record
 from drave.broker.coordinator.group import TopicsImage
-from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, SETTLING_MS, SOON_MS, rebalance_timer
+from drave.broker.coordinator.modern import (
+    JOIN_EPOCH,
+    LEAVE_EPOCH,
+    SETTLING_MS,
+    SOON_MS,
+    check_topics_named,
+    rebalance_timer,
+)
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import heartbeat_refused
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_key
@@ -271,6 +278,7 @@ def _check(request: ConsumerGroupHeartbeatRequest, version: int) -> None:
         problem = "MemberEpoch is invalid."
     if problem is not None:
         raise Refused(ErrorCode.INVALID_REQUEST, problem)
+    check_topics_named(request.subscribed_topic_names)
     if request.server_assignor is not None and request.server_assignor not in ASSIGNORS:
         raise Refused(
             ErrorCode.UNSUPPORTED_ASSIGNOR,
