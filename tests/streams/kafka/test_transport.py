@@ -14,7 +14,7 @@ from drave.streams.kafka.changelogs import READERS_MAX
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.transport import NewTopic, Transport
 from drave.testing import Broker
-from tests.streams.kafka.conftest import Cluster, Listener, at, polled, values
+from tests.streams.kafka.conftest import PATIENCE_MS, Cluster, Listener, at, polled, values
 
 
 def test_it_is_the_transport_that_the_engine_asks_for(cluster: Cluster) -> None:
@@ -350,8 +350,8 @@ def test_a_broker_that_is_killed_and_comes_back_holds_up_a_transaction_and_no_mo
     """An unclean start begins new leader epochs, which librdkafka's admin client does not learn of by itself, and while
     no broker answered librdkafka must not have forgotten who the coordinator was. However long the start takes, the
     member and its transaction are meant to outlive it."""
-    monkeypatch.setattr(consuming, "SESSION_TIMEOUT_MS", 300_000)
-    monkeypatch.setattr(producing, "TRANSACTION_TIMEOUT_MS", 300_000)
+    monkeypatch.setattr(consuming, "SESSION_TIMEOUT_MS", PATIENCE_MS)
+    monkeypatch.setattr(producing, "TRANSACTION_TIMEOUT_MS", PATIENCE_MS)
     with Broker(process=True, durability="fsync") as broker:
         cluster = Cluster(broker, count())
         source, log = cluster.topic(), cluster.topic()
