@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -41,15 +41,20 @@ def topic(name: Callable[[], str], broker: Running) -> str:
 
 @pytest.fixture
 def open_member() -> Iterator[Callable[..., Member]]:
-    """Make members that are closed at the end, whatever happens."""
-    with ExitStack() as stack:
+    """Make members that are closed at the end, whatever happens.
 
-        def make(kind: Callable[..., Member], *args: str, **configs: object) -> Member:
-            member = kind(*args, **configs)
-            stack.callback(member.close)
-            return member
+    All at once: one that hears that another has left asks to join again, and has its answer when the rest, whom nobody
+    polls any more, have joined or left too. aiokafka does not end before.
+    """
+    members: list[Member] = []
 
-        yield make
+    def make(kind: Callable[..., Member], *args: str, **configs: object) -> Member:
+        members.append(kind(*args, **configs))
+        return members[-1]
+
+    yield make
+    with ThreadPoolExecutor() as closing:
+        list(closing.map(lambda member: member.close(), members))
 
 
 def produce(broker: Running, topic: str, *, first: int = 0) -> set[bytes]:
