@@ -89,7 +89,7 @@ class BrokerProcess:
             raise RuntimeError(f"{self.product} has not been started")
         return self._process
 
-    def start(self, *, timeout_s: float = 60.0) -> float:
+    def start(self, *, timeout_s: float = 180.0) -> float:
         """Start, and return the seconds from the process's start to its first answered request."""
         self.prepare()
         command = self.command()

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import kafka
     from kafka.coordinator.assignors.range import RangePartitionAssignor as KafkaPythonRange
 
-DEADLINE_S: Final = 40.0
+DEADLINE_S: Final = 120.0
 POLL_S: Final = 0.05
 HEARTBEAT_MS: Final = 200
 """How soon members hear of a rebalance."""
