@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 # Else every worker and every broker that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test explore check demo bench bench-streams bench-groups scale torture simulate simulate-faults differential \
+.PHONY: help setup test explore check demo bench bench-streams bench-groups bench-queues scale torture simulate simulate-faults differential \
 	conformance interop budget lock clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
 	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS, ROUNDS)"
 	@echo "make bench-groups  time until groups have come together, beside Apache Kafka (ARGS)"
+	@echo "make bench-queues  deliveries a second of share groups, beside Apache Kafka (ROUNDS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
@@ -79,9 +80,14 @@ bench-streams: $(READY)
 scale: $(READY)
 	$(BIN)/python -m bench.scale $(ARGS)
 
-# Consumer groups of 10, 100 and 1,000 members on Drave and Apache Kafka in turn: time until everybody has its part.
+# Groups of 10, 100 and 1,000 members on Drave and Apache Kafka in turn: time until everybody has its part.
+# ARGS="--of streams" takes streams groups.
 bench-groups: $(READY)
 	$(BIN)/python -m bench.groups $(ARGS)
+
+# Records that members of share groups take and accept a second, on Drave and Apache Kafka in turn.
+bench-queues: $(READY)
+	$(BIN)/python -m bench.queues $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
@@ -99,8 +105,9 @@ interop: $(READY)
 budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
-# Power cuts in the simulated disk (SEEDS), whole brokers in simulation (WORLDS), kill -9 of a real broker under load from
-# real clients (KILLS), and of a stream app with its broker. `python -m torture.streams --against kafka` takes Apache Kafka.
+# Power cuts in the simulated disk (SEEDS, and as many under compaction), whole brokers in simulation (WORLDS), kill -9 of
+# a real broker under load from real clients (KILLS), and of a stream app with its broker: tens of thousands, for an hour
+# or two. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --standby 1

@@ -12,7 +12,7 @@
     stream.py      the same without a client library: what the broker can do
     catchup.py     reading all while writes go on
     latency.py     from produce to consume, record by record
-    tail.py        the slowest of small requests, at half load
+    tail.py        the slowest of small requests, at an even rate
     rebalance.py   a group of fifty that one joins or leaves
     connections.py a thousand connections
     recovery.py    a start after kill -9

@@ -149,7 +149,7 @@ def document(results: Results, arms: list[str], commit: str) -> dict[str, object
         "machine": {
             "cores": os.cpu_count(),
             "platform": platform.platform(),
-            "python": platform.python_version(),
+            "python": f"{platform.python_version()} ({platform.python_compiler()})",
         },
         "load_average": os.getloadavg(),
         "arms": arms,

@@ -1,7 +1,7 @@
-"""How long small requests take when the broker is half busy: the middle, and the tail.
+"""How long small requests take at an even rate that the broker can bear: the middle, and the tail.
 
-    closed loop, 64 clients: the rate r ─▶ open loop: a request is due every 2/r seconds, whatever became of the others
-                                                      a wait counts from the moment it was due, not from its sending
+    open loop, rate r: a request is due every 1/r seconds, whatever became of the others
+                       a wait counts from the moment it was due, not from its sending
 
 so a broker that stops for a moment pays for all who came meanwhile (no coordinated omission).
 """
@@ -22,15 +22,13 @@ from bench.wire import Wrong
 class Tail:
     """Milliseconds from the moment at which a request was due to its reply."""
 
-    rate: float
-    """Requests a second, asked for and reached."""
     p50_ms: float
     p99_ms: float
     p999_ms: float
 
 
 def run(port: int, topic: str, *, rate: float, clients: int, partitions: int, seconds: float) -> Tail:
-    """Send at an even rate over so many connections to a fresh topic. Raises Wrong."""
+    """Send so many requests a second, evenly, over so many connections to a fresh topic. Raises Wrong."""
     reply = frames.ProduceReply(topic)
     crowd = [
         small.Client(port, topic, number % partitions, reply, bytes(100), idempotent=False) for number in range(clients)
@@ -45,7 +43,7 @@ def run(port: int, topic: str, *, rate: float, clients: int, partitions: int, se
             client.socket.close()
     small.check_offsets(crowd)
     ranks = [waits[min(len(waits) - 1, int(len(waits) * share))] * 1000 for share in (0.5, 0.99, 0.999)]
-    return Tail(rate, *ranks)
+    return Tail(*ranks)
 
 
 def _drive(crowd: list[small.Client], rate: float, count: int) -> list[float]:

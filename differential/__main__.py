@@ -16,7 +16,8 @@ import click
 from bench import reference
 from differential import brokers
 from differential.compare import Difference, differences
-from differential.differences import Judge
+from differential.differences import ON_PURPOSE
+from differential.judging import Judge
 from differential.play import FAILED, Player, record, recorded
 from differential.scenario import Case, matching
 from differential.stage import Step
@@ -75,7 +76,7 @@ def main(
         except reference.Missing as missing:
             raise click.ClickException(f"{missing}. With --against drave, the recordings stand in for Kafka") from None
         drave = None if against == "kafka" or recording else _drave(stack, Path(scratch), drave_port)
-        tally, judge = Tally(), Judge(() if against == "kafka" else Judge().reasons)
+        tally, judge = Tally(), Judge(() if against == "kafka" else ON_PURPOSE)
         for module, cases in chosen.items():
             _module(module, cases, kafka, drave, tally, judge, recording=recording, show=show)
         differing = kafka is not None and drave is not None and _programs(kafka, drave, only, seeds, seed)

@@ -40,6 +40,22 @@ from drave.wire.messages.k21_delete_records import (
     DeleteRecordsRequest,
     DeleteRecordsTopic,
 )
+from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from drave.wire.messages.k37_create_partitions import (
+    CreatePartitionsAssignment,
+    CreatePartitionsRequest,
+    CreatePartitionsTopic,
+)
+from drave.wire.messages.k44_incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
+from drave.wire.messages.k47_offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 
 LONG_AGO_MS: Final = 1_600_000_000_000
 """The time of records whose time is to be compared: 2020, which is no clock's now."""
@@ -55,6 +71,12 @@ SET: Final = 0
 DELETE: Final = 1
 APPEND: Final = 2
 SUBTRACT: Final = 3
+
+TOPIC: Final = 2
+BROKER: Final = 4
+LOGGER: Final = 8
+METRICS: Final = 16
+GROUP: Final = 32
 
 # -- records
 
@@ -187,6 +209,50 @@ def delete_topics(*topics: Topic | str) -> DeleteTopicsRequest:
     return DeleteTopicsRequest(topics=states, topic_names=names, timeout_ms=10_000)
 
 
+def create_partitions(*asked: tuple[str, int, Sequence[Sequence[int]] | None], **more: Any) -> CreatePartitionsRequest:
+    """Topics by name, how many partitions each is to have, and where those that are new are to lie."""
+    topics = [
+        CreatePartitionsTopic(
+            name=name,
+            count=count,
+            assignments=None
+            if assigned is None
+            else [CreatePartitionsAssignment(broker_ids=list(brokers)) for brokers in assigned],
+        )
+        for name, count, assigned in asked
+    ]
+    return CreatePartitionsRequest(**{"topics": topics, "timeout_ms": 10_000, "validate_only": False} | more)
+
+
+# -- configs
+
+ConfigStep = tuple[str, int, str | None]
+"""A config, what is done to it, and with which value."""
+
+
+def describe_configs(kind: int, name: str, keys: Sequence[str] | None = None, **more: Any) -> DescribeConfigsRequest:
+    """Some configs of one resource; without keys, all."""
+    wanted = None if keys is None else list(keys)
+    resource = DescribeConfigsResource(resource_type=kind, resource_name=name, configuration_keys=wanted)
+    return DescribeConfigsRequest(**{"resources": [resource], "include_synonyms": True} | more)
+
+
+def alter_configs(*resources: tuple[int, str, Sequence[ConfigStep]], **more: Any) -> IncrementalAlterConfigsRequest:
+    """Several resources, several steps on each."""
+    asked = [
+        AlterConfigsResource(
+            resource_type=kind,
+            resource_name=name,
+            configs=[
+                AlterableConfig(name=config, config_operation=operation, value=value)
+                for config, operation, value in steps
+            ],
+        )
+        for kind, name, steps in resources
+    ]
+    return IncrementalAlterConfigsRequest(**{"resources": asked, "validate_only": False} | more)
+
+
 # -- groups
 
 
@@ -272,6 +338,17 @@ def committed(group: str, topic: Topic | None, *partitions: int, **more: Any) ->
     stable = more.pop("require_stable", False)
     asked = OffsetFetchRequestGroup(group_id=group, topics=new, **more)
     return OffsetFetchRequest(group_id=group, topics=old, groups=[asked], require_stable=stable)
+
+
+def delete_offsets(group: str, *topics: tuple[Topic | str, Sequence[int]]) -> OffsetDeleteRequest:
+    """The committed offsets of some partitions of each topic."""
+    wanted = [
+        OffsetDeleteRequestTopic(
+            name=_name(topic), partitions=[OffsetDeleteRequestPartition(partition_index=index) for index in partitions]
+        )
+        for topic, partitions in topics
+    ]
+    return OffsetDeleteRequest(group_id=group, topics=wanted)
 
 
 def _name(topic: Topic | str) -> str:

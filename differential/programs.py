@@ -3,7 +3,7 @@
     [Produce(0, "ab", 3), Fetch(0, 1), DeleteRecords(0, 1), ListOffsets(0, -2), …]
 
 A program that shows a difference is made as short as it gets before it is printed; the same `--seed` draws the same
-programs. What differs on purpose is not drawn, or has its reason in `differences.py` under `programs/…`.
+programs. What differs on purpose is not drawn, or has its reason in `differences` under `programs/…`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from differential.calls import (
     sync,
 )
 from differential.compare import Difference, differences
-from differential.differences import Judge
+from differential.differences import ON_PURPOSE
+from differential.judging import Judge
 from differential.play import Player
 from differential.scenario import Case, versions_of
 from differential.stage import Stage, Topic
@@ -258,7 +259,7 @@ def run(kafka: Player, drave: Player, *, kind: str, count: int, number: int) -> 
     """Play `count` programs on both. The shortest one that differs, if one does."""
     calls, calls_max, play = KINDS[kind]
     programs = st.lists(calls, min_size=1, max_size=calls_max).map(Program)
-    judge = Judge()
+    judge = Judge(ON_PURPOSE)
 
     @seed(number)
     @settings(

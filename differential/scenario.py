@@ -4,7 +4,8 @@
     def what_is_appended_can_be_read(stage, version, acks): ...
 
 is one case for each version of Produce that both brokers serve and each of the three `acks`. A case's name says its
-module, its scenario and its parameters: `k00_produce/what_is_appended_can_be_read(v9, acks=1)`.
+module, its scenario and its parameters: `k00_produce/what_is_appended_can_be_read(v9, acks=1)`. Where there are many
+scenarios the module is a folder, whose parts count as one.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def scenario(
     """One case for each combination of the parameters, and for each version of `key` from `since` through `until`."""
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
-        module = function.__module__.rpartition(".")[2]
+        module = function.__module__.removeprefix(f"{scenarios.__name__}.").partition(".")[0]
         given = ({"version": versions_of(key, since, until)} if key is not None else {}) | parameters
         for values in itertools.product(*given.values()):
             chosen = dict(zip(given, values, strict=True))
@@ -79,7 +80,9 @@ def modules() -> list[str]:
 
 def cases(module: str) -> list[Case]:
     """The cases of one module, in the order of their declaration."""
-    importlib.import_module(f"{scenarios.__name__}.{module}")
+    room = importlib.import_module(f"{scenarios.__name__}.{module}")
+    for part in pkgutil.iter_modules(getattr(room, "__path__", ()), f"{room.__name__}."):
+        importlib.import_module(part.name)
     return _found.get(module, [])
 
 

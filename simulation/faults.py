@@ -213,17 +213,17 @@ FAULTS: Final[dict[str, Fault]] = {
         "        if True:\n            return response\n",
     ),
     "a static member is not fenced": Fault(
-        "drave.broker.coordinator.classic.members",
+        "drave.broker.coordinator.classic.roster",
         "                return ErrorCode.FENCED_INSTANCE_ID\n",
         "                return self._members[owner]\n",
     ),
     "a session never times out": Fault(
-        "drave.broker.coordinator.classic.group",
+        "drave.broker.coordinator.classic.rounds",
         "        if member is not None and (member.is_new or not member.is_waiting):\n",
         "        if member is not None and member.is_new:\n",
     ),
     "a rebalance does not raise the generation": Fault(
-        "drave.broker.coordinator.classic.group",
+        "drave.broker.coordinator.classic.rounds",
         "        self.generation += 1\n        self.protocol = self.members.choose_protocol()\n",
         "        self.protocol = self.members.choose_protocol()\n",
     ),
@@ -247,6 +247,63 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.broker.coordinator.consumer.group",
         "        if member is not None and self.is_overdue(kind, member_id):\n",
         "        if False:\n",
+    ),
+    # -- streams groups
+    "a task is given to a member while another one has it": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return task not in self._active and process_id not in self._others.get(task, ())\n",
+        "        return process_id not in self._others.get(task, ())\n",
+    ),
+    "whoever is asked for a task is believed to have given it up": Fault(
+        "drave.broker.coordinator.streams.member",
+        "            if owned is None or member.revoking.are_among(owned):\n",
+        "            if owned is None:\n",
+    ),
+    "which tasks are to be given up is not written down": Fault(
+        "drave.broker.coordinator.streams.member",
+        "            active_tasks_pending_revocation=active_task_ids(self.revoking.active),\n",
+        "            active_tasks_pending_revocation=[],\n",
+    ),
+    "a copy of a task's state is kept beside the task": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return self._active.get(task) != process_id and process_id not in self._others.get(task, ())\n",
+        "        return process_id not in self._others.get(task, ())\n",
+    ),
+    "a task is given to a process that has a copy of its state": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return task not in self._active and process_id not in self._others.get(task, ())\n",
+        "        return task not in self._active\n",
+    ),
+    "a commit of an older epoch of a streams group counts everywhere": Fault(
+        "drave.broker.coordinator.streams.group",
+        "        return stale if since is None or epoch < since else ErrorCode.NONE\n",
+        "        return ErrorCode.NONE\n",
+    ),
+    "a silent member of a streams group is never missed": Fault(
+        "drave.broker.coordinator.streams.group",
+        "        elif kind == SESSION or (kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS):\n",
+        "        elif kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS:\n",
+    ),
+    "who leaves a streams group does not raise its epoch": Fault(
+        "drave.broker.coordinator.streams.group",
+        "            out, self.epoch + 1, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
+        "            out, self.epoch, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
+    ),
+    "other configs of a streams group do not raise its epoch": Fault(
+        "drave.broker.coordinator.streams.heartbeating",
+        "            or configs != group.assignment_configs\n",
+        "",
+    ),
+    "a log that is written anew lacks the epoch of its streams groups": Fault(
+        "drave.broker.coordinator.streams.group",
+        "            if value is not None:\n                yield key, value\n",
+        "            if value is not None and key != record_key(GroupRecord.STREAMS, self.group_id):\n"
+        "                yield key, value\n",
+    ),
+    "an older topology is not told apart": Fault(
+        "drave.broker.coordinator.streams.heartbeating",
+        "        if said.topology_epoch < topology.epoch:\n",
+        "        if said.topology_epoch > topology.epoch:\n",
     ),
     # -- compaction
     "compaction drops the last record of a key": Fault(

@@ -28,7 +28,9 @@ from simulation.trace import Trace
 __all__ = ["Connection", "ConnectionLost", "World"]
 
 PATIENCE_S: Final = 600.0
-"""So much virtual time clients have to end after everything has healed."""
+STEP_PATIENCE_S: Final = 15.0
+"""So much virtual time clients have to end after everything has healed, and at least so much for each step: a reader
+of what has nothing new waits three seconds in each, and each life of the broker may set its clock back."""
 
 
 class World:
@@ -106,7 +108,7 @@ class World:
             self.loop.call_soon(self._begin)
             healed_at = self.timeline.now + trouble_ms / 1000
             self.loop.call_at(healed_at, self._heal)
-            self.timeline.run_until(self._is_over, deadline=healed_at + PATIENCE_S)
+            self.timeline.run_until(self._is_over, deadline=healed_at + patience_s(self.plan.steps))
         except Stuck as stuck:
             self.blame(f"stuck: {stuck}; still at work: {', '.join(self._at_work()) or 'nobody'}")
         except Exception as error:
@@ -139,6 +141,11 @@ class World:
     def _on_error(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self.blame(f"nobody caught: {context.get('message')}: {type(error).__name__}: {error}")
+
+
+def patience_s(steps: int) -> float:
+    """How long clients have to end once all is well, in virtual time."""
+    return max(PATIENCE_S, STEP_PATIENCE_S * steps)
 
 
 class _Listening(logging.Handler):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -17,10 +18,17 @@ from rich.table import Table
 from bench.brokers import BrokerProcess, Drave, Kafka
 from torture import kills as kill_nine
 
+POWER_CUTS: Final = {
+    "power cuts": "tests/log/test_power_cuts.py",
+    "power cuts under compaction": "tests/log/test_compaction_power_cuts.py",
+}
+
 
 @click.command()
-@click.option("--seeds", default=2000, show_default=True, help="Power cuts in the fault layer; 0 leaves them out.")
-@click.option("--worlds", default=2000, show_default=True, help="Seeds of the simulator; 0 leaves it out.")
+@click.option(
+    "--seeds", default=10_000, show_default=True, help="Power cuts, and so many under compaction; 0 leaves them out."
+)
+@click.option("--worlds", default=10_000, show_default=True, help="Seeds of the simulator; 0 leaves it out.")
 @click.option("--kills", default=30, show_default=True, help="kill -9 of a real broker; 0 leaves them out.")
 @click.option("--seed", default=None, type=int, help="What decides when the kills fall; default: the time.")
 @click.option("--against", type=click.Choice(["drave", "kafka"]), default="drave", show_default=True)
@@ -33,8 +41,9 @@ def main(seeds: int, worlds: int, kills: int, seed: int | None, against: str, ke
     table.add_column("", justify="right")
     failed = False
     if seeds and against == "drave":
-        command = [sys.executable, "-m", "pytest", "tests/log/test_power_cuts.py", "--timeout", "0"]
-        failed = _failed(table, "power cuts", seeds, command, SEEDS=str(seeds))
+        for what, tests in POWER_CUTS.items():
+            command = [sys.executable, "-m", "pytest", "-n", str(os.cpu_count() or 1), tests, "--timeout", "0"]
+            failed = _failed(table, what, seeds, command, SEEDS=str(seeds)) or failed
     if worlds and against == "drave":
         command = [sys.executable, "-m", "simulation", "0", "--seeds", str(worlds)]
         failed = _failed(table, "simulated brokers", worlds, command) or failed

@@ -5,43 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from differential.calls import batch, produce
+from differential.calls import (
+    APPEND,
+    BROKER,
+    DELETE,
+    GROUP,
+    LOGGER,
+    METRICS,
+    SET,
+    SUBTRACT,
+    TOPIC,
+    ConfigStep,
+    alter_configs,
+    batch,
+    describe_configs,
+    produce,
+)
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
 from drave.model.config import ConfigType
 from drave.model.topic_configs import TOPIC_CONFIGS
 from drave.wire.api import ApiKey
 from drave.wire.messages import k33_alter_configs as replacing
-from drave.wire.messages import k44_incremental_alter_configs as altering
-from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from drave.wire.messages.k74_list_config_resources import ListConfigResourcesRequest
 
 KAFKAS = tuple(name for name in TOPIC_CONFIGS if not name.startswith(("drave.", "errors.")))
-TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
-SET, DELETE, APPEND, SUBTRACT = range(4)
-
-Step = tuple[str, int, str | None]
-
-
-def _describe(type_: int, name: str, keys: Sequence[str] | None = None, **more: Any) -> DescribeConfigsRequest:
-    wanted = None if keys is None else list(keys)
-    resource = DescribeConfigsResource(resource_type=type_, resource_name=name, configuration_keys=wanted)
-    return DescribeConfigsRequest(**{"resources": [resource], "include_synonyms": True} | more)
-
-
-def _alter(*resources: tuple[int, str, Sequence[Step]], **more: Any) -> altering.IncrementalAlterConfigsRequest:
-    asked = [
-        altering.AlterConfigsResource(
-            resource_type=type_,
-            resource_name=name,
-            configs=[
-                altering.AlterableConfig(name=config, config_operation=operation, value=value)
-                for config, operation, value in steps
-            ],
-        )
-        for type_, name, steps in resources
-    ]
-    return altering.IncrementalAlterConfigsRequest(**{"resources": asked, "validate_only": False} | more)
 
 
 def _replace(
@@ -60,8 +48,8 @@ def _replace(
 
 def _settle(stage: Stage, topic: Topic) -> None:
     """Wait until what was altered can be seen: one more alteration, which comes after it, can be."""
-    stage.quietly(_alter((TOPIC, topic.name, [("index.interval.bytes", SET, "4097")])))
-    asked = _describe(TOPIC, topic.name, ["index.interval.bytes"])
+    stage.quietly(alter_configs((TOPIC, topic.name, [("index.interval.bytes", SET, "4097")])))
+    asked = describe_configs(TOPIC, topic.name, ["index.interval.bytes"])
     stage.wait(asked, lambda answer: answer.results[0].configs[0].value == "4097")
 
 
@@ -71,12 +59,14 @@ def _settle(stage: Stage, topic: Topic) -> None:
 @scenario(ApiKey.DESCRIBE_CONFIGS, synonyms=(False, True), documentation=(False, True))
 def all_configs_of_a_topic(stage: Stage, version: int, synonyms: bool, documentation: bool) -> None:
     topic = stage.topic(retention_ms=" 5 ", cleanup_policy="compact, delete", max_message_bytes="2000")
-    stage.ask(_describe(TOPIC, topic.name, include_synonyms=synonyms, include_documentation=documentation), version)
+    stage.ask(
+        describe_configs(TOPIC, topic.name, include_synonyms=synonyms, include_documentation=documentation), version
+    )
 
 
 @scenario(ApiKey.DESCRIBE_CONFIGS, keys=([], ["retention.ms"], ["no.such", "retention.ms"], ["flush.ms", "flush.ms"]))
 def some_configs_of_a_topic(stage: Stage, version: int, keys: Sequence[str]) -> None:
-    stage.ask(_describe(TOPIC, stage.topic().name, keys), version)
+    stage.ask(describe_configs(TOPIC, stage.topic().name, keys), version)
 
 
 @scenario(
@@ -85,7 +75,7 @@ def some_configs_of_a_topic(stage: Stage, version: int, keys: Sequence[str]) -> 
     name=("", "nowhere", "a b", "7", "-1"),
 )
 def resources_without_configs(stage: Stage, version: int, kind: int, name: str) -> None:
-    stage.ask(_describe(kind, name, ["no.such"]), version)
+    stage.ask(describe_configs(kind, name, ["no.such"]), version)
 
 
 SETTINGS: Final = (
@@ -112,13 +102,13 @@ SETTINGS: Final = (
 
 @scenario(ApiKey.DESCRIBE_CONFIGS, name=("1", "01"))
 def settings_of_a_broker(stage: Stage, version: int, name: str) -> None:
-    stage.ask(_describe(BROKER, name, SETTINGS), version)
+    stage.ask(describe_configs(BROKER, name, SETTINGS), version)
 
 
 # -- altered
 
 
-STEPS: Final[Sequence[Sequence[Step]]] = (
+STEPS: Final[Sequence[Sequence[ConfigStep]]] = (
     [("retention.ms", SET, " 7 ")],
     [("retention.ms", SET, None)],
     [("retention.ms", SET, "")],
@@ -161,19 +151,19 @@ STEPS: Final[Sequence[Sequence[Step]]] = (
 
 
 @scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS, steps=STEPS)
-def steps_on_a_topic(stage: Stage, version: int, steps: Sequence[Step]) -> None:
+def steps_on_a_topic(stage: Stage, version: int, steps: Sequence[ConfigStep]) -> None:
     topic = stage.topic(retention_ms="5000", segment_ms="9000")
-    stage.ask(_alter((TOPIC, topic.name, steps)), version)
+    stage.ask(alter_configs((TOPIC, topic.name, steps)), version)
     _settle(stage, topic)
-    stage.ask(_describe(TOPIC, topic.name, ["retention.ms", "segment.ms", *(name for name, _, _ in steps)]))
+    stage.ask(describe_configs(TOPIC, topic.name, ["retention.ms", "segment.ms", *(name for name, _, _ in steps)]))
 
 
 @scenario(policy=("", "compact", "delete", "compact,delete"), operation=(APPEND, SUBTRACT), items=("compact", "delete"))
 def lists_that_grow_and_shrink(stage: Stage, policy: str, operation: int, items: str) -> None:
     topic = stage.topic(cleanup_policy=policy)
-    stage.ask(_alter((TOPIC, topic.name, [("cleanup.policy", operation, items)])))
+    stage.ask(alter_configs((TOPIC, topic.name, [("cleanup.policy", operation, items)])))
     _settle(stage, topic)
-    stage.ask(_describe(TOPIC, topic.name, ["cleanup.policy"]))
+    stage.ask(describe_configs(TOPIC, topic.name, ["cleanup.policy"]))
 
 
 @scenario(config=KAFKAS, value=("0", "1", "-1", "-3", "true", "x", "2147483648"))
@@ -181,7 +171,7 @@ def a_value_of_each_config(stage: Stage, config: str, value: str) -> None:
     if TOPIC_CONFIGS[config].type is ConfigType.LIST:
         value = {"0": "0:1", "1": "*", "-1": "delete"}.get(value, value)
     topic = stage.topic()
-    stage.ask(_alter((TOPIC, topic.name, [(config, SET, value)]), validate_only=True))
+    stage.ask(alter_configs((TOPIC, topic.name, [(config, SET, value)]), validate_only=True))
 
 
 @scenario(
@@ -191,8 +181,8 @@ def a_value_of_each_config(stage: Stage, config: str, value: str) -> None:
     config=("no.such", "retention.ms"),
 )
 def steps_on_what_is_not_there(stage: Stage, version: int, kind: int, name: str, config: str) -> None:
-    stage.ask(_alter((kind, name, [(config, SET, "x")]), validate_only=True), version)
-    stage.ask(_alter((kind, name, [(config, SET, None)]), validate_only=True), version)
+    stage.ask(alter_configs((kind, name, [(config, SET, "x")]), validate_only=True), version)
+    stage.ask(alter_configs((kind, name, [(config, SET, None)]), validate_only=True), version)
 
 
 @scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS, validate_only=(False, True))
@@ -201,16 +191,16 @@ def several_resources(stage: Stage, version: int, validate_only: bool) -> None:
     five, bad = [("retention.ms", SET, "5")], [("retention.ms", SET, "x")]
     nowhere = stage.name("nowhere")
     stage.ask(
-        _alter(
+        alter_configs(
             (TOPIC, first.name, five), (TOPIC, nowhere, five), (TOPIC, second.name, bad), validate_only=validate_only
         ),
         version,
     )
-    stage.ask(_alter((TOPIC, first.name, bad), (TOPIC, first.name, five), (TOPIC, second.name, five)), version)
+    stage.ask(alter_configs((TOPIC, first.name, bad), (TOPIC, first.name, five), (TOPIC, second.name, five)), version)
     _settle(stage, second)
-    stage.ask(_describe(TOPIC, first.name, ["retention.ms"]))
-    stage.ask(_describe(TOPIC, second.name, ["retention.ms"]))
-    stage.ask(_alter(), version)
+    stage.ask(describe_configs(TOPIC, first.name, ["retention.ms"]))
+    stage.ask(describe_configs(TOPIC, second.name, ["retention.ms"]))
+    stage.ask(alter_configs(), version)
 
 
 @scenario(
@@ -240,18 +230,18 @@ def several_resources(stage: Stage, version: int, validate_only: bool) -> None:
         ("no.such", DELETE, None),
     ),
 )
-def steps_on_a_broker(stage: Stage, version: int, name: str, step: Step) -> None:
-    stage.ask(_alter((BROKER, name, [step]), validate_only=True), version)
+def steps_on_a_broker(stage: Stage, version: int, name: str, step: ConfigStep) -> None:
+    stage.ask(alter_configs((BROKER, name, [step]), validate_only=True), version)
 
 
 @scenario(ApiKey.INCREMENTAL_ALTER_CONFIGS)
 def a_topic_that_takes_smaller_batches(stage: Stage, version: int) -> None:
     topic = stage.topic()
-    stage.ask(_alter((TOPIC, topic.name, [("max.message.bytes", SET, "100")])), version)
+    stage.ask(alter_configs((TOPIC, topic.name, [("max.message.bytes", SET, "100")])), version)
     _settle(stage, topic)
     stage.settle()
     stage.ask(produce(topic, {0: batch("x" * 100)}))
-    stage.ask(_alter((TOPIC, topic.name, [("max.message.bytes", DELETE, None)])), version)
+    stage.ask(alter_configs((TOPIC, topic.name, [("max.message.bytes", DELETE, None)])), version)
     _settle(stage, topic)
     stage.settle()
     stage.ask(produce(topic, {0: batch("x" * 100)}))
@@ -280,7 +270,7 @@ def a_topic_s_configs_are_replaced(
     topic = stage.topic(retention_ms="5000", segment_ms="9000")
     stage.ask(_replace((TOPIC, topic.name, configs), validate_only=validate_only), version)
     _settle(stage, topic)
-    stage.ask(_describe(TOPIC, topic.name, ["retention.ms", "segment.ms", "cleanup.policy"]))
+    stage.ask(describe_configs(TOPIC, topic.name, ["retention.ms", "segment.ms", "cleanup.policy"]))
 
 
 @scenario(ApiKey.ALTER_CONFIGS, kind=(0, TOPIC, BROKER, LOGGER, METRICS, GROUP, 99), name=("", "nowhere", "a b", "7"))
@@ -315,14 +305,14 @@ def types_of_resources(stage: Stage, version: int, types: Sequence[int]) -> None
         ("consumer.assignment.interval.ms", SET, "15001"),
     )
 )
-def a_config_of_a_group(stage: Stage, step: Step) -> None:
+def a_config_of_a_group(stage: Stage, step: ConfigStep) -> None:
     group, (name, _, value) = stage.name("group"), step
-    altered = stage.ask(_alter((GROUP, group, [step])))
-    asked = _describe(GROUP, group, [name, "consumer.session.timeout.ms"])
+    altered = stage.ask(alter_configs((GROUP, group, [step])))
+    asked = describe_configs(GROUP, group, [name, "consumer.session.timeout.ms"])
     listed = ListConfigResourcesRequest(resource_types=[GROUP])
     if value is not None and not altered.responses[0].error_code:
         stage.wait(asked, lambda answer: any(each.config_source == 8 for each in answer.results[0].configs))
         stage.wait(listed, lambda answer: any(each.resource_name == group for each in answer.config_resources))
     stage.ask(asked)
     stage.ask(listed, 1, mine=True)
-    stage.quietly(_alter((GROUP, group, [(name, DELETE, None)])))
+    stage.quietly(alter_configs((GROUP, group, [(name, DELETE, None)])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from differential.calls import assignment, commit, committed, delete_topics, join, subscription, sync
+from differential.calls import assignment, commit, committed, delete_offsets, delete_topics, join, subscription, sync
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
 from drave.model.ids import ZERO_TOPIC_ID, TopicId
@@ -15,11 +15,6 @@ from drave.wire.messages.k09_offset_fetch import (
     OffsetFetchResponse,
 )
 from drave.wire.messages.k42_delete_groups import DeleteGroupsRequest
-from drave.wire.messages.k47_offset_delete import (
-    OffsetDeleteRequest,
-    OffsetDeleteRequestPartition,
-    OffsetDeleteRequestTopic,
-)
 
 COMMIT = ApiKey.OFFSET_COMMIT
 FETCH = ApiKey.OFFSET_FETCH
@@ -38,18 +33,6 @@ def _stable(stage: Stage, group: str, topic: Topic) -> tuple[str, int]:
 def _offset(answer: OffsetFetchResponse) -> int:
     """The one offset that was asked for."""
     return answer.groups[0].topics[0].partitions[0].committed_offset
-
-
-def _delete(group: str, *topics: tuple[str, tuple[int, ...]]) -> OffsetDeleteRequest:
-    return OffsetDeleteRequest(
-        group_id=group,
-        topics=[
-            OffsetDeleteRequestTopic(
-                name=name, partitions=[OffsetDeleteRequestPartition(partition_index=index) for index in partitions]
-            )
-            for name, partitions in topics
-        ],
-    )
 
 
 # -- OffsetCommit
@@ -267,18 +250,18 @@ def the_same_partition_twice(stage: Stage, version: int) -> None:
 def offsets_are_deleted(stage: Stage) -> None:
     topic, group = stage.topic(partitions=3), stage.group()
     stage.quietly(commit(group, topic, {0: 1, 1: 2, 2: 3}))
-    stage.ask(_delete(group, (topic.name, (0, 2, 7))))
+    stage.ask(delete_offsets(group, (topic, (0, 2, 7))))
     stage.ask(committed(group, None), 9)
-    stage.ask(_delete(group, (topic.name, (0,)), (stage.name("nowhere"), (0,))))
+    stage.ask(delete_offsets(group, (topic, (0,)), (stage.name("nowhere"), (0,))))
 
 
 @scenario()
 def offsets_of_groups_that_are_not_there(stage: Stage) -> None:
     topic = stage.topic()
     stage.group()
-    stage.ask(_delete(stage.name("nothing"), (topic.name, (0,))))
-    stage.ask(_delete("", (topic.name, (0,))))
-    stage.ask(_delete(stage.name("nothing")))
+    stage.ask(delete_offsets(stage.name("nothing"), (topic, (0,))))
+    stage.ask(delete_offsets("", (topic, (0,))))
+    stage.ask(delete_offsets(stage.name("nothing")))
 
 
 @scenario()
@@ -287,7 +270,7 @@ def offsets_of_a_topic_that_is_read(stage: Stage) -> None:
     member, generation = _stable(stage, group, read)
     stage.quietly(commit(group, read, {0: 1}, generation=generation, member=member))
     stage.quietly(commit(group, other, {0: 1}, generation=generation, member=member))
-    stage.ask(_delete(group, (read.name, (0,)), (other.name, (0,))))
+    stage.ask(delete_offsets(group, (read, (0,)), (other, (0,))))
     stage.ask(committed(group, None), 9)
 
 
@@ -297,6 +280,6 @@ def the_last_offset_of_a_group(stage: Stage) -> None:
 
     topic, group = stage.topic(), stage.group()
     stage.quietly(commit(group, topic, {0: 1}))
-    stage.ask(_delete(group, (topic.name, (0,))))
+    stage.ask(delete_offsets(group, (topic, (0,))))
     stage.ask(DescribeGroupsRequest(groups=[group]))
     stage.ask(DeleteGroupsRequest(groups_names=[group]))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from differential.calls import batch, commit, delete_records, fetch, fetch_partition, list_offsets, metadata, produce
+from differential.calls import (
+    batch,
+    commit,
+    create_partitions,
+    delete_records,
+    fetch,
+    fetch_partition,
+    list_offsets,
+    metadata,
+    produce,
+)
 from differential.scenario import scenario
 from differential.stage import Stage
 from drave.wire.api import ApiKey
@@ -17,11 +27,6 @@ from drave.wire.messages.k34_alter_replica_log_dirs import (
     AlterReplicaLogDirTopic,
 )
 from drave.wire.messages.k35_describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
-from drave.wire.messages.k37_create_partitions import (
-    CreatePartitionsAssignment,
-    CreatePartitionsRequest,
-    CreatePartitionsTopic,
-)
 from drave.wire.messages.k43_elect_leaders import ElectLeadersRequest, TopicPartitions
 from drave.wire.messages.k45_alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
@@ -40,24 +45,10 @@ OFFSETS: Final = "__consumer_offsets"
 # -- CreatePartitions
 
 
-def _grow(*asked: tuple[str, int, Sequence[Sequence[int]] | None], **more: Any) -> CreatePartitionsRequest:
-    topics = [
-        CreatePartitionsTopic(
-            name=name,
-            count=count,
-            assignments=None
-            if assigned is None
-            else [CreatePartitionsAssignment(broker_ids=list(brokers)) for brokers in assigned],
-        )
-        for name, count, assigned in asked
-    ]
-    return CreatePartitionsRequest(**{"topics": topics, "timeout_ms": 10_000, "validate_only": False} | more)
-
-
 @scenario(ApiKey.CREATE_PARTITIONS, count=(-1, 0, 1, 2, 3, 7), validate_only=(False, True))
 def numbers_of_partitions(stage: Stage, version: int, count: int, validate_only: bool) -> None:
     topic = stage.topic(partitions=2)
-    stage.ask(_grow((topic.name, count, None), validate_only=validate_only), version)
+    stage.ask(create_partitions((topic.name, count, None), validate_only=validate_only), version)
     stage.settle()
     grown = stage.ready(partitions=count if count > 2 and not validate_only else 2)
     stage.ask(metadata(grown))
@@ -71,27 +62,27 @@ def numbers_of_partitions(stage: Stage, version: int, count: int, validate_only:
 )
 def assignments_of_new_partitions(stage: Stage, version: int, assigned: Sequence[Sequence[int]]) -> None:
     topic = stage.topic(partitions=2)
-    stage.ask(_grow((topic.name, 4, assigned)), version)
-    stage.ask(_grow((topic.name, 2, assigned)), version)
+    stage.ask(create_partitions((topic.name, 4, assigned)), version)
+    stage.ask(create_partitions((topic.name, 2, assigned)), version)
 
 
 @scenario(ApiKey.CREATE_PARTITIONS, name=("nowhere", "a b", "", "__cluster_metadata"))
 def topics_that_cannot_grow(stage: Stage, version: int, name: str) -> None:
-    stage.ask(_grow((stage.name(name) if name == "nowhere" else name, 3, None)), version)
+    stage.ask(create_partitions((stage.name(name) if name == "nowhere" else name, 3, None)), version)
 
 
 @scenario(ApiKey.CREATE_PARTITIONS)
 def several_topics_at_once(stage: Stage, version: int) -> None:
     first, second = stage.topic("a"), stage.topic("b")
-    stage.ask(_grow((first.name, 2, None), (second.name, 1, None), (stage.name("c"), 2, None)), version)
-    stage.ask(_grow((first.name, 3, None), (second.name, 3, None), (first.name, 4, None)), version)
-    stage.ask(_grow(), version)
+    stage.ask(create_partitions((first.name, 2, None), (second.name, 1, None), (stage.name("c"), 2, None)), version)
+    stage.ask(create_partitions((first.name, 3, None), (second.name, 3, None), (first.name, 4, None)), version)
+    stage.ask(create_partitions(), version)
 
 
 @scenario(ApiKey.CREATE_PARTITIONS, timeout_ms=(0, -1))
 def growing_without_any_time(stage: Stage, version: int, timeout_ms: int) -> None:
     topic = stage.topic()
-    stage.ask(_grow((topic.name, 2, None), timeout_ms=timeout_ms), version)
+    stage.ask(create_partitions((topic.name, 2, None), timeout_ms=timeout_ms), version)
     stage.settle()
     stage.ask(metadata(topic))
 
@@ -99,13 +90,13 @@ def growing_without_any_time(stage: Stage, version: int, timeout_ms: int) -> Non
 @scenario(ApiKey.CREATE_PARTITIONS)
 def more_partitions_than_one_request_may_add(stage: Stage, version: int) -> None:
     topic = stage.topic()
-    stage.ask(_grow((topic.name, 10_002, None), validate_only=True), version)
+    stage.ask(create_partitions((topic.name, 10_002, None), validate_only=True), version)
 
 
 @scenario(ApiKey.CREATE_PARTITIONS)
 def coordinators_that_are_to_grow(stage: Stage, version: int) -> None:
     stage.quietly(commit(stage.group(), stage.topic(), {0: 0}))
-    stage.ask(_grow((OFFSETS, 99, None), validate_only=True), version)
+    stage.ask(create_partitions((OFFSETS, 99, None), validate_only=True), version)
 
 
 @scenario(ApiKey.FETCH, until=12)
@@ -113,7 +104,7 @@ def a_session_knows_a_partition_before_it_is_there(stage: Stage, version: int) -
     topic = stage.topic()
     both = [fetch_partition(0, partition) for partition in range(2)]
     first = stage.ask(fetch(topic, *both, session_epoch=0), version)
-    stage.quietly(_grow((topic.name, 2, None)))
+    stage.quietly(create_partitions((topic.name, 2, None)))
     grown = stage.ready(partitions=2)
     stage.quietly(produce(grown, {1: batch("a")}))
     stage.ask(fetch(None, session_id=first.session_id, session_epoch=1), version)

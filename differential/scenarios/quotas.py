@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from differential.calls import batch, creatable, create_topics, fetch, produce
+from differential.calls import batch, creatable, create_partitions, create_topics, fetch, produce
 from differential.client import PATIENCE_S, Connection
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
@@ -22,7 +22,6 @@ from drave.wire.api import ApiKey
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k18_api_versions import ApiVersionsRequest
 from drave.wire.messages.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
-from drave.wire.messages.k37_create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from drave.wire.messages.k48_describe_client_quotas import ComponentData, DescribeClientQuotasRequest
 from drave.wire.messages.k49_alter_client_quotas import AlterClientQuotasRequest, EntityData, EntryData, OpData
 from drave.wire.messages.k50_describe_user_scram_credentials import DescribeUserScramCredentialsRequest, UserName
@@ -341,8 +340,7 @@ def more_partitions_than_may_be_made(stage: Stage, version: int, validate_only: 
     name, connection = _client(stage)
     with _quotas(stage, {(("client-id", name),): [(MUTATE, SLOW)]}):
         for count in (4, 5):
-            wanted = CreatePartitionsTopic(name=topic.name, count=count, assignments=None)
-            asked = CreatePartitionsRequest(topics=[wanted], timeout_ms=9000, validate_only=validate_only)
+            asked = create_partitions((topic.name, count, None), timeout_ms=9000, validate_only=validate_only)
             stage.ask(asked, version, on=connection)
             connection = stage.connect(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from differential.calls import commit, committed, delete_topics
+from differential.calls import commit, committed, delete_offsets, delete_topics
 from differential.scenario import scenario
 from differential.stage import Stage, Topic
 from differential.writers import BUSY, END_V1, Writer, new_writer
@@ -12,11 +12,6 @@ from drave.wire.api import ApiKey
 from drave.wire.messages.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from drave.wire.messages.k15_describe_groups import DescribeGroupsRequest
 from drave.wire.messages.k42_delete_groups import DeleteGroupsRequest
-from drave.wire.messages.k47_offset_delete import (
-    OffsetDeleteRequest,
-    OffsetDeleteRequestPartition,
-    OffsetDeleteRequestTopic,
-)
 
 TXN_OFFSET_COMMIT_V1 = 4
 """The last version before the commit adds the group's partition itself."""
@@ -43,11 +38,6 @@ def _end(stage: Stage, writer: Writer, *, commit: bool) -> None:
 def _offsets_of(stage: Stage, group: str, topic: Topic) -> None:
     stage.ask(committed(group, topic, *range(topic.partitions)))
     stage.ask(committed(group, topic, *range(topic.partitions), require_stable=True))
-
-
-def _delete_offsets(group: str, topic: Topic, *partitions: int) -> OffsetDeleteRequest:
-    each = [OffsetDeleteRequestPartition(partition_index=index) for index in partitions]
-    return OffsetDeleteRequest(group_id=group, topics=[OffsetDeleteRequestTopic(name=topic.name, partitions=each)])
 
 
 @scenario(ApiKey.TXN_OFFSET_COMMIT, commit_it=(True, False))
@@ -92,7 +82,7 @@ def deleting_an_offset_takes_the_one_that_waits_with_it(stage: Stage, version: i
     if had:
         stage.quietly(commit(group, topic, {0: 3, 1: 4}))
     _pending(stage, writer, group, topic, {0: 7, 1: 9})
-    stage.ask(_delete_offsets(group, topic, 0), version)
+    stage.ask(delete_offsets(group, (topic, (0,))), version)
     _offsets_of(stage, group, topic)
     _end(stage, writer, commit=True)
     _offsets_of(stage, group, topic)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from differential.compare import ABSENT, Difference, differences
-from differential.differences import ANY, ON_PURPOSE, Judge, Reason
+from differential.differences import ON_PURPOSE
+from differential.judging import ANY, Judge, Reason
 from differential.play import record, recorded
 from differential.scenario import cases, modules, versions_of
 from differential.stage import Step

@@ -1,4 +1,4 @@
-"""Drave answers what Apache Kafka was seen to answer, but for what `differences.py` gives a reason for.
+"""Drave answers what Apache Kafka was seen to answer, but for what `differences` gives a reason for.
 
 What Kafka was seen to do lies in `differential/recordings/`; `python -m differential --record` makes it anew.
 """
@@ -11,7 +11,8 @@ import pytest
 
 from differential import brokers
 from differential.compare import differences
-from differential.differences import Judge
+from differential.differences import ON_PURPOSE
+from differential.judging import Judge
 from differential.play import Player, recorded
 from differential.scenario import cases, modules
 from drave.testing import Broker
@@ -25,7 +26,7 @@ def player() -> Iterator[Player]:
 
 @pytest.mark.parametrize("module", modules())
 def test_each_case_is_answered_as_apache_kafka_answered_it(player: Player, module: str) -> None:
-    judge, seen = Judge(), recorded(module)
+    judge, seen = Judge(ON_PURPOSE), recorded(module)
     wrong = []
     for case in cases(module):
         assert case.name in seen, f"{case.name} was never recorded: python -m differential --record --only {module}"

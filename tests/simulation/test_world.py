@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from simulation.loop import Loop, Stuck, Timeline
-from simulation.run import run
+from simulation.run import STEPS, run
+from simulation.world import patience_s
 
 
 def loop_on(timeline: Timeline) -> Loop:
@@ -82,6 +83,12 @@ def test_nothing_happens_in_a_loop_that_has_died() -> None:
     living.call_later(1.0, dying.die)
     timeline.run_until(lambda: "alive" in happened, deadline=timeline.now + 10)
     assert happened == ["alive"]
+
+
+def test_a_longer_run_has_longer_to_end() -> None:
+    """A reader of what has nothing new waits three seconds in each of its steps, and more for lives of the broker."""
+    assert patience_s(STEPS) == patience_s(1) == 600
+    assert patience_s(300) >= 300 * 3 + 600
 
 
 def test_a_deadlock_is_found() -> None:

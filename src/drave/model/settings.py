@@ -175,6 +175,12 @@ class BrokerSettings(GroupSettings):
     )
     """How long a transactional id that nobody uses is remembered. Kafka: `transactional.id.expiration.ms`."""
 
+    transactional_id_check_interval_ms: int = setting(
+        3_600_000, kafka="transaction.remove.expired.transaction.cleanup.interval.ms", low=1, high=INT_MAX
+    )
+    """How often transactional ids that nobody uses are looked for. Kafka:
+    `transaction.remove.expired.transaction.cleanup.interval.ms`."""
+
     transaction_topic_partitions: int = setting(50, kafka="transaction.state.log.num.partitions", low=1, high=10_000)
     """Partitions of `__transaction_state`; it counts once, when the topic is created. Kafka:
     `transaction.state.log.num.partitions`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,12 @@ from drave.wire.messages.k11_join_group import JoinGroupRequest, JoinGroupReques
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k14_sync_group import SyncGroupRequest
 from drave.wire.messages.k16_list_groups import ListGroupsRequest
+from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
+from drave.wire.messages.k65_describe_transactions import DescribeTransactionsRequest
 from tests.broker.conftest import Asker, ManualClock
+
+WEEK_MS = 7 * 24 * 60 * 60 * 1000
+"""When an offset or a transactional id that nobody uses is forgotten."""
 
 
 class Life:
@@ -175,10 +181,74 @@ async def test_offsets_expire_while_the_broker_runs(life: Life) -> None:
     await life.commit("g", 1)
     life.broker.groups._expire()
     assert await life.committed("g") == [1]
-    life.clock.advance(7 * 24 * 60 * 60 * 1000)
+    life.clock.advance(WEEK_MS)
     life.broker.groups._expire()
     assert await life.committed("g") == []
     assert (await life.asker.ask(ListGroupsRequest())).groups == []
+
+
+async def _begins(life: Life) -> int:
+    request = InitProducerIdRequest(transactional_id="tx", transaction_timeout_ms=60_000)
+    made = await life.asker.ask(request)
+    assert made.error_code == ErrorCode.NONE
+    return int(made.producer_id)
+
+
+async def _knows_it(life: Life) -> bool:
+    described = await life.asker.ask(DescribeTransactionsRequest(transactional_ids=["tx"]))
+    return bool(described.transaction_states[0].error_code == ErrorCode.NONE)
+
+
+async def test_a_transactional_id_that_nobody_uses_is_forgotten_and_not_remembered_after_a_restart(
+    life: Life,
+) -> None:
+    """`transactional.id.expiration.ms`, looked for as often as Kafka's `transaction.remove.expired.…` says."""
+    await life.end()
+    life.settings = dataclasses.replace(life.settings, transactional_id_check_interval_ms=1)
+    await life.begin()
+    await life.broker.transactions.start()
+    first = await _begins(life)
+    life.clock.advance(WEEK_MS - 1)
+    assert await _knows_it(life)
+    life.clock.advance(1)
+    while await _knows_it(life):
+        await asyncio.sleep(0)
+    await life.end()
+    await life.begin()
+    await life.broker.transactions.start()
+    assert not await _knows_it(life)
+    assert await _begins(life) != first
+
+
+async def test_the_time_of_a_transactional_id_goes_on_while_no_broker_runs(life: Life) -> None:
+    await life.broker.transactions.start()
+    await _begins(life)
+    await life.end()
+    life.clock.advance(WEEK_MS)
+    await life.begin()
+    await life.broker.transactions.start()
+    assert await _knows_it(life)
+    life.broker.transactions._expire()
+    assert not await _knows_it(life)
+
+
+async def test_partitions_in_which_something_expires_take_turns(life: Life) -> None:
+    """Each may have very much that does, and others wait for the loop meanwhile."""
+    names = ["a", "b", "c"]
+    for name in names:
+        await life.commit(name, 5)
+    groups = life.broker.groups
+    assert len({groups.partition_for(name) for name in names}) == len(names)
+
+    def left() -> int:
+        return sum(len(list(each.machine.live_records())) for each in groups._partitions.values())
+
+    before = left()
+    life.clock.advance(WEEK_MS)
+    groups._expire()
+    assert 0 < left() < before
+    while left():
+        await asyncio.sleep(0)
 
 
 async def test_a_log_of_many_commits_is_compacted_and_read_again(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:

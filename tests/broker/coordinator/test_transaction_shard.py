@@ -19,7 +19,7 @@ from drave.broker.coordinator.transaction import (
     Transaction,
     TransactionState,
 )
-from drave.broker.coordinator.transaction_shard import PATIENCE_MS, TransactionFilter
+from drave.broker.coordinator.transaction_shard import EXPIRED_MAX, PATIENCE_MS, TransactionFilter
 from drave.model.errors import ErrorCode
 from drave.schema import SchemaError
 from tests.broker.coordinator.virtual_transactions import TIMEOUT_MS, VirtualTransactions
@@ -314,6 +314,15 @@ def test_an_id_that_nobody_uses_is_forgotten(virtual: VirtualTransactions) -> No
     virtual.carry_out(virtual.shard.expire(virtual.now_ms))
     assert virtual.state() is None
     assert virtual.state("open") == "Ongoing"
+
+
+def test_very_many_ids_that_nobody_uses_are_forgotten_a_thousand_at_a_time(virtual: VirtualTransactions) -> None:
+    for number in range(2 * EXPIRED_MAX + 1):
+        virtual.init(tid=str(number))
+    virtual.now_ms += 7 * 24 * 60 * 60 * 1000
+    for left in (EXPIRED_MAX + 1, 1, 0):
+        virtual.carry_out(virtual.shard.expire(virtual.now_ms))
+        assert len(list(virtual.shard.live_records())) == left
 
 
 def test_what_the_log_refuses_has_not_happened(virtual: VirtualTransactions) -> None:

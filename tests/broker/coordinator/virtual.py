@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from drave.broker.coordinator.classic.kinds import Joiner
+from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.group import GroupLimits, Surroundings
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.shard import GroupShard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drave.broker.coordinator.classic.kinds import Joiner
+from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.model.ids import TopicId
 from drave.wire.messages.k68_consumer_group_heartbeat import (

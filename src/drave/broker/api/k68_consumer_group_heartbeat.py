@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drave.broker.context import Context
-from drave.broker.coordinator.classic.kinds import Joiner
+from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.refusals import heartbeat_refused
 from drave.broker.core import Broker
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest

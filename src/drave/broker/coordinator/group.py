@@ -32,6 +32,10 @@ class GroupType(enum.StrEnum):
 
 
 SESSION: Final = "session"
+REBALANCE: Final = "rebalance"
+JOIN: Final = "join"
+SYNC: Final = "sync"
+"""What a group waits for: to hear from a member, and that it gives back, joins or syncs."""
 
 
 def session_timer(group_id: str, member_id: str) -> TimerName:

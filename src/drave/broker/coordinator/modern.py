@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
-from drave.broker.coordinator.group import Group, Surroundings, TopicsImage, session_timer
+from drave.broker.coordinator.group import REBALANCE, Group, Surroundings, TopicsImage, session_timer
 from drave.broker.coordinator.outcome import Outcome, TimerName
 
 FIRST_EPOCH: Final = 1
@@ -27,8 +27,6 @@ FIRST_EPOCH: Final = 1
 JOIN_EPOCH: Final = 0
 LEAVE_EPOCH: Final = -1
 """What a member says in its heartbeat when it leaves."""
-
-REBALANCE: Final = "rebalance"
 
 SOON_MS: Final = 500
 """How soon members of a group that comes together are to be heard from again; of more than 500, each adds one."""

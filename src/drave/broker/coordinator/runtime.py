@@ -216,12 +216,19 @@ class Coordinator(ABC, Generic[M]):
         _, key, _ = name
         self._partition(self.partition_for(key)).timer_fired(name)
 
-    def _expire(self) -> None:
-        now_ms = self._broker.clock.wall_ms()
-        for partition in self._partitions.values():
+    def _expire(self, waiting: list[CoordinatorPartition[M]] | None = None) -> None:
+        """Where something expires, the other partitions wait for the loop's next turn: it may be very much."""
+        waiting = list(self._partitions.values()) if waiting is None else waiting
+        now_ms, pause_s = self._broker.clock.wall_ms(), self._check_interval_s
+        while waiting:
+            partition = waiting.pop()
             if partition.unavailable is None:
-                partition.event(partition.machine.expire(now_ms))
-        self._expiry = self._broker.scheduler.call_later(self._check_interval_s, self._expire)
+                outcome = partition.machine.expire(now_ms)
+                partition.event(outcome)
+                if waiting and outcome.records:
+                    pause_s = 0.0
+                    break
+        self._expiry = self._broker.scheduler.call_later(pause_s, self._expire, waiting or None)
 
 
 def gathered(answers: list[Any], combine: Callable[[list[Any]], Any]) -> Any:

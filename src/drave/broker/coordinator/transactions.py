@@ -12,7 +12,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from drave.broker.context import Context, Pending
 from drave.broker.coordinator.markers import RETRY_S, Markers
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from drave.broker.core import Broker
 
 logger = logging.getLogger("drave.coordinator")
-
-EXPIRY_CHECK_MS: Final = 60 * 60 * 1000
-"""How often unused transactional ids are looked for, as in Kafka."""
 
 
 def transaction_topic_configs(settings: BrokerSettings) -> dict[str, str]:
@@ -58,7 +55,11 @@ class Transactions(Coordinator[TransactionShard]):
         self._markers = Markers(broker, self._finished)
         self._adding: dict[str, int] = {}
         """Up to where the log has to be durable for the partitions that were added last to be."""
-        super().__init__(broker, partitions=settings.transaction_topic_partitions, check_interval_ms=EXPIRY_CHECK_MS)
+        super().__init__(
+            broker,
+            partitions=settings.transaction_topic_partitions,
+            check_interval_ms=settings.transactional_id_check_interval_ms,
+        )
 
     def _machine(self) -> TransactionShard:
         return TransactionShard(self._limits, self._broker.producer_ids.take)

@@ -1,8 +1,10 @@
 """Classic groups: members who join in rounds and share out the work themselves (KIP-62 and what came after it).
 
-kinds.py          what the parts below pass to one another
-members.py        who is in a group
+members.py        one member, and the request by which it comes
+roster.py         who is in a group, and what they can agree on
 subscription.py   the one thing that is read in a member's metadata
-group.py          the rounds of one group
-requests.py       what members and tools ask
+generation.py     what they have agreed on, and what the log knows of it
+rounds.py         how they come to the next generation
+group.py          what members ask of one group
+requests.py       what members and tools ask of all
 """

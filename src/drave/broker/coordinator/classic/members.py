@@ -1,4 +1,4 @@
-"""The members of one classic group, and what they agree on.
+"""One member of a classic group, and the JoinGroup by which it comes.
 
 A *dynamic* member is known by the id that the coordinator gave it. A *static* one (KIP-345) brings an instance id of
 its own; the member id behind it changes each time it starts, and whoever still uses an old one is fenced. A *pending*
@@ -7,20 +7,74 @@ member was given an id and has yet to join with it (KIP-394).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Final
 
 from drave.broker.coordinator.group import session_timer
-from drave.broker.coordinator.outcome import Token
+from drave.broker.coordinator.outcome import Outcome, Token
+from drave.broker.coordinator.refusals import join_refused
 from drave.broker.coordinator.schemas.offsets_topic import MemberMetadata
 from drave.model.errors import ErrorCode
+from drave.wire.messages.k11_join_group import JoinGroupRequest
 
-if TYPE_CHECKING:
-    from drave.broker.coordinator.classic.kinds import Join
+NO_MEMBER_ID: Final = ""
+
+_MEMBER_ID_FIRST_SINCE: Final = 4
+"""JoinGroup versions whose dynamic members have to know their id before they are taken in (KIP-394)."""
 
 Protocols = tuple[tuple[str, bytes], ...]
 """Names of assignors, the preferred first, each with the member's metadata for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """Who sends a JoinGroup, beside what the request says. `fresh_id` makes a member id unique."""
+
+    client_id: str
+    client_host: str
+    api_version: int
+    fresh_id: str
+
+
+class Join:
+    """A JoinGroup request: what it says, who sends it, and the token to answer."""
+
+    __slots__ = ("by", "protocols", "request", "token")
+
+    def __init__(self, request: JoinGroupRequest, by: Joiner, token: Token) -> None:
+        self.request = request
+        self.by = by
+        self.token = token
+        self.protocols: Protocols = tuple((protocol.name, protocol.metadata) for protocol in request.protocols)
+
+    @property
+    def rebalance_timeout_ms(self) -> int:
+        """JoinGroup v0 has none of its own."""
+        request = self.request
+        return request.session_timeout_ms if request.rebalance_timeout_ms < 0 else request.rebalance_timeout_ms
+
+    @property
+    def needs_its_id(self) -> bool:
+        """Whether it is of a new dynamic member, which gets an id and has to come back with it."""
+        is_new = self.request.member_id == NO_MEMBER_ID and self.request.group_instance_id is None
+        return is_new and self.by.api_version >= _MEMBER_ID_FIRST_SINCE
+
+    def refuse(self, code: ErrorCode, member_id: str, out: Outcome) -> None:
+        """Answer that it comes to nothing."""
+        out.reply(self.token, join_refused(code, self.by.api_version, member_id))
+
+    def as_member(self, member_id: str) -> Member:
+        """The member that it asks to be."""
+        return Member(
+            self.request.group_id,
+            member_id,
+            instance_id=self.request.group_instance_id,
+            client_id=self.by.client_id,
+            client_host=self.by.client_host,
+            session_timeout_ms=self.request.session_timeout_ms,
+            rebalance_timeout_ms=self.rebalance_timeout_ms,
+            protocols=self.protocols,
+        )
 
 
 class Member:
@@ -117,102 +171,3 @@ class Member:
             rebalance_timeout_ms=stored.session_timeout if rebalance_timeout_ms < 0 else rebalance_timeout_ms,
             protocols=((protocol or "", stored.subscription),),
         )
-
-
-class Roster:
-    """Who belongs to the group. Members keep the order in which they came: the first is the next leader."""
-
-    __slots__ = ("_instances", "_members", "_supporters", "pending")
-
-    def __init__(self) -> None:
-        self._members: dict[str, Member] = {}
-        self._instances: dict[str, str] = {}
-        self._supporters: Counter[str] = Counter()
-        self.pending: set[str] = set()
-        """Ids that were given to members who have yet to join with them."""
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self._members.values())
-
-    def __contains__(self, member_id: str) -> bool:
-        return member_id in self._members
-
-    def get(self, member_id: str) -> Member | None:
-        return self._members.get(member_id)
-
-    def holder(self, instance_id: str) -> Member | None:
-        """The static member that owns the instance id now."""
-        member_id = self._instances.get(instance_id)
-        return None if member_id is None else self._members[member_id]
-
-    def find(self, member_id: str, instance_id: str | None) -> Member | ErrorCode:
-        """The member that a request comes from, or why it comes from none."""
-        if instance_id is not None:
-            owner = self._instances.get(instance_id)
-            if owner is None:
-                return ErrorCode.UNKNOWN_MEMBER_ID
-            if owner != member_id:
-                return ErrorCode.FENCED_INSTANCE_ID
-        return self._members.get(member_id) or ErrorCode.UNKNOWN_MEMBER_ID
-
-    def add(self, member: Member) -> None:
-        assert member.member_id not in self._members, "a member is added once"
-        assert member.instance_id is None or member.instance_id not in self._instances, "an instance has one member"
-        self.pending.discard(member.member_id)
-        self._members[member.member_id] = member
-        if member.instance_id is not None:
-            self._instances[member.instance_id] = member.member_id
-        self._count(member.protocols, 1)
-
-    def remove(self, member: Member) -> None:
-        del self._members[member.member_id]
-        if member.instance_id is not None:
-            del self._instances[member.instance_id]
-        self._count(member.protocols, -1)
-
-    def clear(self) -> None:
-        """Forget all members; pending ones stay."""
-        self._members.clear()
-        self._instances.clear()
-        self._supporters.clear()
-
-    def change_protocols(self, member: Member, protocols: Protocols) -> None:
-        self._count(member.protocols, -1)
-        member.protocols = protocols
-        self._count(protocols, 1)
-
-    def _count(self, protocols: Protocols, by: int) -> None:
-        for name in dict(protocols):
-            self._supporters[name] += by
-            if not self._supporters[name]:
-                del self._supporters[name]
-
-    def supports_any(self, protocols: Protocols) -> bool:
-        """Whether all members support one of these."""
-        return any(self._supporters[name] == len(self._members) for name, _ in protocols)
-
-    def choose_protocol(self) -> str:
-        """The protocol with the most votes among those that all support; of two with as many, the one named first."""
-        candidates = {name for name, supporters in self._supporters.items() if supporters == len(self._members)}
-        votes = Counter(member.vote(candidates) for member in self)
-        return votes.most_common(1)[0][0]
-
-    def first_joined(self) -> Member | None:
-        return next((member for member in self if member.join is not None), None)
-
-    @property
-    def joined(self) -> int:
-        """How many wait for the rebalance to go on."""
-        return sum(member.join is not None for member in self)
-
-    @property
-    def all_joined(self) -> bool:
-        return not self.pending and all(member.join is not None for member in self)
-
-    @property
-    def rebalance_timeout_ms(self) -> int:
-        """The longest that a member asks the others to wait for it."""
-        return max((member.rebalance_timeout_ms for member in self), default=0)

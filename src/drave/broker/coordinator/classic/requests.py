@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from drave.broker.coordinator.classic.group import NO_MEMBER_ID, ClassicGroup
-from drave.broker.coordinator.classic.kinds import GroupState, Join, Joiner
+from drave.broker.coordinator.classic.generation import GroupState
+from drave.broker.coordinator.classic.group import ClassicGroup
+from drave.broker.coordinator.classic.members import NO_MEMBER_ID, Join, Joiner
 from drave.broker.coordinator.consumer import guests
 from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.outcome import Outcome, Token

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from drave.broker.coordinator.classic.group import JOIN, SYNC, ClassicGroup
-from drave.broker.coordinator.classic.members import Member, Roster
+from drave.broker.coordinator.classic.group import ClassicGroup
+from drave.broker.coordinator.classic.members import Member
+from drave.broker.coordinator.classic.roster import Roster
 from drave.broker.coordinator.classic.subscription import (
     CONSUMER_PROTOCOL_TYPE,
     read_assignment,
@@ -29,8 +30,8 @@ from drave.broker.coordinator.consumer.records import (
     target_epoch_record,
     target_record,
 )
-from drave.broker.coordinator.group import GroupLimits, TopicsImage, session_timer
-from drave.broker.coordinator.modern import REBALANCE, metadata_hash
+from drave.broker.coordinator.group import REBALANCE, GroupLimits, TopicsImage, session_timer
+from drave.broker.coordinator.modern import metadata_hash
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.consumer_groups import ClassicMemberMetadata, ClassicProtocol
 from drave.broker.coordinator.schemas.offsets_topic import GroupMetadataValue, group_key, group_value
@@ -117,13 +118,6 @@ def _upgraded(member: Member, group: ClassicGroup, topics: TopicsImage) -> Consu
         previous_epoch=group.generation,
         assigned=assigned,
     )
-
-
-def end_rounds(group: ClassicGroup, out: Outcome) -> None:
-    """Tell who waits in a round of the classic group to join again: it is over, and there will be no other."""
-    for kind in (JOIN, SYNC):
-        out.timer((kind, group.group_id, ""), None)
-    group.refuse_all(ErrorCode.REBALANCE_IN_PROGRESS, out)
 
 
 def ids_of(places: Iterable[TopicPartition], topics: TopicsImage) -> dict[TopicId, frozenset[int]]:

@@ -28,8 +28,17 @@ from drave.broker.coordinator.consumer.records import (
     target_record,
     topics_of,
 )
-from drave.broker.coordinator.group import SESSION, Commit, GroupType, PartitionCheck, Surroundings
-from drave.broker.coordinator.modern import REBALANCE, ModernGroup, rebalance_timer
+from drave.broker.coordinator.group import (
+    JOIN,
+    REBALANCE,
+    SESSION,
+    SYNC,
+    Commit,
+    GroupType,
+    PartitionCheck,
+    Surroundings,
+)
+from drave.broker.coordinator.modern import ModernGroup, rebalance_timer
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.consumer_groups import (
     ConsumerGroupCurrentMemberAssignmentValue,
@@ -53,9 +62,6 @@ from drave.schema import SchemaError
 PROTOCOL_TYPE: Final = "consumer"
 NEW_PROTOCOL_COMMITS_SINCE: Final = 9
 """OffsetCommit versions whose epoch a member of the consumer protocol can mean."""
-
-JOIN: Final = "join"
-SYNC: Final = "sync"
 
 
 class ConsumerGroupState(enum.StrEnum):

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
-from drave.broker.coordinator.classic.group import NO_MEMBER_ID, differs
-from drave.broker.coordinator.classic.kinds import Join
+from drave.broker.coordinator.classic.group import differs
+from drave.broker.coordinator.classic.members import NO_MEMBER_ID, Join
 from drave.broker.coordinator.classic.subscription import CONSUMER_PROTOCOL_TYPE, read_subscription, write_assignment
 from drave.broker.coordinator.consumer.changing import Change
 from drave.broker.coordinator.consumer.converting import ids_of, may_downgrade, names_of, write_downgrade
-from drave.broker.coordinator.consumer.group import JOIN, SYNC, ConsumerGroup
+from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.consumer.heartbeats import checked_holder, static_joiner
 from drave.broker.coordinator.consumer.leaving import remove_members
 from drave.broker.coordinator.consumer.member import ConsumerMember, MemberState, Subscription, partitions_of
+from drave.broker.coordinator.group import JOIN, SYNC
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.schemas.consumer_groups import ClassicMemberMetadata, ClassicProtocol
@@ -33,15 +33,13 @@ from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k13_leave_group import MemberIdentity, MemberResponse
 from drave.wire.messages.k14_sync_group import SyncGroupRequest, SyncGroupResponse
 
-_MEMBER_ID_FIRST_SINCE: Final = 4
-
 
 def join(group: ConsumerGroup, request: Join, now_ms: int, out: Outcome) -> None:
     """Take in a member of the classic protocol, or take it a step further."""
     member_id = request.request.member_id
     try:
         _check_may_join(group, request)
-        if _needs_its_id(request):
+        if request.needs_its_id:
             request.refuse(ErrorCode.MEMBER_ID_REQUIRED, request.by.fresh_id, out)
             return
         response = _join(group, request, now_ms, out)
@@ -67,13 +65,6 @@ def _check_may_join(group: ConsumerGroup, join: Join) -> None:
     agrees = any(all(name in names for names in others) for name, _ in join.protocols)
     if join.request.protocol_type != CONSUMER_PROTOCOL_TYPE or not agrees:
         raise Refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-
-
-def _needs_its_id(join: Join) -> bool:
-    """KIP-394: a dynamic member has to know its id before it is taken in."""
-    request = join.request
-    is_new = request.member_id == NO_MEMBER_ID and request.group_instance_id is None
-    return is_new and join.by.api_version >= _MEMBER_ID_FIRST_SINCE
 
 
 def _join(group: ConsumerGroup, join: Join, now_ms: int, out: Outcome) -> JoinGroupResponse:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Final
 
 from drave.broker.coordinator.classic.group import ClassicGroup
-from drave.broker.coordinator.classic.kinds import Joiner
+from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.consumer.assignors import ASSIGNORS, preferred
 from drave.broker.coordinator.consumer.changing import Change
-from drave.broker.coordinator.consumer.converting import check_upgrade, end_rounds, write_upgrade
+from drave.broker.coordinator.consumer.converting import check_upgrade, write_upgrade
 from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.consumer.leaving import remove_members
 from drave.broker.coordinator.consumer.member import (
@@ -96,7 +96,7 @@ class ConsumerRequests:
         after = change.lead(member, _reported(request), wants_others=wants_others)
         group.heard_from(after, out)
         if former is not None:
-            end_rounds(former, out)
+            former.end_rounds(out)
             for each in group.members.values():
                 group.heard_from(each, out)
         answer = ConsumerGroupHeartbeatResponse(

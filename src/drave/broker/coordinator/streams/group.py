@@ -19,8 +19,8 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
-from drave.broker.coordinator.group import SESSION, Commit, GroupType, PartitionCheck, Surroundings
-from drave.broker.coordinator.modern import REBALANCE, ModernGroup, metadata_hash, rebalance_timer
+from drave.broker.coordinator.group import REBALANCE, SESSION, Commit, GroupType, PartitionCheck, Surroundings
+from drave.broker.coordinator.modern import ModernGroup, metadata_hash, rebalance_timer
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord, parse_value, record_key, record_value
 from drave.broker.coordinator.schemas.streams_groups import (
