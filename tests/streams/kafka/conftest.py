@@ -82,11 +82,11 @@ class Cluster:
     def write(self, topic: str, *values: str, partition: int = 0) -> None:
         for value in values:
             self._producer.produce(topic, value, value, partition=partition)
-        assert self._producer.flush(20) == 0
+        assert self._producer.flush(100) == 0
 
     def producer(self, transactional_id: str) -> Any:
         producer = self.connection.producer(**{"transactional.id": transactional_id})
-        producer.init_transactions(20)
+        producer.init_transactions(100)
         return producer
 
     def visible(self, topic: str, partition: int = 0) -> list[str]:
