@@ -164,9 +164,9 @@ def _group_config(
     synonyms = group_synonyms(key, overrides, broker.layers)
     return DescribeConfigsResourceResult(
         name=key.name,
-        value=synonyms[0].value if synonyms else key.default,
+        value=synonyms[0].value,
         read_only=False,
-        config_source=synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG,
+        config_source=synonyms[0].source,
         is_sensitive=False,
         synonyms=_synonyms(synonyms),
         config_type=key.type,
