@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 
-.PHONY: help setup test explore check demo bench bench-streams bench-groups scale torture simulate simulate-faults differential \
+.PHONY: help setup test explore check demo bench bench-streams bench-groups bench-queues scale torture simulate simulate-faults differential \
 	conformance interop budget lock clean
 
 help:
@@ -13,7 +13,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
 	@echo "make explore       the property tests with new examples; streams beside SQL (SEEDS)"
-	@echo "make torture       power cuts, simulated brokers, kill -9 of a real one and of a stream app (SEEDS, WORLDS, KILLS)"
+	@echo "make torture       power cuts, simulated brokers, kill -9 of a real one, a stream app, a queue (SEEDS, WORLDS, KILLS)"
 	@echo "make simulate      a whole broker on virtual time: SEED repeats one run, SEEDS looks through many (STEPS)"
 	@echo "make simulate-faults  plants faults in the broker and finds them in simulation (SEEDS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench         Drave and Apache Kafka in turn in one run (ROUNDS)"
 	@echo "make bench-streams Drave Streams, quixstreams, faust, bytewax and Kafka Streams, in turn (RECORDS, ROUNDS)"
 	@echo "make bench-groups  time until groups have come together, beside Apache Kafka (ARGS)"
+	@echo "make bench-queues  deliveries a second of share groups, beside Apache Kafka (ROUNDS)"
 	@echo "make scale         what very many partitions, producers and keys cost (ARGS)"
 	@echo "make budget        what a request costs in instructions, bytes and calls"
 	@echo "make setup, lock, clean"
@@ -74,9 +75,14 @@ bench-streams: $(READY)
 scale: $(READY)
 	$(BIN)/python -m bench.scale $(ARGS)
 
-# Consumer groups of 10, 100 and 1,000 members on Drave and Apache Kafka in turn: time until everybody has its part.
+# Groups of 10, 100 and 1,000 members on Drave and Apache Kafka in turn: time until everybody has its part.
+# ARGS="--of streams" takes streams groups.
 bench-groups: $(READY)
 	$(BIN)/python -m bench.groups $(ARGS)
+
+# Records that members of share groups take and accept a second, on Drave and Apache Kafka in turn.
+bench-queues: $(READY)
+	$(BIN)/python -m bench.queues $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # The same scenarios against Apache Kafka and Drave, compared; needs Java 17, as the bench does. SEEDS random ones too.
 differential: $(READY)
@@ -95,12 +101,13 @@ budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
 # Power cuts in the simulated disk (SEEDS, and as many under compaction), whole brokers in simulation (WORLDS), kill -9 of
-# a real broker under load from real clients (KILLS), and of a stream app with its broker: tens of thousands, for an hour
+# a real broker under load from real clients (KILLS), of a stream app and of a queue with it: tens of thousands, for an hour
 # or two. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --standby 1
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --guarantee at_least_once
+	$(BIN)/python -m torture.shares $(if $(KILLS),--kills $(KILLS))
 
 # One seed's run, exactly as it was; SEEDS of them from SEED on, over all processors; ARGS=--trace prints what happens.
 simulate: $(READY)

@@ -26,7 +26,6 @@ import click
 from bench import reference
 from bench.brokers import BrokerProcess, Drave, Kafka
 from bench.scale import Passerby
-from drave.model.errors import ErrorCode
 from drave.wire.frames import decode_reply, encode_request
 from drave.wire.messages.k10_find_coordinator import FindCoordinatorRequest
 from drave.wire.messages.k19_create_topics import CreatableTopic, CreateTopicsRequest
@@ -141,7 +140,7 @@ async def _live(line: Line, group: str, number: int, gathering: Gathering) -> No
             await asyncio.sleep(RETRY_S)
             continue
         if answer.error_code:
-            raise RuntimeError(f"member {number}: {answer.error_message}")
+            raise RuntimeError(f"member {number}: error {answer.error_code}, {answer.error_message}")
         epoch = answer.member_epoch
         if answer.assignment is not None:
             given = {each.topic_id: each.partitions for each in answer.assignment.topic_partitions}
@@ -170,11 +169,11 @@ async def _live_in_streams(line: Line, group: str, number: int, gathering: Gathe
             request.process_id, request.client_tags = f"process {number // 4}", []
         answer = await line.ask(88, 0, request)
         gathering.heartbeats += 1
-        if answer.error_code == ErrorCode.NOT_COORDINATOR:  # Kafka's comes to its partitions one after the other
-            await asyncio.sleep(0.1)
+        if answer.error_code in COMING:
+            await asyncio.sleep(RETRY_S)
             continue
         if answer.error_code:
-            raise RuntimeError(f"member {number}: {answer.error_message}")
+            raise RuntimeError(f"member {number}: error {answer.error_code}, {answer.error_message}")
         epoch = answer.member_epoch
         if answer.active_tasks is not None:
             given = {each.subtopology_id: each.partitions for each in answer.active_tasks}

@@ -72,7 +72,7 @@ class Work:
 WORKS: Final = (
     Work("batches of 500", records=400_000, per_batch=100, at_a_time=500, members=8),
     Work("one at a time, one member", records=4_000, per_batch=1, at_a_time=1, members=1),
-    Work("one at a time, 16 members", records=16_000, per_batch=1, at_a_time=1, members=16),
+    Work("one at a time, 16 members", records=1_600, per_batch=1, at_a_time=1, members=16),
 )
 
 

@@ -35,14 +35,18 @@ def build(command: Iterable[str | Path], *, where: Path) -> None:
         raise Broken(f"{next(iter(command))} failed: {(done.stderr or done.stdout).strip()[-LAST_WORDS:]}")
 
 
-def java(source: Path, target: Path) -> str:
-    """Fetch the jars of `source/pom.xml`, compile `source/src` beside them, and return the class path of both."""
+def java(source: Path, target: Path, **properties: str) -> str:
+    """Fetch the jars of `source/pom.xml`, compile `source/src` beside them, and return the class path of both.
+
+    With other properties than the file has, they belong to another target.
+    """
     needs("java", "javac", "mvn", hint="Java 17 or newer, and Maven")
     pom, copied = source / "pom.xml", target / "lib" / "pom.xml"
     if not copied.exists() or copied.read_text() != pom.read_text():
         shutil.rmtree(target, ignore_errors=True)
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target / 'lib'}"]
-        build(["mvn", "-q", "-B", "-f", pom, *goal], where=source)
+        given = [f"-D{name}={value}" for name, value in properties.items()]
+        build(["mvn", "-q", "-B", "-f", pom, *given, *goal], where=source)
         shutil.copy(pom, copied)
     classes, jars = target / "classes", f"{target / 'lib'}/*"
     sources = sorted((source / "src").rglob("*.java"))

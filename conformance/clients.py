@@ -91,15 +91,17 @@ def _node() -> Command:
     return ["node", str(folder / "driver.js")]
 
 
-def _java() -> Command:
-    return ["java", "-Xmx256m", "-cp", java(ROOT / "java", CACHE / "java"), "conformance.Driver"]
+def _java(version: str) -> Command:
+    path = java(ROOT / "java", CACHE / f"java-{version}", kafka=version)
+    return ["java", "-Xmx256m", "-cp", path, "conformance.Driver"]
 
 
 CLIENTS: Final = (
     Client("confluent-kafka", partial(_python, "conformance.python", "confluent-kafka")),
     Client("aiokafka", partial(_python, "conformance.python", "aiokafka")),
     Client("kafka-python", partial(_python, "conformance.python", "kafka-python")),
-    Client("java", _java, title="Java client"),
+    Client("java", partial(_java, "4.4.0"), title="Java client"),
+    Client("java-4.3", partial(_java, "4.3.1"), title="Java client"),
     Client("kafka-tools", _tools, TOOLS, "Kafka's tools"),
     Client("franz-go", partial(_go, "franz_go")),
     Client("sarama", partial(_go, "sarama")),

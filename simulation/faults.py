@@ -240,13 +240,70 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "a commit of an older epoch counts everywhere": Fault(
         "drave.broker.coordinator.consumer.group",
-        "            return stale if given_at is None or commit.generation < given_at else ErrorCode.NONE\n",
-        "            return ErrorCode.NONE\n",
+        "        return member.given_at(topic_id, partition)\n",
+        "        return 0\n",
     ),
     "a silent member of a consumer group is never missed": Fault(
         "drave.broker.coordinator.consumer.group",
         "        if member is not None and self.is_overdue(kind, member_id):\n",
         "        if False:\n",
+    ),
+    # -- streams groups
+    "a task is given to a member while another one has it": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return task not in self._active and process_id not in self._others.get(task, ())\n",
+        "        return process_id not in self._others.get(task, ())\n",
+    ),
+    "whoever is asked for a task is believed to have given it up": Fault(
+        "drave.broker.coordinator.streams.member",
+        "            if owned is None or member.revoking.are_among(owned):\n",
+        "            if owned is None:\n",
+    ),
+    "which tasks are to be given up is not written down": Fault(
+        "drave.broker.coordinator.streams.member",
+        "            active_tasks_pending_revocation=active_task_ids(self.revoking.active),\n",
+        "            active_tasks_pending_revocation=[],\n",
+    ),
+    "a copy of a task's state is kept beside the task": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return self._active.get(task) != process_id and process_id not in self._others.get(task, ())\n",
+        "        return process_id not in self._others.get(task, ())\n",
+    ),
+    "a task is given to a process that has a copy of its state": Fault(
+        "drave.broker.coordinator.streams.member",
+        "        return task not in self._active and process_id not in self._others.get(task, ())\n",
+        "        return task not in self._active\n",
+    ),
+    "a commit of an older epoch of a streams group counts everywhere": Fault(
+        "drave.broker.coordinator.streams.group",
+        "        return None if subtopology_id is None else member.active_epoch(TaskId(subtopology_id, partition))\n",
+        "        return 0\n",
+    ),
+    "a silent member of a streams group is never missed": Fault(
+        "drave.broker.coordinator.streams.group",
+        "        elif kind == SESSION or (kind == REBALANCE and member.must_give_back):\n",
+        "        elif kind == REBALANCE and member.must_give_back:\n",
+    ),
+    "who leaves a streams group does not raise its epoch": Fault(
+        "drave.broker.coordinator.streams.group",
+        "            out, self.epoch + 1, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
+        "            out, self.epoch, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
+    ),
+    "other configs of a streams group do not raise its epoch": Fault(
+        "drave.broker.coordinator.streams.heartbeating",
+        "            or configs != group.assignment_configs\n",
+        "",
+    ),
+    "a log that is written anew lacks the epoch of its streams groups": Fault(
+        "drave.broker.coordinator.streams.group",
+        "            if value is not None:\n                yield key, value\n",
+        "            if value is not None and key != record_key(GroupRecord.STREAMS, self.group_id):\n"
+        "                yield key, value\n",
+    ),
+    "an older topology is not told apart": Fault(
+        "drave.broker.coordinator.streams.heartbeating",
+        "        if said.topology_epoch < topology.epoch:\n",
+        "        if said.topology_epoch > topology.epoch:\n",
     ),
     # -- compaction
     "compaction drops the last record of a key": Fault(

@@ -289,27 +289,102 @@ class Joined(NamedTuple):
     told: Moment
 
 
+class Task(NamedTuple):
+    """One subtopology of a streams group, on one partition of its inputs (KIP-1071)."""
+
+    subtopology: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"task {self.subtopology}_{self.partition}"
+
+
 @dataclass(slots=True, eq=False)
 class Presence:
-    """A member of a consumer group, from when it joins until it is told that it is none any more."""
+    """A member of a consumer or streams group, from when it joins until it is told that it is none any more."""
 
     group: str
     member: str
     instance: str | None
     heard: Moment
     """When it sent the last heartbeat that was answered: its session is not over before that and its length."""
-    lost: list[frozenset[Partition]] = field(default_factory=list)
+    process: str | None = None
+    """Of which process it is a thread; None where it is no member of a streams group."""
+    lost: list[frozenset[Partition | Task]] = field(default_factory=list)
     """What it said it had in each heartbeat that was not answered, and may yet arrive."""
+    epoch: int = 0
+    """The last one that it was told."""
+    missed: Moment = NEVER
+    """When it was told that its group does not know it any more."""
 
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A partition that a member of a consumer group reads: since it was told, until it sends word that it stopped."""
+    """A partition that a member reads: since it was told, until it sends word that it stopped."""
 
     by: Presence
     partition: Partition
     told: Moment
     until: Moment = NEVER
+
+
+@dataclass(slots=True, eq=False)
+class HeldTask:
+    """A task that a member of a streams group has, in one role; the times are those of `Held`."""
+
+    by: Presence
+    task: Task
+    is_active: bool
+    """Or else a standby."""
+    told: Moment
+    until: Moment = NEVER
+
+    def __str__(self) -> str:
+        role = "active" if self.is_active else "standby"
+        return f"{self.task}, {role} at {self.by.member} in {self.by.process}, told at {self.told}"
+
+
+class Epoch(NamedTuple):
+    """A member of a streams group was told how far it has come."""
+
+    by: Presence
+    epoch: int
+    joins: bool
+    """Whether it asked to become a member."""
+    topology_epoch: int
+    """Of the topology that it runs."""
+    is_stale: bool
+    """Whether it was told that the group runs a newer one."""
+    asked: Moment
+    told: Moment
+
+    def __str__(self) -> str:
+        return f"{self.by.member} was told epoch {self.epoch} at {self.told}"
+
+
+class GatheredMember(NamedTuple):
+    """One member of a streams group that has come together."""
+
+    process: str
+    active: frozenset[Task]
+    standby: frozenset[Task]
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """A streams group whose members do nothing but send heartbeats, after some time."""
+
+    group: str
+    state: str
+    epochs: set[int]
+    """The group's, its assignment's and its members'."""
+    told: dict[str, GatheredMember]
+    """What each member was told, by its id."""
+    shown: dict[str, GatheredMember]
+    """The same as tools are shown it."""
+    tasks: dict[Task, bool]
+    """All that there are; and whether it has a state, of which copies are wanted."""
+    copies: int
 
 
 class Delivered(NamedTuple):
@@ -489,6 +564,9 @@ class History:
         self.owned: list[Owned] = []
         self.joined: list[Joined] = []
         self.held: list[Held] = []
+        self.held_tasks: list[HeldTask] = []
+        self.epochs: list[Epoch] = []
+        self.gathered: list[Gathered] = []
         self.delivered: list[Delivered] = []
         self.taken: list[Taken] = []
         self.judged: list[Judged] = []

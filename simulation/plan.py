@@ -26,6 +26,16 @@ KiB: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rewriting:
+    """When and how coordinators write their logs anew. With the product's own bounds none would in so short a time."""
+
+    bytes_min: int
+    ratio: int
+    """How many times its live state a log has to be."""
+    chunk_records: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One seed's world."""
 
@@ -33,6 +43,7 @@ class Plan:
     steps: int
     """About how much each client is going to do."""
     settings: BrokerSettings
+    rewriting: Rewriting
     weather: Weather
     troubles: tuple[str, ...]
     """What may happen, each as often as it stands here."""
@@ -63,6 +74,11 @@ def draw(chance: random.Random, steps: int, kind: str | None = None) -> Plan:
         kind=kind,
         steps=steps,
         settings=_settings(chance),
+        rewriting=Rewriting(
+            bytes_min=chance.choice((1, 4, 32, 1024)) * KiB,
+            ratio=chance.choice((1, 3, 10)),
+            chunk_records=chance.choice((1, 5, 512)),
+        ),
         weather=_weather(chance, kind),
         troubles=TROUBLES[kind],
         pause_ms=chance.choice(((20, 400), (100, 2000), (1000, 6000))),
@@ -104,6 +120,13 @@ def _settings(chance: random.Random) -> BrokerSettings:
         group_consumer_heartbeat_interval_ms=1_500,
         group_consumer_heartbeat_interval_ms_min=1_500,
         group_consumer_assignment_interval_ms=chance.choice((0, 0, 1_000)),
+        group_streams_session_timeout_ms=6_000,
+        group_streams_session_timeout_ms_min=6_000,
+        group_streams_heartbeat_interval_ms=1_500,
+        group_streams_heartbeat_interval_ms_min=1_500,
+        group_streams_assignment_interval_ms=chance.choice((0, 0, 1_000)),
+        group_streams_initial_rebalance_delay_ms=chance.choice((0, 0, 300)),
+        group_streams_standby_replicas=chance.choice((0, 1, 2)),
         group_initial_rebalance_delay_ms=chance.choice((0, 0, 300)),
         fetch_sessions_max=chance.choice((0, 2, 1000)),
         connections_idle_ms_max=chance.choice((20_000, 600_000)),

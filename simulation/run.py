@@ -11,7 +11,9 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from typing import IO, Final
+from unittest.mock import patch
 
+from drave.broker.coordinator import partition as coordinator
 from simulation.checker import judge
 from simulation.workload import Workload
 from simulation.world import World
@@ -50,7 +52,14 @@ def run(seed: int, *, steps: int = STEPS, kind: str | None = None, out: IO[str] 
 def _run(seed: int, steps: int, kind: str | None, out: IO[str] | None) -> Report:
     world = World(seed, steps=steps, kind=kind, out=out)
     world.spawn(Workload(world).live(), "workload")
-    world.run(trouble_ms=steps * STEP_MS)
+    rewriting = world.plan.rewriting
+    with patch.multiple(
+        coordinator,
+        COMPACT_BYTES_MIN=rewriting.bytes_min,
+        COMPACT_RATIO=rewriting.ratio,
+        CHUNK_RECORDS=rewriting.chunk_records,
+    ):
+        world.run(trouble_ms=steps * STEP_MS)
     findings = list(world.findings)
     if not findings:
         findings += [str(each) for each in judge(world.history)]

@@ -31,13 +31,18 @@ from simulation.clients.offsets import Bookkeeper, Watcher
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
 from simulation.clients.sharing import ShareMember, ShareReader, drain
+from simulation.clients.streaming import Gathering, StreamsMember, counting, passing_on
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
 from simulation.world import World
 
 STABLE: Final = ("orders", "ledger")
 SOURCE: Final = "orders"
 COPIES: Final = "copies"
-GROUPS: Final = ("group", "consumers", "copiers")
+APPLICATION: Final = counting("application", *STABLE)
+BETWEEN: Final = "application-between"
+"""What it sends on to itself; the broker makes it."""
+COPYING: Final = passing_on("copiers", SOURCE)
+GROUPS: Final = ("group", "consumers", "copiers", APPLICATION.group)
 COMPACTED: Final = "keys"
 TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
@@ -48,7 +53,7 @@ LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader",
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
 """The share group."""
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues")
+THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues", "streams")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -99,12 +104,29 @@ class Workload:
         while not world.is_healed:
             await world.sleep(100)
         await world.sleep(DELAY_MS + CLOCK_JUMP_MS * (len(world.machine.lives) + 1))  # until all can be seen
-        if any(role.name.startswith(QUEUE) for role in roles):
+        names = {role.name for role in roles}
+        if any(name.startswith(QUEUE) for name in names):
             caller = self._caller("drain/0")
             await drain(caller, QUEUE, STABLE)
             caller.close()
+        if any(name.startswith("stream-") for name in names):
+            await self._gather()
         await self._look_twice()
         self._tell_of_the_world()
+
+    async def _gather(self) -> None:
+        """Let the application's group come together once more, with nothing to disturb it but what is asked for."""
+        callers = [self._caller(f"gathering/{number}") for number in range(self._random.randint(1, 5))]
+        administrator, gathering = Administrator(callers[0]), Gathering(callers, APPLICATION)
+        first, last = self._random.sample(range(3), 2)
+        for copies in (first, last):
+            await administrator.set_group(APPLICATION.group, {"streams.num.standby.replicas": str(copies)})
+            await gathering.come_together(copies=copies)
+        if gathering.may_shrink:
+            await gathering.leave()
+            await gathering.come_together(copies=last)
+        for caller in callers:
+            caller.close()  # the others are missed
 
     def _tell_of_the_world(self) -> None:
         """What the laws have to know of it."""
@@ -199,6 +221,7 @@ class Workload:
             ("consumers", self._consumers()),
             ("copies", self._copiers()),
             ("queues", self._queues()),
+            ("streams", self._streams()),
         ):
             for role in roles:
                 yield theme, role
@@ -287,22 +310,24 @@ class Workload:
         ).live(steps)
 
     def _copiers(self) -> Iterator[Role]:
-        """One alone, or some in a group."""
+        """One alone, or some in a group of one kind or another."""
         random = self._random
-        if random.random() < 0.5:
-            yield Role("copier", self._copier("t-copier", alone=True), 0.9)
-        else:
-            for number in range(random.randint(1, 3)):
-                yield Role(f"copier-{number}", self._copier(f"t-copier-{number}", alone=False), 0.9)
+        kind = random.choice(("alone", "group", "streams"))
+        for number in range(1 if kind == "alone" else random.randint(1, 3)):
+            yield Role(f"copier-{number}", self._copier(f"t-copier-{number}", kind), 0.9)
         yield Role("source", lambda caller, steps: IdempotentProducer(caller, (SOURCE,)).live(steps), 0.5)
         yield Role("transactional source", self._writer("t-source", (SOURCE,)), 0.5)
 
-    def _copier(self, transactional_id: str, *, alone: bool) -> Work:
+    def _copier(self, transactional_id: str, kind: str) -> Work:
         version = self._random.choice((1, 2))
 
         def work(caller: Caller, steps: int) -> Awaitable[None]:
             producer = TransactionalProducer(caller, transactional_id, version=version)
-            place = None if alone else Member(caller, "copiers", (SOURCE,))
+            place: Member | None = None
+            if kind == "group":
+                place = Member(caller, "copiers", (SOURCE,))
+            elif kind == "streams":
+                place = StreamsMember(caller, COPYING, process=transactional_id)
             return Copier(producer, "copiers", SOURCE, COPIES, member=place).live(steps)
 
         return work
@@ -315,6 +340,46 @@ class Workload:
                 0.8,
             )
         yield Role("filler", lambda caller, steps: IdempotentProducer(caller, STABLE).live(steps), 0.6)
+
+    def _streams(self) -> Iterator[Role]:
+        random = self._random
+        committed_only, threads = random.random() < 0.5, random.choice((1, 2, 3))
+        for number in range(random.randint(2, 5)):
+            process = f"process-{number // threads}"
+            yield Role(f"stream-{number}", self._stream(process, committed_only=committed_only), 0.9)
+        yield Role("sender between", self._send_between, 0.5)
+        yield Role("streams administrator", self._administer_streams, 0.7, mortal=False)
+
+    def _stream(self, process: str, *, committed_only: bool) -> Work:
+        def work(caller: Caller, steps: int) -> Awaitable[None]:
+            topology_epoch = caller.random.choice((0, 0, 1, 1, 2))
+            member = StreamsMember(caller, APPLICATION, process=process, topology_epoch=topology_epoch)
+            return GroupReader(member, committed_only=committed_only).live(steps)
+
+        return work
+
+    async def _send_between(self, caller: Caller, steps: int) -> None:
+        """What the application would send on to itself, once its topic is there."""
+        while not await caller.partitions(BETWEEN):
+            if self._world.is_healed:
+                return
+            await caller.back_off()
+        await IdempotentProducer(caller, (BETWEEN,)).live(steps)
+
+    async def _administer_streams(self, caller: Caller, steps: int) -> None:
+        """Change what assignments are made by, and at times begin the group anew."""
+        administrator, random = Administrator(caller), caller.random
+        for _ in range(max(1, steps // 4)):
+            await self._world.sleep(random.choice((100, 1_000, 5_000)))
+            match random.choice(("copies", "copies", "interval", "delete")):
+                case "copies":
+                    configs = {"streams.num.standby.replicas": random.choice("012")}
+                    await administrator.set_group(APPLICATION.group, configs)
+                case "interval":
+                    configs = {"streams.assignment.interval.ms": random.choice(("0", "500", "2000"))}
+                    await administrator.set_group(APPLICATION.group, configs)
+                case "delete":
+                    await administrator.delete_group(APPLICATION.group)
 
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)

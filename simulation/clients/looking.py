@@ -24,6 +24,7 @@ from simulation.clients.caller import Caller, Unanswered
 from simulation.clients.limiting import quotas_of_clients
 from simulation.clients.offsets import find
 from simulation.clients.reading import EARLIEST, LATEST, Fetcher, look_up
+from simulation.clients.streaming import described
 from simulation.history import Ending, Partition, PartitionEnding, Read, TopicEnding
 
 SETTLING_MS: Final = 60_000
@@ -93,7 +94,10 @@ async def _members(caller: Caller) -> dict[str, int]:
     groups = sorted({joined.group for joined in caller.history.joined})
     reply: DescribeGroupsResponse = await caller.insist(DescribeGroupsRequest(groups=groups))
     members = {group.group_id: len(group.members) for group in reply.groups}
-    consuming = sorted({held.by.group for held in caller.history.held})
+    streaming = sorted({each.by.group for each in caller.history.epochs})
+    for group in streaming:
+        members[group] = len((await described(caller, group)).members)
+    consuming = sorted({held.by.group for held in caller.history.held} - set(streaming))
     if consuming:
         asked = ConsumerGroupDescribeRequest(group_ids=consuming, include_authorized_operations=False)
         found: ConsumerGroupDescribeResponse = await caller.insist(asked)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from drave.model.ids import TopicId
 from simulation.history import (
     NEVER,
+    Held,
+    HeldTask,
     History,
     Mark,
     Moment,
@@ -26,6 +28,8 @@ from simulation.history import (
 NO_LIMIT: Final = 1 << 62
 BEGINNING: Final = Moment(-1, -1)
 
+H = TypeVar("H", Held, HeldTask)
+
 
 class Write(NamedTuple):
     """A value that something may have been given, between two moments; `until` is `NEVER` if nobody knows whether."""
@@ -41,6 +45,11 @@ def may_be(writes: Iterable[Write], value: object, asked: Moment, told: Moment) 
     certain = [each for each in writes if each.until < asked]
     last = max((each.since for each in certain), default=BEGINNING)
     return any(each.value == value and each.since < told and each.until >= last for each in writes)
+
+
+def in_order(held: Iterable[H]) -> list[H]:
+    """What members hold, in the order in which they were told so: some begin with it much later."""
+    return sorted(held, key=lambda each: each.told)
 
 
 class Facts:
@@ -190,4 +199,4 @@ def _records(batches: Iterable[SeenBatch]) -> Iterator[SeenRecord]:
             yield from batch.records
 
 
-__all__ = ["Facts", "PartitionEnding", "Write", "counts", "may_be"]
+__all__ = ["Facts", "PartitionEnding", "Write", "counts", "in_order", "may_be"]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from simulation.history import NEVER, Commit, Found, Held, Joined, Moment, Owned, Partition, Source
-from simulation.laws.facts import BEGINNING, Facts, Write, may_be
+from simulation.laws.facts import BEGINNING, Facts, Write, in_order, may_be
 from simulation.laws.law import law
 
 
@@ -23,9 +23,9 @@ def owned_once(facts: Facts) -> Iterator[str]:
 
 @law
 def held_once(facts: Facts) -> Iterator[str]:
-    """In a consumer group a partition is given to nobody while another member holds it: not before that one has sent
-    word that it stopped, and not before its session is over. A heartbeat of before it was given may arrive later, and
-    says that too: the protocol cannot tell."""
+    """In a consumer group a partition, and in a streams group an active task with those that it reads, is given to
+    nobody while another member holds it: not before that one has sent word that it stopped, and not before its session
+    is over. A heartbeat of before it was given may arrive later, and says that too: the protocol cannot tell."""
     for before, after in _successions(facts):
         may_have_said_so = any(before.partition not in said for said in before.by.lost)
         over_ms = before.by.heard.ms + facts.history.session_ms
@@ -38,9 +38,9 @@ def held_once(facts: Facts) -> Iterator[str]:
 
 @law
 def who_holds_it_commits(facts: Facts) -> Iterator[str]:
-    """In a consumer group a member commits nothing in a partition that another one was given after it."""
+    """In a consumer or streams group a member commits nothing in a partition that another one was given after it."""
     holds: dict[tuple[str, Partition], list[Held]] = defaultdict(list)
-    for held in facts.history.held:
+    for held in in_order(facts.history.held):
         holds[held.by.group, held.partition].append(held)
     for commit in facts.history.commits:
         if not commit.is_done or not commit.member:
@@ -58,7 +58,7 @@ def who_holds_it_commits(facts: Facts) -> Iterator[str]:
 def _successions(facts: Facts) -> Iterator[tuple[Held, Held]]:
     """Each hold of a partition with the later ones of other members; a static member's next process is the same."""
     holds: dict[tuple[str, Partition], list[Held]] = defaultdict(list)
-    for held in facts.history.held:
+    for held in in_order(facts.history.held):
         for before in holds[held.by.group, held.partition]:
             same = before.by.member == held.by.member or (
                 held.by.instance is not None and before.by.instance == held.by.instance
@@ -184,8 +184,8 @@ def nothing_is_skipped(facts: Facts) -> Iterator[str]:
     for each in facts.history.delivered:
         seen[each.group, each.partition].append((each.first, each.end))
     copying = {commit.group for commit in facts.history.commits if commit.transaction is not None}
-    readers = {each.group for each in facts.history.joined} - copying
-    readers |= {each.by.group for each in facts.history.held}
+    readers = {each.group for each in facts.history.joined} | {each.by.group for each in facts.history.held}
+    readers -= copying
     for found in facts.history.founds:
         if found.group not in readers or found.offset < 0:
             continue

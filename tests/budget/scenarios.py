@@ -17,9 +17,11 @@ from typing import Any, Final
 
 import msgspec
 
+from drave.broker.coordinator.share.state import SharePartition
 from drave.catalog import Topic
 from drave.model.clock import Scheduler
 from drave.model.errors import ErrorCode
+from drave.model.ids import Offset
 from drave.net.listener import Sessions
 from drave.wire.api import ApiKey
 from drave.wire.frames import decode_reply, encode_request
@@ -34,6 +36,9 @@ from drave.wire.messages.k11_join_group import JoinGroupRequest, JoinGroupReques
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
+from drave.wire.messages.k78_share_fetch import AcknowledgementBatch, ShareFetchRequest
+from drave.wire.messages.k78_share_fetch import FetchPartition as SharePlace
+from drave.wire.messages.k78_share_fetch import FetchTopic as ShareTopic
 from tests.broker.still import StillBroker, batch_of, produce_request
 from tests.net import harness
 
@@ -45,6 +50,7 @@ JOIN: Final = 5
 SYNC: Final = 3
 HEARTBEAT: Final = 3
 INIT_PRODUCER_ID: Final = 4
+SHARE_FETCH: Final = 2
 
 RIDES: Final = "rides"
 GROUP: Final = "prices"
@@ -52,6 +58,8 @@ SMALL: Final = b"x" * 100
 CROWD: Final = 64
 MANY: Final = 100
 """Partitions of one request, or of one session."""
+QUEUE: Final = 8
+"""Partitions of a queue."""
 TOPICS: Final = 50
 """Those beside the one that is asked for."""
 BULK_PRODUCE: Final = 900_000
@@ -146,6 +154,17 @@ class Machine:
         assert client.ask(ApiKey.SYNC_GROUP, SYNC, sync).error_code == ErrorCode.NONE
         return joined
 
+    def share(self, topic: Topic) -> None:
+        """Let a share group read the topic from its beginning."""
+        asyncio.run(self._initialize({SharePartition(topic.topic_id, each): Offset(0) for each in range(QUEUE)}))
+
+    async def _initialize(self, starts: dict[SharePartition, Offset]) -> None:
+        done = asyncio.create_task(self.still.broker.share_states.initialize(GROUP, starts, state_epoch=1))
+        while not done.done():
+            await asyncio.sleep(0)
+            self.still.run()
+        assert set(done.result().values()) == {ErrorCode.NONE}
+
     async def _ensure_groups(self) -> None:
         await self.still.broker.groups.ensure_topic()
 
@@ -229,7 +248,7 @@ def errors_in(message: Any) -> Iterator[int]:
     elif isinstance(message, msgspec.Struct):
         for name in message.__struct_fields__:
             value = getattr(message, name)
-            if name == "error_code" and value:
+            if name.endswith("error_code") and value:
                 yield value
             yield from errors_in(value)
 
@@ -360,6 +379,22 @@ def offset_commit(durability: str) -> Scene:
     return Scene(client, ApiKey.OFFSET_COMMIT, COMMIT, repeat(frame_of(ApiKey.OFFSET_COMMIT, COMMIT, request)))
 
 
+def share_fetch(durability: str) -> Scene:
+    """A worker accepts a record and is given the next one, of another partition of the queue (KIP-1206)."""
+    machine = Machine(durability=durability)
+    topic = machine.topic(QUEUE)
+    machine.share(topic)
+    client = machine.client()
+    record = frame_of(ApiKey.PRODUCE, PRODUCE, produce_request(RIDES, dict.fromkeys(range(QUEUE), batch_of(SMALL))))
+    for _ in range(-(-FRAMES // QUEUE) + 1):
+        client.tell(record)
+        client.take()
+    client.frames.clear()
+    client.ask(ApiKey.SHARE_FETCH, SHARE_FETCH, _share_fetch(topic, 0))
+    frames = [frame_of(ApiKey.SHARE_FETCH, SHARE_FETCH, _share_fetch(topic, epoch + 1)) for epoch in range(FRAMES)]
+    return Scene(client, ApiKey.SHARE_FETCH, SHARE_FETCH, frames)
+
+
 SCENARIOS: Final[Mapping[str, Callable[[], Scene]]] = {
     "produce, fsync": partial(produce, "fsync"),
     "produce, os": partial(produce, "os"),
@@ -377,6 +412,8 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scene]]] = {
     "heartbeat": heartbeat,
     "offset commit, fsync": partial(offset_commit, "fsync"),
     "offset commit, os": partial(offset_commit, "os"),
+    "share fetch, one record of 8 partitions, fsync": partial(share_fetch, "fsync"),
+    "share fetch, one record of 8 partitions, os": partial(share_fetch, "os"),
 }
 
 
@@ -392,6 +429,28 @@ def _fetch(topic: Topic, offset: int, *, session: int = 0, epoch: int = -1, part
         session_id=session,
         session_epoch=epoch,
         topics=[FetchTopic(topic_id=topic.topic_id, partitions=wanted)],
+    )
+
+
+def _share_fetch(topic: Topic, epoch: int) -> ShareFetchRequest:
+    """A session's partitions come first in turn, so what it had last is of the one before."""
+    places = [SharePlace(partition_index=index, acknowledgement_batches=[]) for index in range(QUEUE)]
+    if epoch:
+        at, partition = divmod(epoch - 1, QUEUE)
+        accepted = AcknowledgementBatch(first_offset=at, last_offset=at, acknowledge_types=[1])
+        places = [SharePlace(partition_index=partition, acknowledgement_batches=[accepted])]
+    return ShareFetchRequest(
+        group_id=GROUP,
+        member_id="worker",
+        share_session_epoch=epoch,
+        max_wait_ms=500,
+        min_bytes=1,
+        max_bytes=50 * BULK_FETCH,
+        max_records=1,
+        batch_size=1,
+        share_acquire_mode=1,
+        topics=[ShareTopic(topic_id=topic.topic_id, partitions=places)],
+        forgotten_topics_data=[],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,14 @@ from simulation.history import (
     Commit,
     Delivered,
     Ending,
+    Epoch,
     Fence,
     Found,
+    Gathered,
+    GatheredMember,
+    GroupDeleted,
     Held,
+    HeldTask,
     History,
     Joined,
     Judged,
@@ -33,6 +38,7 @@ from simulation.history import (
     SentRecord,
     Source,
     Taken,
+    Task,
     TopicChange,
     TopicChangeKind,
     TopicEnding,
@@ -44,6 +50,9 @@ RIDES = Partition("rides", TopicId(b"rides' topic id."), 0)
 COPIES = Partition("copies", TopicId(b"copies' topic id"), 0)
 KEYS = Partition("keys", TopicId(b"keys' topic id.."), 0)
 TOPICS = {place.topic: place.topic_id for place in (RIDES, COPIES, KEYS)}
+TASK = Task("0", 0)
+RUNS = GatheredMember("P", frozenset({TASK}), frozenset())
+COPIES_IT = GatheredMember("Q", frozenset(), frozenset({TASK}))
 COMPACTED = {"cleanup.policy": "compact", "delete.retention.ms": "1000"}
 
 
@@ -333,6 +342,45 @@ class Chronicle:
         self.history.held.append(held)
         if until_now:
             held.until = self.history.now()
+
+    # -- streams groups
+
+    def thread(self, member: str = "m", process: str = "P") -> Presence:
+        """A member of a streams group."""
+        self.history.session_ms = 6_000
+        return Presence("app", member, None, self.history.now(), process)
+
+    def run(self, by: Presence, task: Task = TASK, *, is_active: bool = True) -> HeldTask:
+        """It is told that a task is its own."""
+        held = HeldTask(by, task, is_active, self.history.now())
+        self.history.held_tasks.append(held)
+        return held
+
+    def reach(
+        self, by: Presence, epoch: int, *, joins: bool = False, topology_epoch: int = 0, is_stale: bool = False
+    ) -> None:
+        """It is told how far it has come."""
+        by.epoch = epoch
+        asked, told = self.history.now(), self.history.now()
+        self.history.epochs.append(Epoch(by, epoch, joins, topology_epoch, is_stale, asked, told))
+
+    def gather(self, members: Mapping[str, GatheredMember], *, copies: int = 0, **changes: Any) -> None:
+        """A streams group has come together: one task, with a state."""
+        found = Gathered(
+            group="app",
+            state="Stable",
+            epochs={7},
+            told=dict(members),
+            shown=dict(members),
+            tasks={TASK: True},
+            copies=copies,
+        )
+        self.history.gathered.append(replace(found, **changes))
+
+    def delete_group(self, group: str) -> None:
+        deleted = GroupDeleted(by="admin", asked=self.history.now(), group=group)
+        self.history.group_deletions.append(deleted)
+        self.history.tell(deleted, Outcome.DONE)
 
     def deliver(self, first: int, end: int) -> None:
         self.history.delivered.append(Delivered("g", RIDES, first, end))

@@ -6,6 +6,7 @@ import pytest
 
 from drave.catalog import Topic
 from drave.model.errors import ErrorCode
+from drave.wire.messages.k78_share_fetch import PartitionData
 from tests.broker.api.fetching import bases
 from tests.broker.sharing import ACCEPT, GAP, REJECT, RELEASE, RENEW, Member, subscribe
 from tests.broker.still import StillBroker
@@ -146,3 +147,49 @@ async def test_a_client_that_hangs_up_leaves_none_of_its_sessions_behind(still: 
     still.commit()
     assert len(sessions) == 1
     assert c.take(max_records=4) == [(4, 7, 2)]
+
+
+# -- several partitions
+
+
+@pytest.fixture
+async def many(still: StillBroker) -> Topic:
+    """Three partitions of two records each, and a group that has subscribed to them."""
+    topic = still.create("many", 3)
+    for partition in range(3):
+        still.append(topic, b"first", partition=partition)
+        still.append(topic, b"second", partition=partition)
+    await subscribe(still, topic)
+    return topic
+
+
+def acquired(parts: list[PartitionData]) -> list[int]:
+    """The partitions of which something was acquired."""
+    return [part.partition_index for part in parts if part.acquired_records]
+
+
+async def test_each_partition_has_its_turn_to_come_first(still: StillBroker, many: Topic) -> None:
+    """A worker that takes one record at a time starves none of them."""
+    a = Member(still, many)
+    turns = [acquired(a.fetch(max_records=1, share_acquire_mode=1)) for _ in range(6)]
+    assert turns == [[0], [1], [2], [0], [1], [2]]
+
+
+async def test_the_first_answer_of_a_session_names_every_partition(still: StillBroker, many: Topic) -> None:
+    """Though the first one had all that was asked for."""
+    parts = Member(still, many).fetch(max_records=1, share_acquire_mode=1)
+    assert sorted(part.partition_index for part in parts) == [0, 1, 2]
+    assert acquired(parts) == [0]
+
+
+async def test_a_later_answer_names_those_that_something_came_of(still: StillBroker, many: Topic) -> None:
+    a = Member(still, many)
+    a.fetch(max_records=1)
+    assert [part.partition_index for part in a.fetch(max_records=3)] == [1, 2]
+
+
+async def test_a_topic_that_was_deleted_is_told_when_its_turn_comes(still: StillBroker, many: Topic) -> None:
+    a = Member(still, many)
+    assert acquired(a.fetch(max_records=1, share_acquire_mode=1)) == [0]
+    still.delete(many)
+    assert {part.error_code for part in a.fetch()} == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}

@@ -11,7 +11,7 @@ disk leaves the loop; what it brings counts if nobody has taken from there meanw
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from drave.broker.context import Connection, Context, Pending
@@ -199,9 +199,9 @@ class _ShareFetch:
 
     def start(self) -> Parts | Pending:
         """The parts, or a Pending of them."""
-        for place in self._order:
-            self._find(place)
         if self._asked.records_max <= 0 or self._bytes_max <= 0:
+            for place in self._order:
+                self._log(place)
             return self._answered({})
         try:
             found = self._look(must_answer=self._wait_ms <= 0)
@@ -211,20 +211,25 @@ class _ShareFetch:
 
     # -- which partitions
 
-    def _find(self, place: Place) -> None:
-        """Its log, or why there is none."""
-        broker, session = self._broker, self._session
+    def _log(self, place: Place) -> PartitionLog | None:
+        """Its log; where there is none, why there is none is in its part."""
+        log = self._logs.get(place)
+        if log is not None and not log.removed:
+            return log
+        broker, was_known = self._broker, self._session.partitions[place].was_known
         topic = broker.catalog.topic_by_id(place.topic_id)
-        log = broker.logs.partition(place.topic_id, place.partition) if topic is not None else None
-        try:
-            if topic is None and not session.partitions[place].was_known:
-                raise Refused(ErrorCode.UNKNOWN_TOPIC_ID, "This broker has no topic with this id.")
-            if log is None:
-                raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This broker has no such partition.")
-        except ProtocolError as error:
-            self._parts[place] = _failed(place, error.code, str(error))
+        found = broker.logs.partition(place.topic_id, place.partition) if topic is not None else None
+        if log is not None:
+            self._parts[place] = _failed(place, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
+        elif topic is None and not was_known:
+            self._parts[place] = _failed(place, ErrorCode.UNKNOWN_TOPIC_ID, "This broker has no topic with this id.")
+        elif found is None:
+            why = "This broker has no such partition."
+            self._parts[place] = _failed(place, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, why)
         else:
-            self._logs[place] = log
+            self._logs[place] = found
+            return found
+        return None
 
     def _share_partition(self, place: Place, log: PartitionLog) -> SharePartition | None:
         """None while it is being read, and where it went while the fetch was parked."""
@@ -243,44 +248,47 @@ class _ShareFetch:
         """Acquire what there is, if that is enough, or all that there will be. Raises _WouldBlock."""
         if not self._session.is_open:
             raise InvalidShareSessionEpoch
-        sharing = self._broker.sharing
-        now_ms = sharing.now_ms()
-        places: list[tuple[Place, SharePartition, int]] = []
-        for place, log in self._logs.items():
-            if place in self._parts:
-                continue
-            if log.removed:
-                self._parts[place] = _failed(place, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
-                continue
-            partition = self._share_partition(place, log)
-            if partition is None or partition.in_flight is None:
-                continue
-            partition.in_flight.begin_at(log.start)
-            offset = partition.in_flight.next_offset(sharing.limits(partition.key), now_ms)
-            if offset is not None:
-                places.append((place, partition, offset))
-        read = self._read(places)
+        now_ms = self._broker.sharing.now_ms()
+        read = self._read(self._ready(now_ms))
         size = sum(each.found.size for each in read)
         if must_answer or len(self._parts) == len(self._order) or (read and size >= self._bytes_min):
             return self._answered(self._acquire(read, now_ms))
         return None
 
-    def _read(self, places: list[tuple[Place, SharePartition, int]]) -> list[_Read]:
+    def _ready(self, now_ms: int) -> Iterator[tuple[Place, SharePartition, int]]:
+        """The partitions of which the group may have more, and from which offset on."""
+        sharing = self._broker.sharing
+        for place in self._order:
+            log = self._log(place) if place not in self._parts else None
+            partition = self._share_partition(place, log) if log is not None else None
+            if log is None or partition is None or partition.in_flight is None:
+                continue
+            partition.in_flight.begin_at(log.start)
+            offset = partition.in_flight.next_offset(sharing.limits(partition.key), now_ms)
+            if offset is not None:
+                yield place, partition, offset
+
+    def _read(self, ready: Iterator[tuple[Place, SharePartition, int]]) -> list[_Read]:
         """What lies from there on, until it is as many records as are asked for and as many bytes.
 
-        Of each partition as many bytes as are its share of the bound, but the first batch of all comes whole.
+        Of each partition as many bytes as are its share of the bound, but the first batch of all comes whole. Those
+        behind are not looked at then, but by a session's first fetch, which is answered about all.
         """
-        share = max(self._bytes_max // len(places), 1) if places else 0
+        share = max(self._bytes_max // max(len(self._order), 1), 1)
         records = size = 0
+        is_enough = False
         read = []
-        for place, partition, offset in places:
+        for place, partition, offset in ready:
             found = Found()
-            if records < self._asked.records_max or size < self._bytes_min:
+            if not is_enough:
                 self._read_one(found, place, partition.log, offset, share, whole_first=not size)
             if found.spans:
                 records += found.spans[-1].last - max(found.spans[0].first, offset) + 1
                 size += found.size
+                is_enough = records >= self._asked.records_max and size >= self._bytes_min
             read.append(_Read(place, partition, offset, found))
+            if is_enough and not self._is_first:
+                break
         return read
 
     def _read_one(
@@ -472,12 +480,13 @@ def _rotated(places: list[Place], epoch: int) -> list[Place]:
 
 def _combined(broker: Broker, member: Member, found: Any, answers: Mapping[Place, Said | Pending]) -> Any:
     """The reply, when the records are there and what the member said is durable."""
+    places = list(answers)  # not the answers: those that come later would name themselves
 
     def respond(parts: list[Any]) -> ShareFetchResponse:
         told, *codes = parts
         if isinstance(told, ProtocolError):
             return _refused(told)
-        return _response(broker, member, told, dict(zip(answers, codes, strict=True)))
+        return _response(broker, member, told, dict(zip(places, codes, strict=True)))
 
     whole = gathered([found, *answers.values()], respond)
     if isinstance(whole, Pending) and isinstance(found, Pending):

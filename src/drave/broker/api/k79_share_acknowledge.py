@@ -41,8 +41,9 @@ def share_acknowledge(broker: Broker, context: Context, request: ShareAcknowledg
     )
     if request.share_session_epoch == FINAL_EPOCH:
         broker.sharing.release(broker.sharing.sessions.find(*member))
+    places = list(answers)  # not the answers: those that come later would name themselves
     return gathered(
-        list(answers.values()), lambda found: _response(broker, member, dict(zip(answers, found, strict=True)))
+        list(answers.values()), lambda found: _response(broker, member, dict(zip(places, found, strict=True)))
     )
 
 

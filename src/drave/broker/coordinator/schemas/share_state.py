@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from drave.broker.coordinator.share.delivery import TERMINAL, RecordState, StateBatch
@@ -28,6 +29,8 @@ VALUE_VERSION: Final = 0
 _WRITTEN: Final = {int(state): state for state in (RecordState.AVAILABLE, *TERMINAL)}
 _TYPE: Final = struct.Struct(">h")
 _KEY_VERSION: Final = 0
+KEYS_KEPT_MAX: Final = 4096
+"""The keys of so many share-partitions are kept at hand: each word of a member is a record under the same one."""
 
 
 class ShareKey(NamedTuple):
@@ -88,11 +91,13 @@ def update_key(key: ShareKey) -> bytes:
     return _key(UPDATE, key)
 
 
+@lru_cache(maxsize=KEYS_KEPT_MAX)
 def _key(kind: int, key: ShareKey) -> bytes:
     named = SharePartitionKey(group_id=key.group_id, topic_id=key.topic_id, partition=key.partition)
     return b"".join((_TYPE.pack(kind), *encoder(SharePartitionKey, _KEY_VERSION)(named)))
 
 
+@lru_cache(maxsize=KEYS_KEPT_MAX)
 def parse_key(data: bytes) -> tuple[int, ShareKey]:
     """The type and the share-partition. Raises `SchemaError` for a key of another type, and for garbage."""
     kind = _prefix(data)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from drave.broker.context import Pending
 from drave.broker.coordinator.loading import OrderedRecords
 from drave.broker.coordinator.runtime import Coordinator, answered
-from drave.broker.coordinator.schemas.share_state import ShareKey
+from drave.broker.coordinator.schemas.share_state import KEYS_KEPT_MAX, ShareKey
 from drave.broker.coordinator.share.delivery import Progress
 from drave.broker.coordinator.share.state import SharePartition, Summary
 from drave.broker.coordinator.share.state_shard import Known, ShareStateShard
@@ -42,6 +43,7 @@ def share_state_topic_configs(settings: BrokerSettings) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=KEYS_KEPT_MAX)
 def coordinator_key(key: ShareKey) -> str:
     """By what its partition is found, as in Kafka."""
     return f"{key.group_id}:{topic_id_text(key.topic_id)}:{key.partition}"
