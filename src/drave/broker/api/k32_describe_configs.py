@@ -151,9 +151,9 @@ def _group(broker: Broker, name: str, documented: bool) -> Described:
 def _config(key: ConfigKey, synonyms: Sequence[ConfigSynonym], documented: bool) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         name=key.name,
-        value=synonyms[0].value,
+        value=synonyms[0].value if synonyms else key.default,
         read_only=False,
-        config_source=synonyms[0].source,
+        config_source=synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG,
         is_sensitive=False,
         synonyms=_synonyms(synonyms),
         config_type=key.type,
