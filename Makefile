@@ -18,7 +18,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make check         ruff, mypy --strict, the import contracts, the quick tests"
 	@echo "make explore       the property tests with new examples; streams beside SQL (SEEDS)"
-	@echo "make torture       power cuts, simulated brokers, kill -9 of a real one and of a stream app (SEEDS, WORLDS, KILLS)"
+	@echo "make torture       power cuts, simulated brokers, kill -9 of a real one, a stream app, a queue (SEEDS, WORLDS, KILLS)"
 	@echo "make simulate      a whole broker on virtual time: SEED repeats one run, SEEDS looks through many (STEPS)"
 	@echo "make simulate-faults  plants faults in the broker and finds them in simulation (SEEDS)"
 	@echo "make differential  the same scenarios against Apache Kafka and Drave, compared (SEEDS)"
@@ -106,12 +106,13 @@ budget: $(READY)
 	$(BIN)/python -m tests.budget $(ARGS)
 
 # Power cuts in the simulated disk (SEEDS, and as many under compaction), whole brokers in simulation (WORLDS), kill -9 of
-# a real broker under load from real clients (KILLS), and of a stream app with its broker: tens of thousands, for an hour
+# a real broker under load from real clients (KILLS), of a stream app and of a queue with it: tens of thousands, for an hour
 # or two. `python -m torture.streams --against kafka` takes Apache Kafka.
 torture: $(READY)
 	$(BIN)/python -m torture $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --standby 1
 	$(BIN)/python -m torture.streams $(if $(KILLS),--kills $(KILLS)) --guarantee at_least_once
+	$(BIN)/python -m torture.shares $(if $(KILLS),--kills $(KILLS))
 
 # One seed's run, exactly as it was; SEEDS of them from SEED on, over all processors; ARGS=--trace prints what happens.
 simulate: $(READY)

@@ -240,8 +240,8 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "a commit of an older epoch counts everywhere": Fault(
         "drave.broker.coordinator.consumer.group",
-        "            return stale if given_at is None or commit.generation < given_at else ErrorCode.NONE\n",
-        "            return ErrorCode.NONE\n",
+        "        return member.given_at(topic_id, partition)\n",
+        "        return 0\n",
     ),
     "a silent member of a consumer group is never missed": Fault(
         "drave.broker.coordinator.consumer.group",
@@ -276,13 +276,13 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "a commit of an older epoch of a streams group counts everywhere": Fault(
         "drave.broker.coordinator.streams.group",
-        "        return stale if since is None or epoch < since else ErrorCode.NONE\n",
-        "        return ErrorCode.NONE\n",
+        "        return None if subtopology_id is None else member.active_epoch(TaskId(subtopology_id, partition))\n",
+        "        return 0\n",
     ),
     "a silent member of a streams group is never missed": Fault(
         "drave.broker.coordinator.streams.group",
-        "        elif kind == SESSION or (kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS):\n",
-        "        elif kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS:\n",
+        "        elif kind == SESSION or (kind == REBALANCE and member.must_give_back):\n",
+        "        elif kind == REBALANCE and member.must_give_back:\n",
     ),
     "who leaves a streams group does not raise its epoch": Fault(
         "drave.broker.coordinator.streams.group",

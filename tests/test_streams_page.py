@@ -3,74 +3,49 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from drave.testing import Broker
+from tests.pages import Folder, Page
 
-PAGE = (Path(__file__).parents[1] / "docs" / "streams.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(python|sh|text)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-FILES = {block.split("\n", 1)[0].removeprefix("# "): block for kind, block in BLOCKS if kind == "python"}
-COMMANDS = [block for kind, block in BLOCKS if kind == "sh"]
-SHOWN = [block for kind, block in BLOCKS if kind == "text"]
-TOPOLOGY, TEST, SERVE, RUN, SEND, LETTERS, WORKERS, TEST_JOIN = COMMANDS
+PAGE = Page("streams.md")
+TOPOLOGY, TEST, SERVE, RUN, SEND, LETTERS, WORKERS, TEST_JOIN = PAGE.commands
 
 
-class Folder:
-    """Where somebody follows the page."""
-
-    def __init__(self, path: Path, bootstrap: str = "localhost:1") -> None:
-        self.path = path
-        binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = os.environ | {"PATH": binaries, "DRAVE_BOOTSTRAP": bootstrap}
-        for name, text in FILES.items():
-            (path / name).write_text(text, encoding="utf-8")
-
-    def run(self, block: str) -> str:
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", block], cwd=self.path, env=self._environment, capture_output=True, text=True,
-            check=False, timeout=100,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    @contextmanager
-    def running(self, block: str) -> Iterator[None]:
-        """A command that runs until Ctrl-C, once it says that it does; at its end it must say that it has committed."""
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {block}"], cwd=self.path, env=self._environment, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr is not None
-        try:
-            assert any("is running" in line for line in process.stderr)
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)[1]
-        assert "everything that it did is committed" in said
+@contextmanager
+def running(folder: Folder, block: str) -> Iterator[None]:
+    """A command that runs until Ctrl-C, once it says that it does; at its end it must say that it has committed."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {block}"], cwd=folder.path, env=folder.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        assert any("is running" in line for line in process.stderr)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert "everything that it did is committed" in said
 
 
 def test_the_page_names_its_files_and_commands_in_the_order_in_which_they_are_tried():
-    assert list(FILES) == ["demand.py", "test_demand.py", "named.py", "test_named.py"]
+    assert list(PAGE.files) == ["demand.py", "test_demand.py", "named.py", "test_named.py"]
     assert SERVE == "drave serve\n"
     assert WORKERS.startswith(RUN.strip())
 
 
 def test_the_topology_is_the_one_that_the_page_shows(tmp_path):
-    assert Folder(tmp_path).run(TOPOLOGY) == SHOWN[0]
+    assert Folder(PAGE, tmp_path).run(TOPOLOGY) == PAGE.shown[0]
 
 
 @pytest.mark.slow
 def test_the_tests_on_the_page_pass(tmp_path):
-    folder = Folder(tmp_path)
+    folder = Folder(PAGE, tmp_path)
     assert "3 passed" in folder.run(TEST)
     assert "1 passed" in folder.run(TEST_JOIN)
 
@@ -79,8 +54,8 @@ def test_the_tests_on_the_page_pass(tmp_path):
 @pytest.mark.parametrize("command", [RUN, WORKERS])
 def test_the_app_counts_and_buries_as_the_page_says(tmp_path, command):
     with Broker() as broker:
-        folder = Folder(tmp_path, broker.bootstrap)
-        with folder.running(command):
+        folder = Folder(PAGE, tmp_path, broker.bootstrap)
+        with running(folder, command):
             results = folder.run(SEND).splitlines()
             assert "joe" in folder.run(LETTERS)
     found = [json.loads(line) for line in results if "riders" in line]

@@ -11,6 +11,7 @@ from differential.writers import END_V1, END_V2, PRODUCE_V1, new_writer, offset_
 from drave.model.errors import ErrorCode
 from drave.wire.api import ApiKey
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
+from drave.wire.messages.k66_list_transactions import ListTransactionsRequest
 
 READ_COMMITTED = 1
 PRODUCES = (3, 9, 10, 11, 12, 13)
@@ -180,3 +181,13 @@ def records_deleted_under_an_open_transaction(stage: Stage) -> None:
     stage.ask(_committed(topic))
     writer.end(topic, commit=False)
     stage.ask(_committed(topic))
+
+
+@scenario(pattern=("one", ".*n.*e.*", "(o(ne|w)?)+", "(?i)ONE", "nothing", "(a", "(?=a)a", r"(a)\1", "a{1001}"))
+def transactions_by_a_pattern(stage: Stage, pattern: str) -> None:
+    for name in ("one", "two"):
+        new_writer(stage, name)
+    request = ListTransactionsRequest(
+        state_filters=[], producer_id_filters=[], transactional_id_pattern=stage.name(pattern)
+    )
+    stage.ask(request, 2)

@@ -72,6 +72,12 @@ def a_second_member_waits_for_what_the_first_gives_back(stage: Stage) -> None:
         {"member_epoch": 1, "instance_id": "i"},
         {"subscribed_topic_regex": "(a"},
         {"subscribed_topic_regex": ""},
+        {"subscribed_topic_regex": "(?=a)a"},
+        {"subscribed_topic_regex": r"(a)\1"},
+        {"subscribed_topic_regex": r"a\Z"},
+        {"subscribed_topic_regex": "a**"},
+        {"subscribed_topic_regex": "a{1001}"},
+        {"subscribed_topic_regex": r"\p{Nothing}"},
     )
 )
 def an_odd_first_heartbeat(stage: Stage, what: dict[str, Any]) -> None:

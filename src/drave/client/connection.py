@@ -29,6 +29,8 @@ ANSWER_TIMEOUT_S: Final = 15.0
 DELIVERY_TIMEOUT_MS: Final = 30_000
 _PORT_MAX: Final = 65535
 _CONNECT_TIMEOUT_S: Final = 5.0
+_ANSWER_S: Final = 1.0
+"""How long a broker may take to answer before it is said that none does; Ctrl-C waits for that."""
 _RETRY_PAUSE_S: Final = 0.1
 _SIGN_IN_STEP_S: Final = 0.5
 _NOT_LET_IN: Final = {"_SSL", "_AUTHENTICATION"}
@@ -129,6 +131,18 @@ def interruptible() -> Iterator[None]:
         yield
     except SystemError:
         raise KeyboardInterrupt from None
+
+
+def answers(consumer: Consumer, topic: str | None = None) -> bool:
+    """Whether a broker answers within a second: what librdkafka says of outages may be old news when it is heard."""
+    from drave.client.librdkafka import KafkaException
+
+    try:
+        with interruptible():
+            consumer.list_topics(topic, timeout=_ANSWER_S)
+    except KafkaException:
+        return False
+    return True
 
 
 def result(future: Future[Any], doing: str) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from drave.client.connection import Connection, interruptible
+from drave.client.connection import Connection, answers, interruptible
 from drave.client.errors import ClientError, NotFound, Unreachable, told
 from drave.client.topics import TopicPartitionId, Topics
 
@@ -25,9 +25,6 @@ _ALONE: Final = "drave-reader"
 
 _WAIT_S: Final = 0.2
 """How long one wait for records lasts, so that Ctrl-C is heard in between."""
-
-_ANSWER_S: Final = 1.0
-"""How long a broker may take to answer before it is said that none does; Ctrl-C waits for that."""
 
 _FETCH_WAIT_MS: Final = 20
 """How long a broker may hold back the answer that nothing more is there, when that is all we wait for."""
@@ -186,21 +183,11 @@ class Reader:
     def _mind_outage(self, *, answered: bool) -> None:
         """What librdkafka says of outages may be old news when it is heard: a broker is asked before it is told."""
         if self._away or self._may_be_away:
-            away = not answered and not self._answers()
+            away = not answered and not answers(self._consumer, self._reading.topics[0])
             self._may_be_away = False
             if away != self._away:
                 self._away = away
                 self._outage(away)
-
-    def _answers(self) -> bool:
-        from drave.client.librdkafka import KafkaException
-
-        try:
-            with interruptible():
-                self._consumer.list_topics(self._reading.topics[0], timeout=_ANSWER_S)
-        except KafkaException:
-            return False
-        return True
 
     def _on_error(self, error: KafkaError) -> None:
         self._last_trouble = error

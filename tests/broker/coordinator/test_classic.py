@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drave.broker.coordinator.classic.generation import GroupState
-from drave.broker.coordinator.group import GroupLimits
+from drave.broker.coordinator.group import GroupLimits, GroupState
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import REBALANCE_MS, SESSION_MS, VirtualGroups, subscription
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from drave.broker import patterns
 from drave.broker.coordinator.classic.group import ClassicGroup
 from drave.broker.coordinator.classic.subscription import write_assignment
 from drave.broker.coordinator.consumer.group import ConsumerGroup
@@ -235,6 +236,29 @@ def test_a_regular_expression_that_is_none_is_refused_and_nobody_has_joined(grou
     assert groups.member("a", regex="(a").join().error_code == ErrorCode.INVALID_REGULAR_EXPRESSION
     assert groups.log == []
     assert groups.described_consumers().error_code == ErrorCode.GROUP_ID_NOT_FOUND
+
+
+def test_more_patterns_than_can_be_looked_through_in_a_moment_are_refused(groups: VirtualConsumers) -> None:
+    for number in range(60):
+        groups.topics.create(f"{number:0>200}", 1)
+    assert groups.member("a", regex="(?:[a-m]?[c-z]?){900}").join().error_code == ErrorCode.NONE
+    refused = groups.member("b", regex="(?:[c-m]?[c-z]?){1000}(?:[a-y]?[c-z]?){1000}").join()
+    assert refused.error_code == ErrorCode.INVALID_REGULAR_EXPRESSION
+    assert refused.error_message is not None
+    assert "together with 1 others, for" in refused.error_message
+    assert groups.member("b", regex="rid.*").join().error_code == ErrorCode.NONE
+
+
+def test_a_pattern_in_the_log_that_is_too_large_here_keeps_the_topics_it_was_written_with(
+    groups: VirtualConsumers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another broker's bounds may have let it in, and neither its members nor a timer may fail by it."""
+    member = groups.member("a", regex="(rid|trip).*s")
+    member.join()
+    monkeypatch.setattr(patterns, "LENGTH_MAX", 1)
+    groups.topics.create("ridings", 1)
+    assert member.beat().error_code == ErrorCode.NONE
+    assert member.reads == all_of("rides", 4) | all_of("trips", 2)
 
 
 # -- static members

@@ -243,7 +243,7 @@ class ConsumerGroups(RuleBasedStateMachine):
                 self._obey(member, self._beat(member))
         group = self._group()
         assert group is not None
-        assert group.state_name == "Stable", group.state_name
+        assert group.state == "Stable", group.state
         self.a_partition_is_one_members()
 
 

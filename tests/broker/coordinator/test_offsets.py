@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drave.broker.coordinator.classic.generation import GroupState
+from drave.broker.coordinator.group import GroupState
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.schemas.offsets_topic import offset_key
 from drave.model.errors import ErrorCode

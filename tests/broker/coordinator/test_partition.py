@@ -13,6 +13,7 @@ from drave.broker.coordinator import partition as partitions
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Writer
 from drave.broker.coordinator.partition import CoordinatorPartition
 from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.broker.coordinator.unread import UnreadRecords
 from drave.model.errors import ErrorCode, Refused
 from drave.records import (
     BatchHeader,
@@ -95,7 +96,7 @@ class Cells:
     def __init__(self) -> None:
         self.undecided = UndecidedRecords()
         self.cells: dict[bytes, bytes] = {}
-        self.unread: dict[bytes, bytes | None] = {}
+        self.unread = UnreadRecords()
         self.loaded_at: int | None = None
         self.fired: list[TimerName] = []
 
@@ -106,9 +107,6 @@ class Cells:
             self.cells.pop(key, None)
         else:
             self.cells[key] = value
-
-    def keep_unread(self, key: bytes, value: bytes | None) -> None:
-        self.unread[key] = value
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
         for key in list(self.cells):

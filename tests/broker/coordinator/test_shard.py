@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drave.broker.coordinator.classic.generation import GroupState
 from drave.broker.coordinator.classic.members import Joiner
+from drave.broker.coordinator.group import GroupState
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
 from drave.model.errors import ErrorCode
@@ -127,7 +127,7 @@ def test_a_record_that_could_not_be_read_is_taken_back_like_others() -> None:
     """Or rewriting the log would bring the old one back."""
     groups = VirtualGroups()
     key = record_key(GroupRecord.CONSUMER_CURRENT, "g", "a")
-    groups.shard.keep_unread(key, b"of another version")
+    groups.shard.unread.keep(key, b"of another version")
     groups.shard.replay(key, None)
     assert list(groups.shard.live_records()) == []
 

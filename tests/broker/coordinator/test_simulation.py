@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drave.broker.coordinator.classic.generation import GroupState
+from drave.broker.coordinator.group import GroupState
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_group, parse_key
 from drave.model.errors import ErrorCode
 from tests.broker.coordinator.virtual import Era, VirtualGroups, subscription

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drave.broker.coordinator.classic.generation import GroupState
+from drave.broker.coordinator.group import GroupState
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k11_join_group import JoinGroupResponse
 from tests.broker.coordinator.virtual import SESSION_MS, VirtualGroups, subscription

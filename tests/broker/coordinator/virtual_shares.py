@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.share.duties import Initialize, ShareDuty
 from drave.broker.coordinator.share.state import SharePartition
@@ -89,7 +90,7 @@ class VirtualShares(VirtualGroups):
         request = ShareGroupHeartbeatRequest(
             group_id=group, member_id=member, member_epoch=epoch, rack_id=rack, subscribed_topic_names=topics
         )
-        self.carry_out(self.shard.shares.heartbeat(request, client_id, "/127.0.0.1", token, self.now_ms))
+        self.carry_out(self.shard.shares.heartbeat(request, Caller(client_id, "/127.0.0.1"), token, self.now_ms))
         return token
 
     def beat(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from drave.broker.callers import joiner_of
 from drave.broker.context import Context
-from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.refusals import join_refused
 from drave.broker.core import Broker
 from drave.model.errors import ErrorCode
@@ -16,12 +16,7 @@ def join_group(broker: Broker, context: Context, request: JoinGroupRequest) -> A
     """Take the member into its group."""
     if not request.group_id:
         return join_refused(ErrorCode.INVALID_GROUP_ID, context.api_version, request.member_id)
-    joiner = Joiner(
-        client_id=context.client_id or "",
-        client_host=f"/{context.connection.client_host}",  # Java's way to write an address, which tools show
-        api_version=context.api_version,
-        fresh_id=broker.entropy.uuid_text(),
-    )
+    joiner = joiner_of(broker, context)
     return broker.groups.submit(
         request.group_id,
         lambda shard, token, now_ms: shard.classic.join(request, joiner, token, now_ms),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drave.broker.context import Context
-from drave.broker.coordinator.classic.generation import GroupState
+from drave.broker.coordinator.group import GroupState
 from drave.broker.core import Broker
 from drave.broker.describing import tell_operations
 from drave.model.errors import ErrorCode

@@ -27,10 +27,10 @@ from drave.broker.configs import (
 from drave.broker.context import Context
 from drave.broker.core import Broker
 from drave.catalog import check_topic_name
-from drave.model.config import ConfigSource, ConfigSynonym, ConfigType
+from drave.model.config import ConfigKey, ConfigSource, ConfigSynonym, ConfigType
 from drave.model.dynamic_settings import SettingLayers
 from drave.model.errors import ProtocolError
-from drave.model.group_configs import GROUP_CONFIGS, GroupConfigKey
+from drave.model.group_configs import GROUP_CONFIGS
 from drave.model.shown_settings import ShownSetting, shown_settings
 from drave.wire.messages.k32_describe_configs import (
     DescribeConfigsRequest,
@@ -89,17 +89,7 @@ def topic_configs(
 ) -> Iterable[DescribeConfigsResourceResult]:
     """The configs of a topic with these overrides on a broker with these settings."""
     for key in shown_configs(overrides):
-        synonyms = config_synonyms(key, overrides, layers)
-        yield DescribeConfigsResourceResult(
-            name=key.name,
-            value=synonyms[0].value if synonyms else key.default,
-            read_only=False,
-            config_source=synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG,
-            is_sensitive=False,
-            synonyms=_synonyms(synonyms),
-            config_type=key.type,
-            documentation=key.doc if documented else None,
-        )
+        yield _config(key, config_synonyms(key, overrides, layers), documented)
 
 
 def _broker(broker: Broker, name: str, documented: bool) -> Described:
@@ -155,13 +145,10 @@ def _client_metrics(broker: Broker, name: str, documented: bool) -> Described:
 def _group(broker: Broker, name: str, documented: bool) -> Described:
     check_named(name, "group")
     overrides = broker.catalog.group_configs().get(name, {})
-    return [_group_config(key, overrides, broker, documented) for key in GROUP_CONFIGS.values()]
+    return [_config(key, group_synonyms(key, overrides, broker.layers), documented) for key in GROUP_CONFIGS.values()]
 
 
-def _group_config(
-    key: GroupConfigKey, overrides: Mapping[str, str], broker: Broker, documented: bool
-) -> DescribeConfigsResourceResult:
-    synonyms = group_synonyms(key, overrides, broker.layers)
+def _config(key: ConfigKey, synonyms: Sequence[ConfigSynonym], documented: bool) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         name=key.name,
         value=synonyms[0].value if synonyms else key.default,

@@ -9,7 +9,7 @@ from drave.broker.context import Context
 from drave.broker.coordinator.transaction import TransactionState
 from drave.broker.coordinator.transaction_shard import TransactionFilter
 from drave.broker.core import Broker
-from drave.broker.patterns import Pattern
+from drave.broker.patterns import Pattern, check_work
 from drave.model.errors import ErrorCode, Refused
 from drave.wire.messages.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse
 
@@ -26,6 +26,8 @@ def list_transactions(broker: Broker, context: Context, request: ListTransaction
         return _refused(shards)
     try:
         pattern = Pattern(request.transactional_id_pattern) if request.transactional_id_pattern else None
+        if pattern is not None:
+            check_work([pattern], [name for shard in shards for name in shard.names()])
     except Refused as refusal:
         logger.info("%s asked for transactions: %s", context.client_id, refusal)
         return _refused(refusal.code)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from drave.broker.callers import joiner_of
 from drave.broker.context import Context
-from drave.broker.coordinator.classic.members import Joiner
 from drave.broker.coordinator.refusals import heartbeat_refused
 from drave.broker.core import Broker
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
@@ -13,12 +13,7 @@ from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartb
 
 def consumer_group_heartbeat(broker: Broker, context: Context, request: ConsumerGroupHeartbeatRequest) -> Any:
     """Answered once what it rests on is durable."""
-    by = Joiner(
-        client_id=context.client_id or "",
-        client_host=f"/{context.connection.client_host}",  # Java's way to write an address, which tools show
-        api_version=context.api_version,
-        fresh_id=broker.entropy.uuid_text(),
-    )
+    by = joiner_of(broker, context)
     return broker.groups.submit(
         request.group_id,
         lambda shard, token, now_ms: shard.consumers.heartbeat(request, by, token, now_ms),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from drave.broker.callers import caller_of
 from drave.broker.context import Context
 from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
 from drave.broker.coordinator.refusals import share_heartbeat_refused
@@ -20,11 +21,10 @@ def share_group_heartbeat(broker: Broker, context: Context, request: ShareGroupH
     wrong = _wrong(request)
     if wrong is not None:
         return share_heartbeat_refused(ErrorCode.INVALID_REQUEST, wrong)
-    client_id = context.client_id or ""
-    client_host = f"/{context.connection.client_host}"  # Java's way to write an address, which tools show
+    caller = caller_of(context)
     return broker.groups.submit(
         request.group_id,
-        lambda shard, token, now_ms: shard.shares.heartbeat(request, client_id, client_host, token, now_ms),
+        lambda shard, token, now_ms: shard.shares.heartbeat(request, caller, token, now_ms),
         share_heartbeat_refused,
         writes=True,
     )

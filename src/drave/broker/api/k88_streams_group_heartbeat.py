@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 from drave.broker.api.k19_create_topics import DEFAULT, create_topic
+from drave.broker.callers import caller_of
 from drave.broker.context import Context, Pending
 from drave.broker.coordinator.modern import JOIN_EPOCH
 from drave.broker.coordinator.outcome import Outcome, Token
@@ -16,7 +17,7 @@ from drave.broker.coordinator.refusals import streams_heartbeat_refused
 from drave.broker.coordinator.runtime import answered
 from drave.broker.coordinator.shard import GroupShard
 from drave.broker.coordinator.streams.configuring import InternalTopic
-from drave.broker.coordinator.streams.heartbeating import Caller, MissingTopics
+from drave.broker.coordinator.streams.heartbeating import MissingTopics
 from drave.broker.coordinator.streams.topology import InvalidTopology, check_topic_names
 from drave.broker.core import Broker
 from drave.broker.quotas.mutations import Mutations
@@ -49,7 +50,7 @@ class _Asking:
         self._broker = broker
         self._context = context
         self._request = request
-        self._caller = Caller(context.client_id or "", f"/{context.connection.client_host}")
+        self._caller = caller_of(context)
         self.missing: Mapping[str, InternalTopic] | None = None
 
     def ask(self, creation_failures: str | None = None) -> Any:

@@ -3,7 +3,8 @@
 outcome.py        what a step returns: records, replies, timers, duties       ┐
 group.py          what a shard asks of a group, whatever kind it is           │ pure: given requests, times
 modern.py         what the groups of the new protocols have in common         │ and records, they return
-classic/          groups whose members share out the work in rounds           │ what to do
+exclusive.py      and those of them in which a part has one owner             │ what to do
+classic/          groups whose members share out the work in rounds           │
 consumer/         groups whose parts the coordinator gives out (KIP-848)      │
 streams/          the same for tasks of Kafka Streams (KIP-1071)              │
 share/            share groups, their state, what is in flight (KIP-932)      │
@@ -17,6 +18,7 @@ transaction.py    one transaction, and what can become of it                  �
 transaction_shard.py   all of one partition of `__transaction_state`          │
 loading.py        which records of a log count                                │
 undecided.py      which do not count yet: those of open transactions          │
+unread.py         which cannot be read, and are kept                          │
 hashing.py        which partition a group lives in                            │
 schemas/          the records, in Kafka's formats                             ┘
 timers.py         many deadlines on one timer

@@ -31,6 +31,19 @@ class GroupType(enum.StrEnum):
     STREAMS = "streams"
 
 
+class GroupState(enum.StrEnum):
+    """Kafka's names, as tools show them."""
+
+    EMPTY = "Empty"
+    PREPARING_REBALANCE = "PreparingRebalance"
+    COMPLETING_REBALANCE = "CompletingRebalance"
+    NOT_READY = "NotReady"
+    ASSIGNING = "Assigning"
+    RECONCILING = "Reconciling"
+    STABLE = "Stable"
+    DEAD = "Dead"
+
+
 SESSION: Final = "session"
 REBALANCE: Final = "rebalance"
 JOIN: Final = "join"
@@ -91,6 +104,14 @@ class GroupLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, beside what it says. The host is written as Java writes it, with a slash before it."""
+
+    client_id: str
+    client_host: str
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What groups see of the broker."""
 
@@ -136,8 +157,8 @@ class Group(ABC):
 
     @property
     @abstractmethod
-    def state_name(self) -> str:
-        """As tools show it."""
+    def state(self) -> GroupState:
+        """How far its members have come together."""
 
     @property
     @abstractmethod

@@ -87,6 +87,10 @@ class ModernGroup(Group, Generic[M]):
         self._looked_at = -1
 
     @property
+    def listed_protocol(self) -> str:
+        return self.type
+
+    @property
     def is_empty(self) -> bool:
         return not self.members
 

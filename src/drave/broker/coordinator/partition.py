@@ -30,6 +30,7 @@ from drave.broker.context import Pending
 from drave.broker.coordinator.loading import LatestRecords, OrderedRecords
 from drave.broker.coordinator.outcome import KeyValue, Outcome, TimerName, Token, Writer
 from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.broker.coordinator.unread import UnreadRecords
 from drave.log.errors import InvalidProducerEpoch
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.model.ids import Offset
@@ -64,8 +65,9 @@ class Machine(Protocol):
         """Take a record into the durable state; SchemaError when it cannot be read."""
         ...
 
-    def keep_unread(self, key: bytes, value: bytes | None) -> None:
-        """Keep a record that cannot be read as it is."""
+    @property
+    def unread(self) -> UnreadRecords:
+        """Records that it could not read, as the partition found them; they are part of the durable state."""
         ...
 
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
@@ -322,7 +324,7 @@ class CoordinatorPartition(Generic[M]):
             self.machine.replay(key, value)
         except SchemaError as error:
             logger.warning("%s: a record cannot be read, and is kept as it is: %s", self.log, error)
-            self.machine.keep_unread(key, value)
+            self.machine.unread.keep(key, value)
 
     # -- compaction
 

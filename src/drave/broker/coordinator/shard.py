@@ -31,6 +31,7 @@ from drave.broker.coordinator.share.requests import ShareRequests
 from drave.broker.coordinator.streams.requests import StreamsRequests
 from drave.broker.coordinator.table import GroupTable
 from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.broker.coordinator.unread import UnreadRecords
 from drave.model.errors import ErrorCode
 from drave.schema import SchemaError
 from drave.wire.messages.k16_list_groups import ListedGroup
@@ -51,9 +52,8 @@ class GroupShard:
         self.consumers: Final = ConsumerRequests(self._table)
         self.shares: Final = ShareRequests(self._table)
         self.streams: Final = StreamsRequests(self._table)
-        self._foreign: dict[bytes, bytes] = {}
-        """Records that cannot be read, or are of kinds that are not known here: kept as they came, for a version that
-        knows them."""
+        self.unread: Final = UnreadRecords()
+        """Also those of kinds that are not known here."""
 
     # -- for tools
 
@@ -68,11 +68,11 @@ class GroupShard:
             ListedGroup(
                 group_id=group.group_id,
                 protocol_type=group.listed_protocol,
-                group_state=group.state_name,
+                group_state=group.state,
                 group_type=group.type,
             )
             for group in self._table.groups.values()
-            if (not states or group.state_name.lower() in states) and (not types or group.type.lower() in types)
+            if (not states or group.state.lower() in states) and (not types or group.type.lower() in types)
         ]
 
     def delete_group(self, group_id: str, token: Token) -> Outcome:
@@ -115,7 +115,7 @@ class GroupShard:
         if isinstance(named, OffsetKey):
             self._replay_offset(named, value)
         elif named is None or named.record not in KIND_OF_RECORD:
-            self.keep_unread(key, value)
+            self.unread.keep(key, value)
         elif value is None:
             self._replay_tombstone(key, named)
         else:
@@ -145,7 +145,7 @@ class GroupShard:
         return group
 
     def _replay_tombstone(self, key: bytes, named: GroupKey) -> None:
-        self._foreign.pop(key, None)
+        self.unread.pop(key, None)
         group_id = named.group_id
         group = self._table.groups.get(group_id)
         if group is None or named.record not in group.records:
@@ -156,21 +156,12 @@ class GroupShard:
             if group_id in self._table.offsets:
                 self._table.ensure_simple(group_id)
 
-    def keep_unread(self, key: bytes, value: bytes | None) -> None:
-        """Keep a record that cannot be read as it is."""
-        if value is None:
-            self._foreign.pop(key, None)
-        else:
-            self._foreign[key] = value
-
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
         """The records that, replayed alone, give this durable state. Each is true at the moment when it is given.
 
         Those that could not be read come first: what has come since under the same key counts.
         """
-        for key in list(self._foreign):
-            if key in self._foreign:
-                yield key, self._foreign[key]
+        yield from self.unread.live_records()
         for group_id in list(self._table.groups):
             group = self._table.groups.get(group_id)
             if group is not None:

@@ -10,7 +10,7 @@ Kafka has it ask again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -36,6 +36,7 @@ from drave.broker.coordinator.transaction import (
     TransactionState,
 )
 from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.broker.coordinator.unread import UnreadRecords
 from drave.broker.patterns import Pattern
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -99,7 +100,7 @@ class TransactionShard:
         self._renewals: dict[str, tuple[int, int, int]] = {}
         """By transactional id: producer id and epoch that a producer was given last, be it by the end of a transaction,
         and the epoch that it had before: asking for that once more is a repetition (KIP-360). Soft, as in Kafka."""
-        self._foreign: dict[bytes, bytes] = {}
+        self.unread: Final = UnreadRecords()
 
     # -- a producer begins
 
@@ -340,6 +341,10 @@ class TransactionShard:
             topics=[TopicData(topic=topic, partitions=indexes) for topic, indexes in topics],
         )
 
+    def names(self) -> Collection[str]:
+        """All transactional ids."""
+        return self._transactions.keys()
+
     def list(self, wanted: TransactionFilter, now_ms: int) -> list[ListedTransaction]:
         return [
             ListedTransaction(
@@ -361,8 +366,8 @@ class TransactionShard:
 
     def replay(self, key: bytes, value: bytes | None) -> None:
         """Take one record into the durable state. Raises `SchemaError` for one that cannot be read."""
-        if self._foreign:
-            self._foreign.pop(key, None)
+        if self.unread:
+            self.unread.pop(key, None)
         transactional_id = parse_transaction_key(key)
         if value is None:
             self._transactions.pop(transactional_id, None)
@@ -370,22 +375,13 @@ class TransactionShard:
         else:
             self._transactions[transactional_id] = parse_transaction(transactional_id, value)
 
-    def keep_unread(self, key: bytes, value: bytes | None) -> None:
-        """Keep a record that cannot be read as it is."""
-        if value is None:
-            self._foreign.pop(key, None)
-        else:
-            self._foreign[key] = value
-
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
         """The records that, replayed alone, give this durable state. Each is true at the moment when it is given."""
         for transactional_id in list(self._transactions):
             found = self._transactions.get(transactional_id)
             if found is not None:
                 yield transaction_key(transactional_id), transaction_value(found)
-        for key in list(self._foreign):
-            if key in self._foreign:
-                yield key, self._foreign[key]
+        yield from self.unread.live_records()
 
     def refuse(self, outcome: Outcome, code: ErrorCode) -> None:
         """The log refused the outcome's records: nothing has changed, and what is due stays due."""

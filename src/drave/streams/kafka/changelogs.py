@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final, cast
 
-from drave.client.connection import Connection, interruptible
+from drave.client.connection import Connection, answers, interruptible
 from drave.client.errors import told
 from drave.streams.errors import ClusterTrouble, StreamsError
 from drave.streams.kafka.consuming import PROPERTIES
@@ -27,7 +27,6 @@ READERS_MAX: Final = 4
 
 _PORTION: Final = 5_000
 _WAIT_S: Final = 0.01
-_ANSWER_S: Final = 1.0
 _END: Final = "_PARTITION_EOF"
 
 
@@ -66,7 +65,7 @@ class _Alone:
     """A consumer that joins no group."""
 
     def __init__(self, connection: Connection, name: str) -> None:
-        self._outage = Outage(connection.bootstrap, self._answers)
+        self._outage = Outage(connection.bootstrap, lambda: answers(self._consumer))
         self._consumer: Consumer = connection.consumer(
             name, **PROPERTIES, **faithful(), **{"client.id": name, "error_cb": self._outage.heard}
         )
@@ -87,16 +86,6 @@ class _Alone:
         if error.name() not in IN_PASSING:
             raise ClusterTrouble(str(told(error, f"read {topic}")))
         self._outage.heard(error)
-
-    def _answers(self) -> bool:
-        from drave.client.librdkafka import KafkaException
-
-        try:
-            with interruptible():
-                self._consumer.list_topics(timeout=_ANSWER_S)
-        except KafkaException:
-            return False
-        return True
 
 
 class Follower(_Alone):

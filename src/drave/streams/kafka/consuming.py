@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from drave.client.connection import ANSWER_TIMEOUT_S, Connection, interruptible
+from drave.client.connection import ANSWER_TIMEOUT_S, Connection, answers, interruptible
 from drave.client.errors import told
 from drave.streams.errors import Aborted, ClusterTrouble, Fenced
 from drave.streams.kafka.patience import IN_PASSING, Outage, faithful, patiently
@@ -44,7 +44,6 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "socket.nagle.disable": True,
 }
 _FATAL: Final = {"_FATAL", "FENCED_INSTANCE_ID"}
-_ANSWER_S: Final = 1.0
 _RIVAL_S: Final = 30.0
 """Whose name is taken again so soon has a rival."""
 
@@ -77,7 +76,7 @@ class GroupConsumer:
         self._connection = connection
         self._group = group
         self._static = {} if name is None else {"group.instance.id": name}
-        self._outage = Outage(connection.bootstrap, self._answers)
+        self._outage = Outage(connection.bootstrap, lambda: answers(self._consumer))
         self._consumer = self._made()
         self._topics: list[str] = []
         self._listener: Assignments | None = None
@@ -284,16 +283,6 @@ class GroupConsumer:
         if self._kept is not None:
             kept, self._kept = self._kept, None
             raise kept
-
-    def _answers(self) -> bool:
-        from drave.client.librdkafka import KafkaException
-
-        try:
-            with interruptible():
-                self._consumer.list_topics(timeout=_ANSWER_S)
-        except KafkaException:
-            return False
-        return True
 
     def _tell(self, listener: Callable[[list[Place]], None], places: list[Place]) -> None:
         try:

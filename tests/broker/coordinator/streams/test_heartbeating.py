@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from drave.broker.coordinator.group import GroupState
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.streams.configuring import Status
-from drave.broker.coordinator.streams.group import StreamsGroupState
 from drave.broker.coordinator.streams.member import MemberState
 from drave.broker.coordinator.streams.tasks import NOTHING, Tasks
 from drave.model.errors import ErrorCode
@@ -49,7 +49,7 @@ def test_who_joins_first_is_given_everything_at_once(groups) -> None:
     assert (joined.error_code, joined.member_id, joined.member_epoch) == (0, "a", 2)
     assert statuses(joined) == []
     assert given(joined) == actives([0, 1, 2, 3])
-    assert groups.group().state is StreamsGroupState.STABLE
+    assert groups.group().state is GroupState.STABLE
 
 
 def test_a_member_that_has_what_it_should_is_told_no_tasks_and_writes_nothing(groups) -> None:
@@ -79,13 +79,13 @@ def test_tasks_are_revoked_before_another_member_has_them(groups) -> None:
     told = groups.beat("a", 2, actives([0, 1, 2, 3]))
     kept = given(told)
     assert (len(kept.active), told.member_epoch) == (2, 2)
-    assert groups.group().state is StreamsGroupState.RECONCILING
+    assert groups.group().state is GroupState.RECONCILING
     assert groups.beat("b", 3).active_tasks is None, "a has not said that it gave them up"
     assert groups.beat("a", 2, actives([0, 1, 2, 3])).active_tasks is None, "nor is it so"
 
     assert groups.beat("a", 2, kept).member_epoch == 3
     assert given(groups.beat("b", 3)).active == tasks(s0=[0, 1, 2, 3]) - kept.active
-    assert groups.group().state is StreamsGroupState.STABLE
+    assert groups.group().state is GroupState.STABLE
 
 
 def test_joins_that_come_close_together_share_one_assignment(groups) -> None:
@@ -103,7 +103,7 @@ def test_the_first_assignment_waits_for_more_members_where_the_group_is_set_to(g
     first = groups.enter("a")
     assert (statuses(first), given(first), first.member_epoch) == (DELAYED, NOTHING, 1)
     assert statuses(groups.enter("b")) == DELAYED
-    assert groups.group().state is StreamsGroupState.ASSIGNING
+    assert groups.group().state is GroupState.ASSIGNING
     groups.advance(3_000)
     assert statuses(groups.beat("a", 1)) == []
     groups.beat("b", 1)
@@ -221,7 +221,7 @@ def test_a_member_that_is_silent_for_a_session_is_taken_out(groups) -> None:
     groups.advance(SESSION_MS - 1)
     assert groups.group().members
     groups.advance(1)
-    assert groups.group().state is StreamsGroupState.EMPTY
+    assert groups.group().state is GroupState.EMPTY
 
 
 def test_a_member_that_does_not_give_up_its_tasks_in_time_is_taken_out(groups) -> None:
@@ -252,11 +252,11 @@ def test_a_member_that_gave_up_its_tasks_may_take_its_time_with_others(groups) -
 def test_missing_source_topics_are_waited_for(groups) -> None:
     joined = groups.enter("a", topology(subtopology("0", "words")))
     assert (joined.error_code, statuses(joined), given(joined)) == (0, [Status.MISSING_SOURCE_TOPICS], NOTHING)
-    assert groups.group().state is StreamsGroupState.NOT_READY
+    assert groups.group().state is GroupState.NOT_READY
     groups.topics.create("words", 2)
     groups.advance(INTERVAL_MS)
     assert given(groups.beat("a", joined.member_epoch)) == actives([0, 1])
-    assert groups.group().state is StreamsGroupState.STABLE
+    assert groups.group().state is GroupState.STABLE
 
 
 def test_missing_internal_topics_are_asked_for_before_anything_happens(groups) -> None:
@@ -370,7 +370,7 @@ def _settle(groups: VirtualStreams, names: list[str]) -> dict[str, Tasks]:
             response = groups.beat(name, groups.group().members[name].member_epoch, held[name])
             if response.active_tasks is not None:
                 held[name] = given(response)
-    assert groups.group().state is StreamsGroupState.STABLE
+    assert groups.group().state is GroupState.STABLE
     return held
 
 

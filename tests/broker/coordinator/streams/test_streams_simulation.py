@@ -11,7 +11,8 @@ from collections import Counter
 
 import pytest
 
-from drave.broker.coordinator.streams.group import StreamsGroup, StreamsGroupState
+from drave.broker.coordinator.group import GroupState
+from drave.broker.coordinator.streams.group import StreamsGroup
 from drave.broker.coordinator.streams.tasks import NOTHING, TaskId, Tasks
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k88_streams_group_heartbeat import Topology
@@ -149,7 +150,7 @@ class World:
             self.check()
         group = self.group
         assert group is not None
-        assert group.state is StreamsGroupState.STABLE
+        assert group.state is GroupState.STABLE
         self._check_all_run(group)
 
     def _check_all_run(self, group: StreamsGroup) -> None:

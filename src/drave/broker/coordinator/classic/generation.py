@@ -8,13 +8,12 @@ it durable, and by nothing else.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 
 from drave.broker.coordinator.classic.members import Member
 from drave.broker.coordinator.classic.roster import Roster
 from drave.broker.coordinator.classic.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
-from drave.broker.coordinator.group import Expiry, Group, Surroundings
+from drave.broker.coordinator.group import Expiry, Group, GroupState, Surroundings
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.offsets_topic import (
     GroupKey,
@@ -24,16 +23,6 @@ from drave.broker.coordinator.schemas.offsets_topic import (
     parse_group,
 )
 from drave.model.errors import ErrorCode
-
-
-class GroupState(enum.StrEnum):
-    """Kafka's names, as tools show them."""
-
-    EMPTY = "Empty"
-    PREPARING_REBALANCE = "PreparingRebalance"
-    COMPLETING_REBALANCE = "CompletingRebalance"
-    STABLE = "Stable"
-    DEAD = "Dead"
 
 
 class Generation(Group):
@@ -54,7 +43,7 @@ class Generation(Group):
 
     def __init__(self, group_id: str, surroundings: Surroundings) -> None:
         super().__init__(group_id, surroundings)
-        self.state = GroupState.EMPTY
+        self.state: GroupState = GroupState.EMPTY
         self.since_ms: int | None = None
         """When the state was entered; unknown for a group that only ever committed offsets."""
         self.generation = 0
@@ -74,10 +63,6 @@ class Generation(Group):
     @property
     def is_consumer_group(self) -> bool:
         return self.protocol_type == CONSUMER_PROTOCOL_TYPE
-
-    @property
-    def state_name(self) -> str:
-        return self.state
 
     @property
     def listed_protocol(self) -> str:

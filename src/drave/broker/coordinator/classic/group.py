@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from drave.broker.coordinator.classic.generation import GroupState
 from drave.broker.coordinator.classic.members import NO_MEMBER_ID, Join, Member, Protocols
 from drave.broker.coordinator.classic.rounds import NO_LEADER, Rounds
-from drave.broker.coordinator.group import Commit, GroupType, session_timer
+from drave.broker.coordinator.group import Commit, GroupState, GroupType, session_timer
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from drave.broker.coordinator.group import session_timer
+from drave.broker.coordinator.group import Caller, session_timer
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import join_refused
 from drave.broker.coordinator.schemas.offsets_topic import MemberMetadata
@@ -27,11 +27,9 @@ Protocols = tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Joiner:
-    """Who sends a JoinGroup, beside what the request says. `fresh_id` makes a member id unique."""
+class Joiner(Caller):
+    """Who wants to be a member, perhaps without an id: `fresh_id` makes one unique."""
 
-    client_id: str
-    client_host: str
     api_version: int
     fresh_id: str
 

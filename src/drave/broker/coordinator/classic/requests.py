@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from drave.broker.coordinator.classic.generation import GroupState
 from drave.broker.coordinator.classic.group import ClassicGroup
 from drave.broker.coordinator.classic.members import NO_MEMBER_ID, Join, Joiner
 from drave.broker.coordinator.consumer import guests
 from drave.broker.coordinator.consumer.group import ConsumerGroup
+from drave.broker.coordinator.group import GroupState
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import sync_refused
 from drave.broker.coordinator.table import GroupTable

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from drave.broker.coordinator.classic.generation import Generation, GroupState
+from drave.broker.coordinator.classic.generation import Generation
 from drave.broker.coordinator.classic.members import NO_MEMBER_ID, Member
-from drave.broker.coordinator.group import JOIN, REBALANCE, SESSION, SYNC, Surroundings
+from drave.broker.coordinator.group import JOIN, REBALANCE, SESSION, SYNC, GroupState, Surroundings
 from drave.broker.coordinator.outcome import Outcome, TimerName
 from drave.broker.coordinator.refusals import sync_refused
 from drave.model.errors import ErrorCode

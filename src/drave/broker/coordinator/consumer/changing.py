@@ -19,7 +19,6 @@ from drave.broker.coordinator.consumer.member import (
     NOTHING_ASSIGNED,
     Assignment,
     ConsumerMember,
-    MemberState,
     Subscription,
 )
 from drave.broker.coordinator.consumer.reconciling import Target, reconcile
@@ -34,10 +33,9 @@ from drave.broker.coordinator.consumer.records import (
     target_record,
     topics_of,
 )
-from drave.broker.coordinator.modern import rebalance_timer
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key
-from drave.broker.patterns import Pattern as Matcher
+from drave.broker.patterns import readable
 from drave.model.ids import TopicId
 
 if TYPE_CHECKING:
@@ -130,8 +128,10 @@ class Change:
     def _resolve(self, regex: str, known: Pattern | None) -> Pattern:
         if known is not None and not self.group.topics_have_changed:
             return known
-        matches = Matcher(regex).matches
-        topics = frozenset(name for name in self._topics.topics() if matches(name))
+        pattern = readable(regex)
+        if pattern is None:  # another broker took it, and wrote it down with its topics
+            return known or Pattern(frozenset(), self._topics.version, self._now_ms)
+        topics = frozenset(name for name in self._topics.topics() if pattern.matches(name))
         return Pattern(topics, self._topics.version, self._now_ms)
 
     def assign(self) -> None:
@@ -198,9 +198,7 @@ class Change:
         self.members = {**self.members, after.member_id: after}
         self._records.append(current_record(self.group.group_id, after))
         if after.classic is None:
-            must_revoke = after.state is MemberState.UNREVOKED_PARTITIONS
-            deadline = rebalance_timer(self.group.group_id, after.member_id)
-            self._out.timer(deadline, after.rebalance_timeout_ms if must_revoke else None)
+            self.group.expect_back(after, self._out)
         return after
 
     def _is_free_for(self, member_id: str, place: tuple[TopicId, int]) -> bool:

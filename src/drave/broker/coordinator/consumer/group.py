@@ -11,13 +11,12 @@ has one owner, whatever is replayed: a record that gives it to a second one is r
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from drave.broker.coordinator.consumer.leaving import remove_members
-from drave.broker.coordinator.consumer.member import Assignment, ConsumerMember, MemberState, Subscription
+from drave.broker.coordinator.consumer.member import Assignment, ConsumerMember, Subscription
 from drave.broker.coordinator.consumer.records import (
     Pattern,
     current_record,
@@ -28,26 +27,23 @@ from drave.broker.coordinator.consumer.records import (
     target_record,
     topics_of,
 )
+from drave.broker.coordinator.exclusive import ExclusiveGroup
 from drave.broker.coordinator.group import (
     JOIN,
     REBALANCE,
     SESSION,
     SYNC,
-    Commit,
     GroupType,
-    PartitionCheck,
     Surroundings,
 )
-from drave.broker.coordinator.modern import ModernGroup, rebalance_timer
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.consumer_groups import (
-    ConsumerGroupCurrentMemberAssignmentValue,
-    ConsumerGroupMemberMetadataValue,
-    ConsumerGroupMetadataValue,
-    ConsumerGroupRegularExpressionValue,
-    ConsumerGroupTargetAssignmentMemberValue,
-    ConsumerGroupTargetAssignmentMetadataValue,
+    ConsumerCurrentValue,
+    ConsumerGroupValue,
+    ConsumerMemberValue,
+    ConsumerRegexValue,
 )
+from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue, TargetPartitionsValue
 from drave.broker.coordinator.schemas.offsets_topic import (
     OFFSETS_TOPIC,
     GroupKey,
@@ -55,28 +51,14 @@ from drave.broker.coordinator.schemas.offsets_topic import (
     parse_value,
     record_key,
 )
-from drave.model.errors import ErrorCode
 from drave.model.ids import TopicId
 from drave.schema import SchemaError
 
-PROTOCOL_TYPE: Final = "consumer"
-NEW_PROTOCOL_COMMITS_SINCE: Final = 9
-"""OffsetCommit versions whose epoch a member of the consumer protocol can mean."""
 
-
-class ConsumerGroupState(enum.StrEnum):
-    """Kafka's names, as tools show them."""
-
-    EMPTY = "Empty"
-    ASSIGNING = "Assigning"
-    RECONCILING = "Reconciling"
-    STABLE = "Stable"
-
-
-class ConsumerGroup(ModernGroup[ConsumerMember]):
+class ConsumerGroup(ExclusiveGroup[ConsumerMember, Assignment]):
     """One group."""
 
-    __slots__ = ("asked_to_join", "has_old_metadata", "instances", "owners", "patterns", "subscriptions", "targets")
+    __slots__ = ("asked_to_join", "has_old_metadata", "instances", "owners", "patterns", "subscriptions")
 
     type: ClassVar[GroupType] = GroupType.CONSUMER
     records: ClassVar[frozenset[GroupRecord]] = frozenset(
@@ -93,7 +75,6 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
 
     def __init__(self, group_id: str, surroundings: Surroundings) -> None:
         super().__init__(group_id, surroundings)
-        self.targets: dict[str, Assignment] = {}
         self.patterns: dict[str, Pattern] = {}
         self.instances: dict[str, str] = {}
         """The member that each instance id belongs to."""
@@ -106,24 +87,6 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
         """Whether the log has a record of the kind that Kafka wrote before 4.1 in place of the hash."""
 
     # -- what others ask of a group
-
-    @property
-    def state_name(self) -> str:
-        if not self.members:
-            return ConsumerGroupState.EMPTY
-        if self.epoch > self.target_epoch:
-            return ConsumerGroupState.ASSIGNING
-        if all(member.is_reconciled_to(self.target_epoch) for member in self.members.values()):
-            return ConsumerGroupState.STABLE
-        return ConsumerGroupState.RECONCILING
-
-    @property
-    def listed_protocol(self) -> str:
-        return PROTOCOL_TYPE
-
-    @property
-    def gives_way(self) -> bool:
-        return True
 
     def static_member(self, instance_id: str) -> ConsumerMember | None:
         """The member that the instance id belongs to."""
@@ -141,41 +104,11 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
     def is_subscribed_to(self, topic: str) -> bool:
         return topic in topics_of(self.subscriptions, self.patterns)
 
-    def may_commit(self, commit: Commit, out: Outcome) -> ErrorCode | PartitionCheck:
-        """A member that is behind may still commit where it has been reading since then (KIP-1251)."""
-        if commit.generation < 0 and not self.members:
-            return ErrorCode.NONE
-        if commit.in_transaction and (commit.generation, commit.member_id, commit.instance_id) == (-1, "", None):
-            return ErrorCode.NONE
-        member = self.members.get(commit.member_id)
-        if member is None:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        is_new = member.classic is None
-        if not commit.in_transaction and is_new and commit.api_version < NEW_PROTOCOL_COMMITS_SINCE:
-            return ErrorCode.UNSUPPORTED_VERSION
-        if commit.generation == member.member_epoch:
-            return ErrorCode.NONE
-        stale = ErrorCode.STALE_MEMBER_EPOCH
-        if commit.in_transaction or not is_new:
-            stale = ErrorCode.ILLEGAL_GENERATION
-        if commit.generation > member.member_epoch:
-            return stale
+    def speaks_of_epochs(self, member: ConsumerMember) -> bool:
+        return member.classic is None
 
-        def check(topic_id: TopicId, partition: int) -> ErrorCode:
-            given_at = member.given_at(topic_id, partition)
-            return stale if given_at is None or commit.generation < given_at else ErrorCode.NONE
-
-        return check
-
-    def may_fetch(self, member_id: str | None, member_epoch: int) -> ErrorCode:
-        if member_id is None and member_epoch < 0:
-            return ErrorCode.NONE
-        member = self.members.get(member_id or "")
-        if member is None:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        if member.member_epoch == member_epoch:
-            return ErrorCode.NONE
-        return ErrorCode.STALE_MEMBER_EPOCH if member.classic is None else ErrorCode.ILLEGAL_GENERATION
+    def owned_since(self, member: ConsumerMember, topic_id: TopicId, partition: int) -> int | None:
+        return member.given_at(topic_id, partition)
 
     # -- deadlines
 
@@ -195,18 +128,12 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
         member = self.members.get(member_id)
         if member is None or (kind == SESSION and member.member_epoch < 0):
             return member is not None
-        return kind != REBALANCE or member.state is MemberState.UNREVOKED_PARTITIONS
+        return kind != REBALANCE or member.must_give_back
 
     def timer_fired(self, kind: str, member_id: str, now_ms: int, out: Outcome) -> None:
         member = self.members.get(member_id)
         if member is not None and self.is_overdue(kind, member_id):
             remove_members(self, [member], now_ms, out)
-
-    def loaded(self, now_ms: int, out: Outcome) -> None:
-        super().loaded(now_ms, out)
-        for member in self.members.values():
-            if member.state is MemberState.UNREVOKED_PARTITIONS:
-                out.timer(rebalance_timer(self.group_id, member.member_id), member.rebalance_timeout_ms)
 
     # -- the log
 
@@ -219,26 +146,26 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
             case GroupRecord.CONSUMER_MEMBER:
                 self._replay_member(key.part, value)
             case GroupRecord.CONSUMER_TARGET:
-                target = None if value is None else parse_value(ConsumerGroupTargetAssignmentMetadataValue, value)
+                target = None if value is None else parse_value(TargetEpochValue, value)
                 self.target_epoch = -1 if target is None else target.assignment_epoch
                 self.targeted_ms = 0 if target is None else target.assignment_timestamp
             case GroupRecord.CONSUMER_TARGET_MEMBER if value is None:
                 self.targets.pop(key.part, None)
             case GroupRecord.CONSUMER_TARGET_MEMBER if value is not None:
-                stored = parse_value(ConsumerGroupTargetAssignmentMemberValue, value).topic_partitions
-                self.targets[key.part] = {TopicId(each.topic_id): frozenset(each.partitions) for each in stored}
+                stored = parse_value(TargetPartitionsValue, value).topic_partitions
+                self.targets[key.part] = {each.topic_id: frozenset(each.partitions) for each in stored}
             case GroupRecord.CONSUMER_CURRENT:
                 self._replay_current(key.part, value)
             case GroupRecord.CONSUMER_REGEX if value is None:
                 self.patterns.pop(key.part, None)
             case GroupRecord.CONSUMER_REGEX if value is not None:
-                found = parse_value(ConsumerGroupRegularExpressionValue, value)
+                found = parse_value(ConsumerRegexValue, value)
                 self.patterns[key.part] = Pattern(frozenset(found.topics), found.version, found.timestamp)
 
     def _replay_group(self, value: bytes | None) -> None:
         self.is_written = value is not None
         if value is not None:
-            group = parse_value(ConsumerGroupMetadataValue, value)
+            group = parse_value(ConsumerGroupValue, value)
             self.epoch, self.metadata_hash = group.epoch, group.metadata_hash
 
     def _replay_member(self, member_id: str, value: bytes | None) -> None:
@@ -246,7 +173,7 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
             self._put(member_id, None)
         else:
             before = self.members.get(member_id) or ConsumerMember(member_id=member_id)
-            self._put(member_id, before.with_metadata(parse_value(ConsumerGroupMemberMetadataValue, value)))
+            self._put(member_id, before.with_metadata(parse_value(ConsumerMemberValue, value)))
 
     def _replay_current(self, member_id: str, value: bytes | None) -> None:
         before = self.members.get(member_id)
@@ -256,7 +183,7 @@ class ConsumerGroup(ModernGroup[ConsumerMember]):
             return
         before = before or ConsumerMember(member_id=member_id)
         try:
-            member = before.with_current(parse_value(ConsumerGroupCurrentMemberAssignmentValue, value))
+            member = before.with_current(parse_value(ConsumerCurrentValue, value))
         except ValueError as error:
             raise SchemaError(OFFSETS_TOPIC, 0, f"member {member_id!r}: {error}") from None
         for place in member.owned():

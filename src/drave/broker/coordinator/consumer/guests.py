@@ -150,7 +150,7 @@ def sync(group: ConsumerGroup, request: SyncGroupRequest, token: Token, out: Out
         out.reply(token, sync_refused(ErrorCode.ILLEGAL_GENERATION))
     elif differs(request.protocol_type, CONSUMER_PROTOCOL_TYPE) or differs(request.protocol_name, protocol.name):
         out.reply(token, sync_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
-    elif group.target_epoch > member.member_epoch and member.state is not MemberState.UNREVOKED_PARTITIONS:
+    elif group.target_epoch > member.member_epoch and not member.must_give_back:
         _ask_to_join(group, member, out)
         out.reply(token, sync_refused(ErrorCode.REBALANCE_IN_PROGRESS))
     else:
@@ -177,7 +177,7 @@ def heartbeat(group: ConsumerGroup, request: HeartbeatRequest, out: Outcome) -> 
     group.heard_from(member, out)
     is_behind = member.member_epoch < group.target_epoch
     can_go_on = member.state is MemberState.UNRELEASED_PARTITIONS and not group.waits(member)
-    if is_behind or can_go_on or member.state is MemberState.UNREVOKED_PARTITIONS:
+    if is_behind or can_go_on or member.must_give_back:
         _ask_to_join(group, member, out)
         return ErrorCode.REBALANCE_IN_PROGRESS
     return ErrorCode.NONE

@@ -33,7 +33,7 @@ from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import heartbeat_refused
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, parse_key
 from drave.broker.coordinator.table import GroupTable
-from drave.broker.patterns import Pattern
+from drave.broker.patterns import Pattern, check_work, readable
 from drave.model.errors import ErrorCode, Refused
 from drave.model.ids import TopicId
 from drave.schema import SchemaError
@@ -214,7 +214,7 @@ class ConsumerRequests:
         topics = self._table.surroundings.topics
         return k69.DescribedGroup(
             group_id=group_id,
-            group_state=group.state_name,
+            group_state=group.state,
             group_epoch=group.epoch,
             assignment_epoch=group.target_epoch,
             assignor_name=preferred(member.assignor for member in group.members.values()),
@@ -312,9 +312,10 @@ def _is_part(reported: Assignment | None, member: ConsumerMember) -> bool:
 
 
 def _check_pattern(before: Subscription, wanted: Subscription, group: ConsumerGroup) -> None:
-    """That a regular expression which nobody else uses is one. Raises Refused."""
+    """That a regular expression which nobody else uses is one, and one more that the group can have. Raises Refused."""
     if wanted.regex and wanted.regex != before.regex and wanted.regex not in group.patterns:
-        Pattern(wanted.regex)
+        known = [pattern for regex in group.patterns if (pattern := readable(regex)) is not None]
+        check_work([*known, Pattern(wanted.regex)], group.surroundings.topics.topics())
 
 
 def _as_asked(member: ConsumerMember, request: ConsumerGroupHeartbeatRequest, by: Joiner) -> ConsumerMember:

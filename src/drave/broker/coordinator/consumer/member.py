@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 from drave.broker.coordinator.schemas.consumer_groups import (
     ClassicMemberMetadata,
-    ConsumerGroupCurrentMemberAssignmentValue,
-    ConsumerGroupMemberMetadataValue,
+    ConsumerCurrentValue,
+    ConsumerMemberValue,
     CurrentPartitions,
 )
 from drave.model.ids import TopicId
@@ -77,8 +77,11 @@ class ConsumerMember:
     assigned: Owned = field(default_factory=dict)
     revoking: Owned = field(default_factory=dict)
 
+    @property
+    def must_give_back(self) -> bool:
+        return self.state is MemberState.UNREVOKED_PARTITIONS
+
     def is_reconciled_to(self, epoch: int) -> bool:
-        """Whether it has what the target of this epoch gives it."""
         return self.state is MemberState.STABLE and self.member_epoch == epoch
 
     def at(self, epoch: int, state: MemberState, assigned: Owned, revoking: Owned = NOTHING_OWNED) -> ConsumerMember:
@@ -114,9 +117,9 @@ class ConsumerMember:
 
     # -- the log
 
-    def metadata(self) -> ConsumerGroupMemberMetadataValue:
+    def metadata(self) -> ConsumerMemberValue:
         """What it wants, for the log."""
-        return ConsumerGroupMemberMetadataValue(
+        return ConsumerMemberValue(
             instance_id=self.instance_id,
             rack_id=self.rack_id,
             client_id=self.client_id,
@@ -128,7 +131,7 @@ class ConsumerMember:
             classic_member_metadata=self.classic,
         )
 
-    def with_metadata(self, value: ConsumerGroupMemberMetadataValue) -> ConsumerMember:
+    def with_metadata(self, value: ConsumerMemberValue) -> ConsumerMember:
         """The member, wanting what the log says."""
         return replace(
             self,
@@ -142,9 +145,9 @@ class ConsumerMember:
             classic=value.classic_member_metadata,
         )
 
-    def current(self) -> ConsumerGroupCurrentMemberAssignmentValue:
+    def current(self) -> ConsumerCurrentValue:
         """What it has, for the log."""
-        return ConsumerGroupCurrentMemberAssignmentValue(
+        return ConsumerCurrentValue(
             member_epoch=self.member_epoch,
             previous_member_epoch=self.previous_epoch,
             state=self.state,
@@ -152,7 +155,7 @@ class ConsumerMember:
             partitions_pending_revocation=_as_records(self.revoking),
         )
 
-    def with_current(self, value: ConsumerGroupCurrentMemberAssignmentValue) -> ConsumerMember:
+    def with_current(self, value: ConsumerCurrentValue) -> ConsumerMember:
         """The member, having what the log says. Raises ValueError for a state that is none."""
         return replace(
             self,
@@ -194,8 +197,6 @@ def _as_records(owned: Owned) -> list[CurrentPartitions]:
 def _from_records(stored: Iterable[CurrentPartitions], epoch: int) -> Owned:
     """Logs of before KIP-1251 do not say when a partition was given; then it counts as given at the member's epoch."""
     return {
-        TopicId(each.topic_id): dict(
-            zip(each.partitions, each.assignment_epochs or [epoch] * len(each.partitions), strict=True)
-        )
+        each.topic_id: dict(zip(each.partitions, each.assignment_epochs or [epoch] * len(each.partitions), strict=True))
         for each in stored
     }

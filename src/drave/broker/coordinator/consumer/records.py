@@ -7,13 +7,8 @@ from typing import NamedTuple
 
 from drave.broker.coordinator.consumer.member import Assignment, ConsumerMember, Subscription
 from drave.broker.coordinator.outcome import KeyValue
-from drave.broker.coordinator.schemas.consumer_groups import (
-    ConsumerGroupMetadataValue,
-    ConsumerGroupRegularExpressionValue,
-    ConsumerGroupTargetAssignmentMemberValue,
-    ConsumerGroupTargetAssignmentMetadataValue,
-    TargetPartitions,
-)
+from drave.broker.coordinator.schemas.consumer_groups import ConsumerGroupValue, ConsumerRegexValue
+from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue, TargetPartitionsValue, TopicPartitions
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_key, record_value
 
 
@@ -37,30 +32,28 @@ def topics_of(subscriptions: Iterable[Subscription], patterns: Mapping[str, Patt
 
 def group_record(group_id: str, epoch: int, metadata_hash: int) -> tuple[bytes, bytes]:
     """The record of the group itself."""
-    value = ConsumerGroupMetadataValue(epoch=epoch, metadata_hash=metadata_hash)
+    value = ConsumerGroupValue(epoch=epoch, metadata_hash=metadata_hash)
     return record_key(GroupRecord.CONSUMER, group_id), record_value(value)
 
 
 def pattern_record(group_id: str, regex: str, pattern: Pattern) -> tuple[bytes, bytes]:
     """The record of what a regular expression stands for."""
-    value = ConsumerGroupRegularExpressionValue(
-        topics=sorted(pattern.topics), version=pattern.version, timestamp=pattern.resolved_ms
-    )
+    value = ConsumerRegexValue(topics=sorted(pattern.topics), version=pattern.version, timestamp=pattern.resolved_ms)
     return record_key(GroupRecord.CONSUMER_REGEX, group_id, regex), record_value(value)
 
 
 def target_record(group_id: str, member_id: str, target: Assignment) -> tuple[bytes, bytes]:
     """The record of what a member is to have."""
     places = [
-        TargetPartitions(topic_id=topic_id, partitions=sorted(partitions)) for topic_id, partitions in target.items()
+        TopicPartitions(topic_id=topic_id, partitions=sorted(partitions)) for topic_id, partitions in target.items()
     ]
-    value = ConsumerGroupTargetAssignmentMemberValue(topic_partitions=places)
+    value = TargetPartitionsValue(topic_partitions=places)
     return record_key(GroupRecord.CONSUMER_TARGET_MEMBER, group_id, member_id), record_value(value)
 
 
 def target_epoch_record(group_id: str, epoch: int, targeted_ms: int) -> tuple[bytes, bytes]:
     """The record of which epoch the targets are of."""
-    value = ConsumerGroupTargetAssignmentMetadataValue(assignment_epoch=epoch, assignment_timestamp=targeted_ms)
+    value = TargetEpochValue(assignment_epoch=epoch, assignment_timestamp=targeted_ms)
     return record_key(GroupRecord.CONSUMER_TARGET, group_id), record_value(value)
 
 

@@ -10,10 +10,11 @@ CONSUMER_REGEX           group, pattern   the topics that a regular expression s
 
 from __future__ import annotations
 
-from drave.schema import Struct, int8, int32, int64, tagged, uuid
+from drave.schema import Struct, int8, int32, int64, tagged
+from drave.wire.types import topic_uuid
 
 
-class ConsumerGroupMetadataValue(Struct, versions=(0, 0), flexible=0):
+class ConsumerGroupValue(Struct, versions=(0, 0), flexible=0):
     """The group."""
 
     epoch: int32
@@ -34,7 +35,7 @@ class ClassicMemberMetadata(Struct):
     supported_protocols: list[ClassicProtocol]
 
 
-class ConsumerGroupMemberMetadataValue(Struct, versions=(0, 0), flexible=0):
+class ConsumerMemberValue(Struct, versions=(0, 0), flexible=0):
     """A member, as it describes itself."""
 
     instance_id: str | None
@@ -48,35 +49,15 @@ class ConsumerGroupMemberMetadataValue(Struct, versions=(0, 0), flexible=0):
     classic_member_metadata: ClassicMemberMetadata | None = tagged(0, default=None)
 
 
-class ConsumerGroupTargetAssignmentMetadataValue(Struct, versions=(0, 0), flexible=0):
-    """Which epoch the targets are of, and when they were computed (milliseconds since 1970; 0: not known)."""
-
-    assignment_epoch: int32
-    assignment_timestamp: int64 = tagged(0, default=0)  # KIP-1263
-
-
-class TargetPartitions(Struct):
-    """Partitions of one topic."""
-
-    topic_id: uuid
-    partitions: list[int32]
-
-
-class ConsumerGroupTargetAssignmentMemberValue(Struct, versions=(0, 0), flexible=0):
-    """What a member is to have."""
-
-    topic_partitions: list[TargetPartitions]
-
-
 class CurrentPartitions(Struct):
     """Partitions of one topic, each perhaps with the epoch at which the member was given it (KIP-1251)."""
 
-    topic_id: uuid
+    topic_id: topic_uuid
     partitions: list[int32]
     assignment_epochs: list[int32] | None = tagged(0, default=None)
 
 
-class ConsumerGroupCurrentMemberAssignmentValue(Struct, versions=(0, 0), flexible=0):
+class ConsumerCurrentValue(Struct, versions=(0, 0), flexible=0):
     """What a member has."""
 
     member_epoch: int32
@@ -86,7 +67,7 @@ class ConsumerGroupCurrentMemberAssignmentValue(Struct, versions=(0, 0), flexibl
     partitions_pending_revocation: list[CurrentPartitions]
 
 
-class ConsumerGroupRegularExpressionValue(Struct, versions=(0, 0), flexible=0):
+class ConsumerRegexValue(Struct, versions=(0, 0), flexible=0):
     """The topics that a regular expression stood for at this version of the topics, and at this time."""
 
     topics: list[str]

@@ -10,7 +10,8 @@ SHARE_CURRENT        which it has, as of which epoch    ┘
 
 from __future__ import annotations
 
-from drave.schema import Struct, int8, int32, int64, tagged
+from drave.broker.coordinator.schemas.modern_groups import TopicPartitions
+from drave.schema import Struct, int8, int32, int64
 from drave.wire.types import topic_uuid
 
 
@@ -28,26 +29,6 @@ class ShareMemberValue(Struct, versions=(0, 0), flexible=0):
     client_id: str
     client_host: str
     subscribed_topic_names: list[str]
-
-
-class TopicPartitions(Struct):
-    """Some partitions of a topic."""
-
-    topic_id: topic_uuid
-    partitions: list[int32]
-
-
-class ShareTargetValue(Struct, versions=(0, 0), flexible=0):
-    """For which of the group's epochs the target is, and when it was computed (milliseconds since 1970; 0: unknown)."""
-
-    assignment_epoch: int32
-    assignment_timestamp: int64 = tagged(0, since=0, default=0)
-
-
-class ShareTargetMemberValue(Struct, versions=(0, 0), flexible=0):
-    """Which partitions a member is to have."""
-
-    topic_partitions: list[TopicPartitions]
 
 
 class ShareCurrentValue(Struct, versions=(0, 0), flexible=0):

@@ -20,7 +20,7 @@ from drave.wire.messages.k88_streams_group_heartbeat import Endpoint, KeyValue, 
 _NEVER_VALIDATED: Final = -1
 
 
-class GroupValue(Struct, versions=(0, 0), flexible=0):
+class StreamsGroupValue(Struct, versions=(0, 0), flexible=0):
     """The group's epoch, and what the last assignment was made for."""
 
     epoch: int32
@@ -29,7 +29,7 @@ class GroupValue(Struct, versions=(0, 0), flexible=0):
     last_assignment_configs: list[KeyValue] | None = tagged(1, default=None)
 
 
-class MemberValue(Struct, versions=(0, 0), flexible=0):
+class StreamsMemberValue(Struct, versions=(0, 0), flexible=0):
     """What a member says of itself."""
 
     instance_id: str | None
@@ -43,14 +43,7 @@ class MemberValue(Struct, versions=(0, 0), flexible=0):
     client_tags: list[KeyValue]
 
 
-class TargetEpochValue(Struct, versions=(0, 0), flexible=0):
-    """The group epoch that the target assignment was made for, and when (KIP-1263)."""
-
-    assignment_epoch: int32
-    assignment_timestamp: int64 = tagged(0, default=0)
-
-
-class TargetValue(Struct, versions=(0, 0), flexible=0):
+class StreamsTargetValue(Struct, versions=(0, 0), flexible=0):
     """The tasks that a member is to have."""
 
     active_tasks: list[TaskIds]
@@ -66,7 +59,7 @@ class HeldTaskIds(Struct):
     assignment_epochs: list[int32] | None = tagged(0, default=None)
 
 
-class CurrentValue(Struct, versions=(0, 0), flexible=0):
+class StreamsCurrentValue(Struct, versions=(0, 0), flexible=0):
     """The tasks that a member has, and those that it is to give up before it has others."""
 
     member_epoch: int32
@@ -80,7 +73,7 @@ class CurrentValue(Struct, versions=(0, 0), flexible=0):
     warmup_tasks_pending_revocation: list[HeldTaskIds]
 
 
-class TopologyValue(Struct, versions=(0, 0), flexible=0):
+class StreamsTopologyValue(Struct, versions=(0, 0), flexible=0):
     """The topology that the group runs."""
 
     epoch: int32

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.share.assignor import NOTHING, Partitions
 from drave.broker.coordinator.share.state import SharePartition
@@ -25,8 +26,7 @@ class Waiting(NamedTuple):
     """A heartbeat that is answered when partitions have got their state."""
 
     request: ShareGroupHeartbeatRequest
-    client_id: str
-    client_host: str
+    caller: Caller
     token: Token
 
 

@@ -15,9 +15,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from drave.broker.coordinator.group import SESSION, Commit, GroupType, Surroundings
-from drave.broker.coordinator.modern import ModernGroup
+from drave.broker.coordinator.group import SESSION, Commit, GroupState, GroupType, Surroundings
+from drave.broker.coordinator.modern import FIRST_EPOCH, ModernGroup
 from drave.broker.coordinator.outcome import KeyValue, Outcome
+from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue, TargetPartitionsValue, TopicPartitions
 from drave.broker.coordinator.schemas.offsets_topic import (
     GroupKey,
     GroupRecord,
@@ -30,26 +31,16 @@ from drave.broker.coordinator.schemas.share_groups import (
     ShareGroupValue,
     ShareMemberValue,
     SharePartitionsValue,
-    ShareTargetMemberValue,
-    ShareTargetValue,
-    TopicPartitions,
 )
 from drave.broker.coordinator.share.assignor import NOTHING, Partitions, assign
 from drave.broker.coordinator.share.partitions import StatePlaces, by_topic
 from drave.broker.coordinator.share.state import SharePartition
 from drave.model.errors import ErrorCode
 from drave.model.group_configs import GroupConfig
-from drave.model.ids import TopicId
 from drave.schema import Struct
-
-_FIRST_EPOCH: Final = 1
-"""Of a group without members. Kafka's groups begin with it since 4.3."""
 
 _STABLE: Final = 0
 """Kafka's number of the only state that a member of a share group is ever in."""
-
-EMPTY: Final = "Empty"
-STABLE: Final = "Stable"
 
 
 class ShareMember(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -120,7 +111,7 @@ class Change:
         targets = assign(subscriptions, self.targets, group.places.initialized)
         for member_id, target in targets.items():
             if target != self.targets.get(member_id):
-                part = ShareTargetMemberValue(topic_partitions=written(target))
+                part = TargetPartitionsValue(topic_partitions=written(target))
                 self.write(GroupRecord.SHARE_TARGET_MEMBER, part, member_id)
         self.target_epoch, self.targets = self.epoch, targets
         # A target of nothing has kept nobody busy, so the next one need not wait.
@@ -128,7 +119,7 @@ class Change:
 
     def aimed(self, at_ms: int) -> None:
         """When the target was computed; 0 lets the next one come at any time."""
-        value = ShareTargetValue(assignment_epoch=self.target_epoch, assignment_timestamp=at_ms)
+        value = TargetEpochValue(assignment_epoch=self.target_epoch, assignment_timestamp=at_ms)
         self.write(GroupRecord.SHARE_TARGET, value)
 
     def lead(self, member: ShareMember) -> ShareMember:
@@ -164,7 +155,7 @@ class ShareGroup(ModernGroup[ShareMember]):
 
     def __init__(self, group_id: str, surroundings: Surroundings) -> None:
         super().__init__(group_id, surroundings)
-        self.epoch = self.target_epoch = _FIRST_EPOCH
+        self.epoch = self.target_epoch = FIRST_EPOCH
         self.targets: dict[str, Partitions] = {}
         self.places = StatePlaces()
         self._has_places = False
@@ -173,12 +164,8 @@ class ShareGroup(ModernGroup[ShareMember]):
     # -- what others ask
 
     @property
-    def state_name(self) -> str:
-        return EMPTY if self.is_empty else STABLE
-
-    @property
-    def listed_protocol(self) -> str:
-        return self.type
+    def state(self) -> GroupState:
+        return GroupState.EMPTY if self.is_empty else GroupState.STABLE
 
     @property
     def expires(self) -> bool:
@@ -258,10 +245,10 @@ class ShareGroup(ModernGroup[ShareMember]):
             case GroupRecord.SHARE_PARTITIONS:
                 self.places, self._has_places = StatePlaces.of(parse_value(SharePartitionsValue, value)), True
             case GroupRecord.SHARE_TARGET:
-                target = parse_value(ShareTargetValue, value)
+                target = parse_value(TargetEpochValue, value)
                 self.target_epoch, self.targeted_ms = target.assignment_epoch, target.assignment_timestamp
             case GroupRecord.SHARE_TARGET_MEMBER:
-                self.targets[member_id] = read(parse_value(ShareTargetMemberValue, value).topic_partitions)
+                self.targets[member_id] = read(parse_value(TargetPartitionsValue, value).topic_partitions)
             case GroupRecord.SHARE_MEMBER:
                 said = parse_value(ShareMemberValue, value)
                 self.members[member_id] = msgspec.structs.replace(
@@ -291,7 +278,7 @@ class ShareGroup(ModernGroup[ShareMember]):
             case GroupRecord.SHARE_PARTITIONS:
                 self.places, self._has_places = StatePlaces(), False
             case GroupRecord.SHARE_TARGET:
-                self.target_epoch, self.targeted_ms = _FIRST_EPOCH, 0
+                self.target_epoch, self.targeted_ms = FIRST_EPOCH, 0
             case GroupRecord.SHARE_TARGET_MEMBER:
                 self.targets.pop(key.part, None)
             case GroupRecord.SHARE_MEMBER:
@@ -313,10 +300,10 @@ class ShareGroup(ModernGroup[ShareMember]):
             yield record_key(GroupRecord.SHARE_MEMBER, group_id, member.member_id), record_value(member_value(member))
             yield record_key(GroupRecord.SHARE_CURRENT, group_id, member.member_id), record_value(current_value(member))
         for member_id, target in list(self.targets.items()):
-            value = ShareTargetMemberValue(topic_partitions=written(target))
+            value = TargetPartitionsValue(topic_partitions=written(target))
             yield record_key(GroupRecord.SHARE_TARGET_MEMBER, group_id, member_id), record_value(value)
-        if self.target_epoch > _FIRST_EPOCH:
-            value = ShareTargetValue(assignment_epoch=self.target_epoch, assignment_timestamp=self.targeted_ms)
+        if self.target_epoch > FIRST_EPOCH:
+            value = TargetEpochValue(assignment_epoch=self.target_epoch, assignment_timestamp=self.targeted_ms)
             yield record_key(GroupRecord.SHARE_TARGET, group_id), record_value(value)
 
     def tombstones(self) -> Iterator[KeyValue]:
@@ -357,4 +344,4 @@ def written(partitions: Partitions) -> list[TopicPartitions]:
 
 def read(topics: list[TopicPartitions]) -> Partitions:
     """The reverse of `written`."""
-    return frozenset(SharePartition(TopicId(topic.topic_id), index) for topic in topics for index in topic.partitions)
+    return frozenset(SharePartition(topic.topic_id, index) for topic in topics for index in topic.partitions)

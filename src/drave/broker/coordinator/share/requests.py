@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import share_heartbeat_refused
@@ -48,8 +49,7 @@ class ShareRequests:
     def heartbeat(
         self,
         request: ShareGroupHeartbeatRequest,
-        client_id: str,
-        client_host: str,
+        caller: Caller,
         token: Token,
         now_ms: int,
         *,
@@ -63,7 +63,7 @@ class ShareRequests:
                 out.reply(token, self._leave(request, out))
                 return out
             group = self._group(request)
-            member = _said(self._member(group, request), request, client_id, client_host)
+            member = _said(self._member(group, request), request, caller)
         except ProtocolError as refusal:
             out.reply(token, share_heartbeat_refused(refusal.code, str(refusal)))
             return out
@@ -74,7 +74,7 @@ class ShareRequests:
         is_full = request.member_epoch == JOIN_EPOCH or request.subscribed_topic_names is not None
         is_under_way = group.group_id in self._under_way
         if may_wait and is_full and is_under_way:
-            self._under_way.park(Waiting(request, client_id, client_host, token))
+            self._under_way.park(Waiting(request, caller, token))
             return out
         if change.target_epoch < change.epoch and group.may_aim(now_ms) and not is_under_way:
             change.aim(now_ms)
@@ -194,7 +194,7 @@ class ShareRequests:
             return None
         return k77.DescribedGroup(
             group_id=group_id,
-            group_state=group.state_name,
+            group_state=group.state,
             group_epoch=group.epoch,
             assignment_epoch=group.target_epoch,
             assignor_name=NAME,
@@ -225,15 +225,15 @@ class ShareRequests:
         return NOTHING if group is None else group.places.initialized
 
 
-def _said(member: ShareMember, request: ShareGroupHeartbeatRequest, client_id: str, client_host: str) -> ShareMember:
+def _said(member: ShareMember, request: ShareGroupHeartbeatRequest, caller: Caller) -> ShareMember:
     """The member, with what it says of itself now."""
     names = request.subscribed_topic_names
     return msgspec.structs.replace(
         member,
         rack_id=member.rack_id if request.rack_id is None else request.rack_id,
         topics=member.topics if names is None else frozenset(names),
-        client_id=client_id,
-        client_host=client_host,
+        client_id=caller.client_id,
+        client_host=caller.client_host,
     )
 
 

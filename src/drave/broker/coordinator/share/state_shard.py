@@ -29,6 +29,7 @@ from drave.broker.coordinator.schemas.share_state import (
 from drave.broker.coordinator.share.delivery import Progress, StateBatch, overlay
 from drave.broker.coordinator.share.state import UNDECIDED_START, UNKNOWN_COUNT, Summary
 from drave.broker.coordinator.undecided import UndecidedRecords
+from drave.broker.coordinator.unread import UnreadRecords
 from drave.model.errors import ErrorCode
 from drave.model.ids import Offset, TopicId
 
@@ -111,7 +112,7 @@ class ShareStateShard:
         self._updates_max = updates_max
         """Updates between two snapshots of a share-partition."""
         self._known: dict[ShareKey, Known] = {}
-        self._foreign: dict[bytes, bytes] = {}
+        self.unread: Final = UnreadRecords()
 
     def get(self, key: ShareKey) -> Known | None:
         """What is known of a share-partition; None when it was not initialized, or is forgotten."""
@@ -182,7 +183,7 @@ class ShareStateShard:
 
     def replay(self, key: bytes, value: bytes | None) -> None:
         kind, named = parse_key(key)
-        self._foreign.pop(key, None)
+        self.unread.pop(key, None)
         if kind == SNAPSHOT:
             if value is None:
                 self._known.pop(named, None)
@@ -191,18 +192,12 @@ class ShareStateShard:
         elif value is not None and (known := self._known.get(named)) is not None:
             known.update(parse_update(value))
 
-    def keep_unread(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self._foreign.pop(key, None)
-        else:
-            self._foreign[key] = value
-
     def live_records(self) -> Iterator[tuple[bytes, bytes]]:
         for key in list(self._known):
             known = self._known.get(key)
             if known is not None:
                 yield snapshot_key(key), encode_value(known.snapshot())
-        yield from list(self._foreign.items())
+        yield from self.unread.live_records()
 
     # -- what nobody asks for
 

@@ -4,64 +4,41 @@
     target epoch       the group epoch that the target was made for: at the next heartbeat, whoever's it is
     a member's epoch   the target epoch that it has reached
 
-                a member joins                  topics fit         target made           all reached it
-    Empty ─────────────────────────→ NotReady ───────────→ Assigning ─────→ Reconciling ───────────────→ Stable
-
-All of that is in the log, and changes by replay alone; the state is read off it. Soft is what a restart can do without:
+All of that is in the log, and changes by replay alone. Soft is what a restart can do without:
 how the topology stands to the topics of now, who asked for the end of the application, and the epoch of the endpoints.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
-from drave.broker.coordinator.group import REBALANCE, SESSION, Commit, GroupType, PartitionCheck, Surroundings
-from drave.broker.coordinator.modern import ModernGroup, metadata_hash, rebalance_timer
+from drave.broker.coordinator.exclusive import ExclusiveGroup
+from drave.broker.coordinator.group import REBALANCE, SESSION, GroupType, Surroundings
+from drave.broker.coordinator.modern import FIRST_EPOCH, metadata_hash
 from drave.broker.coordinator.outcome import KeyValue, Outcome
+from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue
 from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord, parse_value, record_key, record_value
 from drave.broker.coordinator.schemas.streams_groups import (
-    CurrentValue,
-    GroupValue,
-    MemberValue,
-    TargetEpochValue,
-    TargetValue,
-    TopologyValue,
+    StreamsCurrentValue,
+    StreamsGroupValue,
+    StreamsMemberValue,
+    StreamsTargetValue,
+    StreamsTopologyValue,
 )
 from drave.broker.coordinator.streams.assignor import Candidate, assign
 from drave.broker.coordinator.streams.configuring import Configuration, configure
 from drave.broker.coordinator.streams.limits import StreamsLimits
-from drave.broker.coordinator.streams.member import Holders, MemberState, StreamsMember
+from drave.broker.coordinator.streams.member import Holders, StreamsMember
 from drave.broker.coordinator.streams.tasks import NOTHING, TaskId, Tasks, target_of, target_value
 from drave.broker.coordinator.streams.topology import Topology
-from drave.model.errors import ErrorCode
 from drave.model.ids import TopicId
 from drave.schema import Struct
 from drave.wire.messages.k88_streams_group_heartbeat import KeyValue as Config
 
-PROTOCOL_TYPE: Final = "streams"
-FIRST_EPOCH: Final = 1
-"""Of a group without a record, and of its target."""
 NOT_VALIDATED: Final = -1
-NO_EPOCH: Final = -1
-
 INITIAL_DELAY: Final = "initial-delay"
-
-_EPOCHS_SINCE: Final = 9
-"""OffsetCommit versions that know member epochs."""
-
-
-class StreamsGroupState(enum.StrEnum):
-    """Kafka's names, as tools show them."""
-
-    EMPTY = "Empty"
-    NOT_READY = "NotReady"
-    ASSIGNING = "Assigning"
-    RECONCILING = "Reconciling"
-    STABLE = "Stable"
 
 
 class Configured(NamedTuple):
@@ -71,7 +48,7 @@ class Configured(NamedTuple):
     metadata_hash: int
 
 
-class StreamsGroup(ModernGroup[StreamsMember]):
+class StreamsGroup(ExclusiveGroup[StreamsMember, Tasks]):
     """One group. What members ask of it is in `heartbeating`."""
 
     __slots__ = (
@@ -82,7 +59,6 @@ class StreamsGroup(ModernGroup[StreamsMember]):
         "holders",
         "is_delayed",
         "shutdown_asked_by",
-        "targets",
         "topology",
         "validated_topology_epoch",
     )
@@ -102,7 +78,6 @@ class StreamsGroup(ModernGroup[StreamsMember]):
     def __init__(self, group_id: str, surroundings: Surroundings) -> None:
         super().__init__(group_id, surroundings)
         self.epoch = self.target_epoch = FIRST_EPOCH
-        self.targets: dict[str, Tasks] = {}
         self.topology: Topology | None = None
         self.validated_topology_epoch = NOT_VALIDATED
         self.assignment_configs: dict[str, str] = {}
@@ -125,28 +100,9 @@ class StreamsGroup(ModernGroup[StreamsMember]):
     # -- what others ask of a group
 
     @property
-    def state(self) -> StreamsGroupState:
-        if not self.members:
-            return StreamsGroupState.EMPTY
-        if self.topology is None or self.topology.epoch != self.validated_topology_epoch:
-            return StreamsGroupState.NOT_READY
-        if self.epoch > self.target_epoch:
-            return StreamsGroupState.ASSIGNING
-        if all(member.is_reconciled_to(self.target_epoch) for member in self.members.values()):
-            return StreamsGroupState.STABLE
-        return StreamsGroupState.RECONCILING
-
-    @property
-    def state_name(self) -> str:
-        return self.state
-
-    @property
-    def listed_protocol(self) -> str:
-        return PROTOCOL_TYPE
-
-    @property
-    def gives_way(self) -> bool:
-        return True
+    def is_ready(self) -> bool:
+        """Whether somebody has said what it runs, and that it can run on the topics that there are."""
+        return self.topology is not None and self.topology.epoch == self.validated_topology_epoch
 
     def configured(self, topology: Topology) -> Configured:
         """How this topology stands to the topics of now. Raises InvalidTopology."""
@@ -164,46 +120,12 @@ class StreamsGroup(ModernGroup[StreamsMember]):
 
     # -- offsets
 
-    def may_commit(self, commit: Commit, out: Outcome) -> ErrorCode | PartitionCheck:
-        """A member may commit also under an epoch that has passed, where it has had the task since before: what it read
-        is still its own (KIP-1251)."""
-        if commit.generation < 0 and not self.members:
-            return ErrorCode.NONE
-        names_nobody = commit.generation == NO_EPOCH and not commit.member_id and commit.instance_id is None
-        if commit.in_transaction and names_nobody:
-            return ErrorCode.NONE
-        member = self.members.get(commit.member_id)
-        if member is None:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        if not commit.in_transaction and commit.api_version < _EPOCHS_SINCE:
-            return ErrorCode.UNSUPPORTED_VERSION
-        if commit.generation == member.member_epoch:
-            return ErrorCode.NONE
-        # TxnOffsetCommit has no word of its own for a member's epoch.
-        stale = ErrorCode.ILLEGAL_GENERATION if commit.in_transaction else ErrorCode.STALE_MEMBER_EPOCH
-        if commit.generation > member.member_epoch:
-            return stale
-        return partial(self._may_commit_of_before, member, commit.generation, stale)
-
-    def _may_commit_of_before(
-        self, member: StreamsMember, epoch: int, stale: ErrorCode, topic_id: TopicId, partition: int
-    ) -> ErrorCode:
+    def owned_since(self, member: StreamsMember, topic_id: TopicId, partition: int) -> int | None:
         topic = self.surroundings.topics.topic_by_id(topic_id)
-        subtopology_id = None
-        if topic is not None and self.topology is not None:
-            subtopology_id = self.topology.inputs.get(topic.name)
-        if subtopology_id is None:
-            return stale
-        since = member.active_epoch(TaskId(subtopology_id, partition))
-        return stale if since is None or epoch < since else ErrorCode.NONE
-
-    def may_fetch(self, member_id: str | None, member_epoch: int) -> ErrorCode:
-        if member_id is None and member_epoch < 0:
-            return ErrorCode.NONE
-        member = None if member_id is None else self.members.get(member_id)
-        if member is None:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        return ErrorCode.NONE if member_epoch == member.member_epoch else ErrorCode.STALE_MEMBER_EPOCH
+        if topic is None or self.topology is None:
+            return None
+        subtopology_id = self.topology.inputs.get(topic.name)
+        return None if subtopology_id is None else member.active_epoch(TaskId(subtopology_id, partition))
 
     def is_subscribed_to(self, topic: str) -> bool:
         return bool(self.members) and self.topology is not None and topic in self.topology.inputs
@@ -219,23 +141,13 @@ class StreamsGroup(ModernGroup[StreamsMember]):
             self._delay_is_over(now_ms, out)
         elif member is None:
             return
-        elif kind == SESSION or (kind == REBALANCE and member.state is MemberState.UNREVOKED_TASKS):
+        elif kind == SESSION or (kind == REBALANCE and member.must_give_back):
             self.fence(member, out)
 
     def _delay_is_over(self, now_ms: int, out: Outcome) -> None:
         self.is_delayed = False
         if self.members and self.topology is not None and self.epoch > self.target_epoch:
             self.write_targets(out, self.epoch, self.members, self.configured(self.topology).configuration, now_ms)
-
-    def loaded(self, now_ms: int, out: Outcome) -> None:
-        super().loaded(now_ms, out)
-        for member in self.members.values():
-            self.expect_revocation(member, out)
-
-    def expect_revocation(self, member: StreamsMember, out: Outcome) -> None:
-        """A member that has tasks to give up has so much time for it, and is taken out then."""
-        timeout_ms = member.said.rebalance_timeout_ms if member.state is MemberState.UNREVOKED_TASKS else None
-        out.timer(rebalance_timer(self.group_id, member.member_id), timeout_ms)
 
     # -- what becomes records
 
@@ -247,7 +159,7 @@ class StreamsGroup(ModernGroup[StreamsMember]):
     def write_epoch(
         self, out: Outcome, epoch: int, metadata_hash: int, validated: int, configs: dict[str, str]
     ) -> None:
-        value = GroupValue(
+        value = StreamsGroupValue(
             epoch=epoch,
             metadata_hash=metadata_hash,
             validated_topology_epoch=validated,
@@ -298,14 +210,14 @@ class StreamsGroup(ModernGroup[StreamsMember]):
             case GroupRecord.STREAMS:
                 self._replay_epoch(value)
             case GroupRecord.STREAMS_TOPOLOGY:
-                said = None if value is None else parse_value(TopologyValue, value)
+                said = None if value is None else parse_value(StreamsTopologyValue, value)
                 self.topology = None if said is None else Topology(said.epoch, said.subtopologies)
             case GroupRecord.STREAMS_TARGET:
                 self._replay_target_epoch(value)
             case GroupRecord.STREAMS_TARGET_MEMBER:
                 self.targets.pop(key.part, None)
                 if value is not None:
-                    self.targets[key.part] = target_of(parse_value(TargetValue, value))
+                    self.targets[key.part] = target_of(parse_value(StreamsTargetValue, value))
             case _:
                 self._replay_member(key.record, key.part, value)
         written = record_key(*key)
@@ -320,9 +232,11 @@ class StreamsGroup(ModernGroup[StreamsMember]):
         if before is not None:
             self.holders.remove(before)
         if record is GroupRecord.STREAMS_CURRENT:
-            member = member.without_tasks() if value is None else member.with_record(parse_value(CurrentValue, value))
+            member = (
+                member.without_tasks() if value is None else member.with_record(parse_value(StreamsCurrentValue, value))
+            )
         elif value is not None:
-            member = replace(member, said=parse_value(MemberValue, value))
+            member = replace(member, said=parse_value(StreamsMemberValue, value))
         if value is None and (before is None or record is GroupRecord.STREAMS_MEMBER):
             self.members.pop(member_id, None)
         else:
@@ -334,7 +248,7 @@ class StreamsGroup(ModernGroup[StreamsMember]):
     def _replay_epoch(self, value: bytes | None) -> None:
         self.is_written = value is not None
         if value is not None:
-            said = parse_value(GroupValue, value)
+            said = parse_value(StreamsGroupValue, value)
             self.epoch = said.epoch
             self.metadata_hash = said.metadata_hash
             self.validated_topology_epoch = said.validated_topology_epoch

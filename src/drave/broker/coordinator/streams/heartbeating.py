@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, SETTLING_MS, SOON_MS
 from drave.broker.coordinator.outcome import Outcome
 from drave.broker.coordinator.schemas.offsets_topic import GroupRecord
@@ -34,13 +35,6 @@ from drave.wire.messages.k88_streams_group_heartbeat import StreamsGroupHeartbea
 LEAVE_FOR_A_WHILE_EPOCH: Final = -2
 """What a static member says when it will be back. Streams groups have none yet."""
 _NO_TIMEOUT: Final = -1
-
-
-class Caller(NamedTuple):
-    """Who sends a heartbeat, beside what it says."""
-
-    client_id: str
-    client_host: str
 
 
 class MissingTopics(NamedTuple):
@@ -134,7 +128,7 @@ class Heartbeat:
         self._owned = _owned(request)
         self._before = self._member()
         check_epoch(self._before, request.member_epoch, self._owned)
-        self._member_now = replace(self._before, said=told(self._before.said, request, *caller))
+        self._member_now = replace(self._before, said=told(self._before.said, request, caller))
         self._topology = self._topology_now()
         self._configuration, self._metadata_hash = group.configured(self._topology)
         if self._configuration.is_ready and self._owned is not None:
@@ -186,7 +180,7 @@ class Heartbeat:
         member = reconcile(self._member_now, target, target_epoch, self._owned, group.holders)
         if member != self._member_now:
             group.write(out, GroupRecord.STREAMS_CURRENT, member.as_record(), member_id)
-            group.expect_revocation(member, out)
+            group.expect_back(member, out)
         group.heard_from(member, out)
         if self._request.shutdown_application:
             group.shutdown_asked_by = group.shutdown_asked_by or member_id

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.modern import JOIN_EPOCH
-from drave.broker.coordinator.schemas.streams_groups import CurrentValue, MemberValue
+from drave.broker.coordinator.schemas.streams_groups import StreamsCurrentValue, StreamsMemberValue
 from drave.broker.coordinator.streams.tasks import (
     NO_TASKS,
     HeldTasks,
@@ -36,7 +37,7 @@ from drave.wire.messages.k88_streams_group_heartbeat import KeyValue, StreamsGro
 UNCHANGED: Final = -1
 """A rebalance timeout that a request does not repeat."""
 
-NOTHING_SAID: Final = MemberValue(
+NOTHING_SAID: Final = StreamsMemberValue(
     instance_id=None,
     rack_id=None,
     client_id="",
@@ -66,7 +67,7 @@ class StreamsMember:
     """A member as it is in the log."""
 
     member_id: str
-    said: MemberValue = NOTHING_SAID
+    said: StreamsMemberValue = NOTHING_SAID
     member_epoch: int = 0
     previous_epoch: int = 0
     state: MemberState = MemberState.STABLE
@@ -78,6 +79,14 @@ class StreamsMember:
     def process_id(self) -> str:
         return self.said.process_id
 
+    @property
+    def rebalance_timeout_ms(self) -> int:
+        return self.said.rebalance_timeout_ms
+
+    @property
+    def must_give_back(self) -> bool:
+        return self.state is MemberState.UNREVOKED_TASKS
+
     def is_reconciled_to(self, epoch: int) -> bool:
         return self.state is MemberState.STABLE and self.member_epoch == epoch
 
@@ -88,8 +97,8 @@ class StreamsMember:
 
     # -- its record
 
-    def as_record(self) -> CurrentValue:
-        return CurrentValue(
+    def as_record(self) -> StreamsCurrentValue:
+        return StreamsCurrentValue(
             member_epoch=self.member_epoch,
             previous_member_epoch=self.previous_epoch,
             state=self.state,
@@ -101,7 +110,7 @@ class StreamsMember:
             warmup_tasks_pending_revocation=held_task_ids(self.revoking.warmup),
         )
 
-    def with_record(self, value: CurrentValue) -> StreamsMember:
+    def with_record(self, value: StreamsCurrentValue) -> StreamsMember:
         epoch = value.member_epoch
         return replace(
             self,
@@ -123,14 +132,14 @@ class StreamsMember:
         return StreamsMember(self.member_id, self.said)
 
 
-def told(before: MemberValue, request: StreamsGroupHeartbeatRequest, client_id: str, client_host: str) -> MemberValue:
+def told(before: StreamsMemberValue, request: StreamsGroupHeartbeatRequest, caller: Caller) -> StreamsMemberValue:
     """What a member has said of itself after this request; what it leaves out stands."""
     timeout_ms, topology, tags = request.rebalance_timeout_ms, request.topology, request.client_tags
-    return MemberValue(
+    return StreamsMemberValue(
         instance_id=before.instance_id,
         rack_id=before.rack_id if request.rack_id is None else request.rack_id,
-        client_id=client_id,
-        client_host=client_host,
+        client_id=caller.client_id,
+        client_host=caller.client_host,
         rebalance_timeout_ms=before.rebalance_timeout_ms if timeout_ms == UNCHANGED else timeout_ms,
         topology_epoch=before.topology_epoch if topology is None else topology.epoch,
         process_id=before.process_id if request.process_id is None else request.process_id,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from drave.broker.coordinator.schemas.streams_groups import HeldTaskIds, TargetValue
+from drave.broker.coordinator.schemas.streams_groups import HeldTaskIds, StreamsTargetValue
 from drave.wire.messages.k88_streams_group_heartbeat import TaskIds
 
 
@@ -96,15 +96,15 @@ def by_subtopology(tasks: Iterable[TaskId]) -> dict[str, list[int]]:
     return found
 
 
-def target_value(target: Tasks) -> TargetValue:
-    return TargetValue(
+def target_value(target: Tasks) -> StreamsTargetValue:
+    return StreamsTargetValue(
         active_tasks=task_ids(target.active),
         standby_tasks=task_ids(target.standby),
         warmup_tasks=task_ids(target.warmup),
     )
 
 
-def target_of(value: TargetValue) -> Tasks:
+def target_of(value: StreamsTargetValue) -> Tasks:
     return Tasks(task_set(value.active_tasks), task_set(value.standby_tasks), task_set(value.warmup_tasks))
 
 

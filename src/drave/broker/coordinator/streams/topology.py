@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
-from drave.broker.coordinator.schemas.streams_groups import TopologyValue
+from drave.broker.coordinator.schemas.streams_groups import StreamsTopologyValue
 from drave.catalog.names import INTERNAL_TOPICS, InvalidTopic, check_topic_name
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.wire.messages.k88_streams_group_heartbeat import CopartitionGroup, Subtopology
@@ -47,8 +47,8 @@ class Topology:
 
     __hash__ = None  # type: ignore[assignment]  # a value that is compared, and never a key
 
-    def as_record(self) -> TopologyValue:
-        return TopologyValue(epoch=self.epoch, subtopologies=list(self.subtopologies.values()))
+    def as_record(self) -> StreamsTopologyValue:
+        return StreamsTopologyValue(epoch=self.epoch, subtopologies=list(self.subtopologies.values()))
 
     @cached_property
     def inputs(self) -> dict[str, str]:
