@@ -27,7 +27,6 @@ from simulation.trace import Trace
 KERNEL_BYTES: Final = 64 * 1024
 """What an operating system takes of what a process leaves behind when it closes."""
 CLIENT_HOST: Final = "192.0.2.1"
-FOR_EVER: Final = float("inf")
 _LENGTH: Final = struct.Struct(">i")
 
 

@@ -6,7 +6,8 @@
 The laws:
 
     kept        what a producer was told is there was accepted by somebody, or its dead letter is there
-    once        what was accepted, and the broker has said so, comes to nobody again and has no dead letter
+    once        what was accepted, and the broker has said so, comes to nobody again; it has no dead letter, or one of
+                before the broker's last end
     alone       what one member has, another is given only after a word of the first, or the end of it, of its lock or
                 of the broker
     counted     nothing is delivered more often than the group's limit
@@ -117,9 +118,15 @@ class Deliveries:
                 if event.count > self.limit:
                     found.append(f"{place} came for the {event.count}th time; the limit is {self.limit}")
                 holder = event
-        if accepted is not None and place in self.letters:
+        if accepted is not None and place in self.letters and not self._came_again(accepted, place):
             found.append(f"{place} has a dead letter, though {accepted.member} had accepted it")
         return found
+
+    def _came_again(self, accepted: Event, place: Place) -> bool:
+        """Whether a broker has ended since the record first came: its letter may have been durable then, and nothing
+        else of what was said to it."""
+        began = min(self.events[place]).at
+        return any(began <= end <= accepted.at for end in self.broker_ends)
 
     def _may_have_lost(self, holder: Event, other: Event) -> bool:
         """Whether the lock of the one may have been over when the other was given the record."""

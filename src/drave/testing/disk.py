@@ -249,6 +249,8 @@ class SimulatedFile:
 
 
 class SimulatedLock:
+    """A lock that a power cut lets go of."""
+
     def __init__(self, disk: SimulatedDisk, path: Path) -> None:
         self._disk = disk
         self._path = path
@@ -317,6 +319,7 @@ class SimulatedDisk:
     # -- for its files
 
     def check_alive(self) -> None:
+        """Raises PowerCut once the power is gone."""
         if self._dead:
             raise PowerCut
 
@@ -360,6 +363,7 @@ class SimulatedDisk:
         return self.cold
 
     def sync_fails(self, path: Path) -> bool:
+        """Counts a sync; whether it is one of those that were told to fail."""
         self.syncs.append(path)
         if not self.failing_syncs:
             return False
