@@ -7,6 +7,7 @@
               fleeting          is deleted and made anew, and grows
               brief             forgets what is old
               late              shows its records after a delay
+              letters           what the share group gives up, where a seed wants that
 
 Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one may
 begin before the last has ended.
@@ -33,6 +34,7 @@ from simulation.clients.reading import Reader
 from simulation.clients.sharing import ShareMember, ShareReader, drain
 from simulation.clients.streaming import Gathering, StreamsMember, counting, passing_on
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
+from simulation.history import Letters
 from simulation.world import World
 
 STABLE: Final = ("orders", "ledger")
@@ -53,6 +55,9 @@ LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader",
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
 """The share group."""
+LETTERS: Final = "letters"
+"""Its dead letters, where they are wanted: by the topics that it reads, or by itself."""
+REDELIVERY_MS: Final = (0, 0, 500, 2_000)
 THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues", "streams")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
@@ -160,7 +165,10 @@ class Workload:
 
     async def _make_topics(self, administrator: Administrator) -> None:
         random = self._random
-        for topic in (*STABLE, COPIES, TRIMMED, FLEETING):
+        of_topics, of_group = self._letters()
+        for topic in STABLE:
+            await administrator.create(topic, random.randint(1, 3), of_topics)
+        for topic in (COPIES, TRIMMED, FLEETING):
             await administrator.create(topic, random.randint(1, 3), {})
         compacted = {
             "cleanup.policy": "compact",
@@ -169,9 +177,31 @@ class Workload:
             "segment.ms": random.choice(("500", "3000")),
         }
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
-        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"})
+        if self._world.history.letters is not None and random.random() < 0.5:
+            await administrator.create(LETTERS, random.randint(1, 3), {"errors.deadletterqueue.group.enable": "true"})
+        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"} | of_group)
         await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
         await administrator.create(LATE, 1, {"drave.delivery.delay.ms": str(DELAY_MS)})
+
+    def _letters(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the configs of topics and of the share group say of what is given up, or released."""
+        random, history = self._random, self._world.history
+        of_topics, of_group = {}, {}
+        match random.choice(("nobody", "topics", "group", "group, with the record")):
+            case "topics":
+                of_topics["drave.dead.letter.topic"] = LETTERS
+                history.letters = Letters(LETTERS, copies=True)
+            case "group":
+                of_group["errors.deadletterqueue.topic.name"] = LETTERS
+                history.letters = Letters(LETTERS, copies=False)
+            case "group, with the record":
+                of_group["errors.deadletterqueue.topic.name"] = LETTERS
+                of_group["errors.deadletterqueue.copy.record.enable"] = "true"
+                history.letters = Letters(LETTERS, copies=True)
+        history.redelivery_ms = random.choice(REDELIVERY_MS)
+        if history.redelivery_ms:
+            of_topics["drave.redelivery.delay.ms"] = str(history.redelivery_ms)
+        return of_topics, of_group
 
     # -- processes
 
