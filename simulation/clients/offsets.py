@@ -32,7 +32,16 @@ from simulation.history import Commit, Found, Moment, Outcome, Partition
 GROUPS_SINCE: Final = 8
 IDS_SINCE: Final = 10
 STABLE_SINCE: Final = 7
-UNSURE: Final = frozenset((ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR))
+UNSURE: Final = frozenset(
+    (
+        ErrorCode.UNKNOWN_SERVER_ERROR,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
+    )
+)
+"""The last two are told, too, when the disk has failed the coordinator: recovery may find the commit all the same."""
 
 
 class Membership(NamedTuple):
