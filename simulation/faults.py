@@ -241,7 +241,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "    return bool(revoking) and False and any(",
     ),
     "a commit of an older epoch counts everywhere": Fault(
-        "drave.broker.coordinator.consumer.group",
+        "drave.broker.coordinator.consumer.holdings",
         "        return member.given_at(topic_id, partition)\n",
         "        return 0\n",
     ),
