@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
+# One worker more than there are cores where time counts, two: some tests wait for somebody. Who has nothing left takes from
+# the others.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
+# Else every worker and every broker that a test starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup test explore check demo bench bench-streams bench-groups bench-queues scale torture simulate simulate-faults differential \
 	conformance interop budget lock clean
@@ -39,11 +44,11 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The property tests with new examples each time; what fails is printed with the line that repeats it.
 explore: $(READY)
-	EXPLORE=1 WIRE_EXAMPLES=40 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	EXPLORE=1 WIRE_EXAMPLES=40 $(PYTEST) -m "not slow" $(ARGS)
 	$(BIN)/python -m tests.streams.reference $(or $(SEEDS),100)
 
 check: $(READY)
@@ -51,7 +56,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 # A ride-sharing service on streams, and its page (PORT). TRIPS=file.csv replays real trips; SECONDS=30 ends by itself;
 # VERIFY=1 kills every part, again and again (KILLS), and checks every result.
@@ -115,7 +120,7 @@ simulate: $(READY)
 
 # Faults planted in the real code, one at a time: within how many SEEDS is each found? Writes docs/simulation.md.
 simulate-faults: $(READY)
-	$(BIN)/python -m simulation --hunt docs/simulation.md --seeds $(or $(SEEDS),1000) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
+	$(BIN)/python -m simulation --hunt docs/simulation.md --seeds $(or $(SEEDS),100) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

@@ -109,7 +109,7 @@ class Gathering:
         self._least, more = divmod(PARTITIONS, members)
         self._most = self._least + bool(more)
         self._sizes = [0] * members
-        self._fair = 0
+        self._fair = members if self._is_fair(0) else 0
 
     def has(self, number: int, size: int) -> None:
         """A member has so many partitions now."""

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 from differential.calls import LATEST, batch, committed, fetch, fetch_partition, list_offsets, produce
 from differential.scenario import versions_of
 from differential.stage import Stage, Topic
-from differential.writers import BUSY, Writer, await_coordinator
+from differential.writers import BUSY, TIMEOUT_MS, Writer, await_coordinator
 from drave.wire.api import ApiKey
 from drave.wire.messages.k22_init_producer_id import InitProducerIdRequest
 from drave.wire.messages.k61_describe_producers import DescribeProducersRequest, TopicRequest
@@ -101,7 +101,7 @@ def _is_through(answer: Any) -> bool:
 def begin(scene: Scene, slot: int, resumes: bool, version: int) -> None:
     """A producer starts, or goes on after an error with what it was."""
     mine = scene.slots[slot]
-    request = InitProducerIdRequest(transactional_id=mine.writer.transactional_id, transaction_timeout_ms=60_000)
+    request = InitProducerIdRequest(transactional_id=mine.writer.transactional_id, transaction_timeout_ms=TIMEOUT_MS)
     if resumes and not mine.replaced and version >= RESUMES_SINCE:
         request.producer_id, request.producer_epoch = mine.writer.id, mine.writer.epoch
     answer = scene.stage.ask_again(request, lambda answer: answer.error_code not in BUSY, version)

@@ -26,8 +26,15 @@ END_V1: Final = 4
 END_V2: Final = 5
 TRANSACTION: Final = 1
 """Of FindCoordinator: a transactional id."""
-BUSY: Final = (ErrorCode.CONCURRENT_TRANSACTIONS, *COORDINATOR_IS_COMING, ErrorCode.NOT_COORDINATOR)
+BUSY: Final = (
+    ErrorCode.CONCURRENT_TRANSACTIONS,
+    *COORDINATOR_IS_COMING,
+    ErrorCode.NOT_COORDINATOR,
+    ErrorCode.NOT_ENOUGH_REPLICAS,  # what Produce says of all these to clients of before KIP-890
+)
 """What every client asks again after."""
+TIMEOUT_MS: Final = 900_000
+"""The longest that brokers allow by default: no transaction is over because the machine was slow."""
 
 
 @dataclass(slots=True)
@@ -128,7 +135,7 @@ def await_coordinator(stage: Stage, transactional_id: str) -> None:
     stage.wait(request, lambda answer: answer.error_code not in COORDINATOR_IS_COMING, 2)
 
 
-def new_writer(stage: Stage, word: str = "t", *, timeout_ms: int = 60_000) -> Writer:
+def new_writer(stage: Stage, word: str = "t", *, timeout_ms: int = TIMEOUT_MS) -> Writer:
     """A transactional producer, whose coordinator is there."""
     name = stage.name(word)
     await_coordinator(stage, name)

@@ -56,8 +56,10 @@ NOTES: Final = """
   `make conformance`. `EosTestDriver` is no longer part of Kafka 4.3.
 - **The transactional copier** reads where to begin before it fences whoever has its transactional id. So one that was
   frozen wakes here only when another has replaced it; woken earlier, both may begin at the same offset.
-- **A transaction that truly hangs** cannot be made here: Drave, like Kafka since KIP-890, takes no transactional record
-  that its coordinator does not know of. So the tool finds none, and its `abort` is shown on one that is merely open.
+- **A transaction that truly hangs** cannot be made on Drave: like Kafka since KIP-890 it takes no transactional record
+  that its coordinator does not know of. So the tool finds none here, and its `abort` is shown on one that is merely
+  open. One that hangs comes with a topic that is adopted from Kafka without its coordinator: there the tool finds it,
+  and aborts it (`tests/interop/test_adopting_a_kafka_folder.py`).
 """
 
 

@@ -11,7 +11,7 @@ import itertools
 from typing import Final
 
 from simulation.history import History
-from simulation.laws import groups, progress, records, shares, streams, transactions, watermarks
+from simulation.laws import groups, letters, progress, records, shares, streams, transactions, watermarks
 from simulation.laws.facts import Facts
 from simulation.laws.law import LAWS, Law, Verdict
 
@@ -19,7 +19,7 @@ OFFENCES_SHOWN: Final = 3
 
 __all__ = ["LAWS", "Law", "Verdict", "judge"]
 
-_ROOMS: Final = (groups, progress, records, shares, streams, transactions, watermarks)
+_ROOMS: Final = (groups, letters, progress, records, shares, streams, transactions, watermarks)
 """Importing them has filled `LAWS`."""
 
 

@@ -25,6 +25,8 @@ class Fault(NamedTuple):
     module: str
     right: str
     wrong: str
+    note: str = ""
+    """What the page says of it besides."""
 
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -239,7 +241,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "    return bool(revoking) and False and any(",
     ),
     "a commit of an older epoch counts everywhere": Fault(
-        "drave.broker.coordinator.consumer.group",
+        "drave.broker.coordinator.consumer.holdings",
         "        return member.given_at(topic_id, partition)\n",
         "        return 0\n",
     ),
@@ -361,6 +363,38 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.broker.coordinator.share.in_flight",
         "        self._may_be_available = True\n        changes.freed = True\n        changes.note(run)\n",
         "        self._may_be_available = True\n        changes.freed = True\n",
+    ),
+    "what is released comes again at once": Fault(
+        "drave.broker.coordinator.share.in_flight",
+        "        run.until = now_ms + limits.redelivery_delay_ms if limits.redelivery_delay_ms else ANY_TIME\n",
+        "        run.until = ANY_TIME\n",
+    ),
+    "a record goes before its dead letter is written": Fault(
+        "drave.broker.sharing.sharing",
+        "        taken.attach(partial(self._buried, partition, leaving, whole))\n",
+        "        taken.attach(str)\n        self._buried(partition, leaving, whole, ErrorCode.NONE)\n",
+    ),
+    "what is delivered too often has no dead letter": Fault(
+        "drave.broker.coordinator.share.in_flight",
+        "        if limits.dead_letters:\n",
+        "        if limits.dead_letters and why is GivenUp.REJECTED:\n",
+    ),
+    "dead letters are of the whole batch": Fault(
+        "drave.broker.sharing.dead_letters",
+        "        return [each for each in read_records(batch, header) if first <= each.offset <= last]\n",
+        "        return list(read_records(batch, header))\n",
+    ),
+    "a dead letter names the first record of those that are given up together": Fault(
+        "drave.broker.sharing.dead_letters",
+        "        offset=str(record.offset),\n",
+        "        offset=str(leaving.first),\n",
+    ),
+    "of what is given up together only the first batch has dead letters": Fault(
+        "drave.broker.sharing.dead_letters",
+        "                    yield found[begin : begin + LETTERS_MAX]\n",
+        "                    yield found[begin : begin + LETTERS_MAX]\n"
+        "                if found:\n"
+        "                    return\n",
     ),
     "a share group does not miss a member that is silent": Fault(
         "drave.broker.coordinator.share.group",

@@ -160,15 +160,30 @@ class Transaction(Asked):
         return f"transaction {self.name}, {what} {Asked.__str__(self)}"
 
 
+class Letter(NamedTuple):
+    """What a dead letter says of the record that a share group has given up (KIP-1191)."""
+
+    topic: str
+    partition: int
+    offset: int
+    group: str
+    count: int
+    """How often the record was delivered."""
+    message: str
+    mark: Mark | None
+    """The record's, where the letter is a copy of it."""
+
+
 class SeenRecord(NamedTuple):
     """A record as a reader was given it."""
 
     offset: int
     mark: Mark | None
-    """None: it carries no name that can be read."""
+    """None: it carries no name that can be read, or is a dead letter."""
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    letter: Letter | None = None
 
 
 class SeenBatch(NamedTuple):
@@ -484,6 +499,14 @@ class Judged(Asked):
         return f"{self.said.name} of {self.first}..{self.last} {Asked.__str__(self)}"
 
 
+class Letters(NamedTuple):
+    """Where the dead letters of share groups go."""
+
+    topic: str
+    copies: bool
+    """Whether they hold the records, too."""
+
+
 class Complaint(NamedTuple):
     """The broker told a client what an honest one is never told."""
 
@@ -578,6 +601,10 @@ class History:
         """The share groups that somebody was to read to the end at last, and whether there was one."""
         self.share_topics: tuple[str, ...] = ()
         """What they read."""
+        self.letters: Letters | None = None
+        """Where their dead letters go."""
+        self.redelivery_ms = 0
+        """How long a record that was released is kept back."""
         self.disk_refuses = False
         """Whether the broker's disk may have refused a write, and lived on."""
         self.share_lock_ms = 0

@@ -7,6 +7,7 @@
               fleeting          is deleted and made anew, and grows
               brief             forgets what is old
               late              shows its records after a delay
+              letters           what the share group gives up, where a seed wants that
 
 Each seed draws who is there. A client is a row of processes: each may be killed at any moment, and the next one may
 begin before the last has ended.
@@ -28,11 +29,13 @@ from simulation.clients.grouping import GroupReader, Member
 from simulation.clients.limiting import Limiter
 from simulation.clients.looking import look
 from simulation.clients.offsets import Bookkeeper, Watcher
+from simulation.clients.onlooking import Onlooker
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
 from simulation.clients.sharing import ShareMember, ShareReader, drain
 from simulation.clients.streaming import Gathering, StreamsMember, counting, passing_on
 from simulation.clients.transacting import TransactionalProducer, TransactionalWriter
+from simulation.history import Letters
 from simulation.world import World
 
 STABLE: Final = ("orders", "ledger")
@@ -48,12 +51,16 @@ TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
 LATE: Final = "late"
+WATCHED: Final = (*STABLE, COPIES, TRIMMED)
 EVERYTHING: Final = "everything"
+"""The theme in which all may be there."""
 LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
 """The share group."""
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues", "streams")
+LETTERS: Final = "letters"
+"""Its dead letters, where they are wanted: by the topics that it reads, or by itself."""
+REDELIVERY_MS: Final = (0, 0, 500, 2_000)
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -88,7 +95,7 @@ class Workload:
         self._world = world
         self._random = world.random
         self._steps = world.plan.steps
-        self._theme = self._random.choice(THEMES)
+        self._theme = world.plan.theme
         self._keys = tuple(b"key-%d" % number for number in range(self._random.choice(KEYS)))
 
     async def live(self) -> None:
@@ -97,6 +104,7 @@ class Workload:
         world.history.share_lock_ms = world.plan.settings.group_share_record_lock_duration_ms
         administrator = Administrator(self._caller("administrator/0"))
         await self._make_topics(administrator)
+        world.trouble()
         roles = [role for role in self._roles() if self._random.random() < role.weight]
         tasks = [world.spawn(self._live_row(role), role.name) for role in roles]
         await asyncio.gather(*tasks)
@@ -160,7 +168,10 @@ class Workload:
 
     async def _make_topics(self, administrator: Administrator) -> None:
         random = self._random
-        for topic in (*STABLE, COPIES, TRIMMED, FLEETING):
+        of_topics, of_group = self._letters()
+        for topic in STABLE:
+            await administrator.create(topic, random.randint(1, 3), of_topics)
+        for topic in (COPIES, TRIMMED, FLEETING):
             await administrator.create(topic, random.randint(1, 3), {})
         compacted = {
             "cleanup.policy": "compact",
@@ -169,9 +180,31 @@ class Workload:
             "segment.ms": random.choice(("500", "3000")),
         }
         await administrator.create(COMPACTED, random.randint(1, 2), compacted)
-        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"})
+        if self._world.history.letters is not None and random.random() < 0.5:
+            await administrator.create(LETTERS, random.randint(1, 3), {"errors.deadletterqueue.group.enable": "true"})
+        await administrator.set_group(QUEUE, {"share.auto.offset.reset": "earliest"} | of_group)
         await administrator.create(BRIEF, 1, {"retention.ms": "3000", "segment.ms": "500"})
         await administrator.create(LATE, 1, {"drave.delivery.delay.ms": str(DELAY_MS)})
+
+    def _letters(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the configs of topics and of the share group say of what is given up, or released."""
+        random, history = self._random, self._world.history
+        of_topics, of_group = {}, {}
+        match random.choice(("nobody", "topics", "group", "group, with the record")):
+            case "topics":
+                of_topics["drave.dead.letter.topic"] = LETTERS
+                history.letters = Letters(LETTERS, copies=True)
+            case "group":
+                of_group["errors.deadletterqueue.topic.name"] = LETTERS
+                history.letters = Letters(LETTERS, copies=False)
+            case "group, with the record":
+                of_group["errors.deadletterqueue.topic.name"] = LETTERS
+                of_group["errors.deadletterqueue.copy.record.enable"] = "true"
+                history.letters = Letters(LETTERS, copies=True)
+        history.redelivery_ms = random.choice(REDELIVERY_MS)
+        if history.redelivery_ms:
+            of_topics["drave.redelivery.delay.ms"] = str(history.redelivery_ms)
+        return of_topics, of_group
 
     # -- processes
 
@@ -207,10 +240,12 @@ class Workload:
     # -- who is there
 
     def _roles(self) -> Iterator[Role]:
-        """Everybody who may be there; who is not of the seed's theme seldom is."""
+        """Everybody who may be there; who is of the seed's theme mostly is, and who is not seldom."""
         for theme, role in self._all_roles():
-            share = 1.0 if self._theme in (theme, EVERYTHING) else ASIDE
-            yield replace(role, weight=role.weight * share)
+            if self._theme == theme:
+                yield replace(role, weight=1.0 - (1.0 - role.weight) ** 2)
+            else:
+                yield replace(role, weight=role.weight * (1.0 if self._theme == EVERYTHING else ASIDE))
 
     def _all_roles(self) -> Iterator[tuple[str, Role]]:
         for theme, roles in (
@@ -384,6 +419,7 @@ class Workload:
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
         yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
+        yield Role("onlooker", lambda caller, steps: Onlooker(caller, WATCHED, GROUPS).live(steps), 0.9, mortal=False)
         yield Role("limiter", lambda caller, steps: Limiter(caller, LIMITED).live(steps), 0.6, mortal=False)
         yield Role("administrator", self._administer, 0.6, mortal=False)
         yield Role("late writer", lambda caller, steps: IdempotentProducer(caller, (LATE,)).live(steps), 0.5)

@@ -6,7 +6,8 @@
 The laws:
 
     kept        what a producer was told is there was accepted by somebody, or its dead letter is there
-    once        what was accepted, and the broker has said so, comes to nobody again and has no dead letter
+    once        what was accepted, and the broker has said so, comes to nobody again; it has no dead letter, or one of
+                before the broker's last end
     alone       what one member has, another is given only after a word of the first, or the end of it, of its lock or
                 of the broker
     counted     nothing is delivered more often than the group's limit
@@ -41,7 +42,7 @@ class Event(NamedTuple):
     kind: str
     """`given`, `taken`, or what was said."""
     member: str
-    count: int = 0
+    delivery: int = 0
     """Which delivery it was; 0 where the member does not say."""
 
 
@@ -52,9 +53,9 @@ class Deliveries:
     lock_s: float
     limit: int
     events: dict[Place, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    accepted: set[Place] = field(default_factory=set)
-    """By a member that said so, whatever it was answered."""
     letters: set[Place] = field(default_factory=set)
+    settled: set[Place] = field(default_factory=set)
+    """What has a letter, or was accepted by a member, whatever that was answered."""
     ends: dict[str, float] = field(default_factory=dict)
     """Of members."""
     broker_ends: list[float] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Deliveries:
             for place, verdict in places:
                 self.events[place].append(Event(at, verdict, member))
                 if verdict == ACCEPT:
-                    self.accepted.add(place)
+                    self.settled.add(place)
             self.changed.notify_all()
 
     def taken(self, member: str, at: float, places: Iterable[Place]) -> None:
@@ -84,6 +85,7 @@ class Deliveries:
     def buried(self, place: Place) -> None:
         with self.changed:
             self.letters.add(place)
+            self.settled.add(place)
             self.changed.notify_all()
 
     # -- judged
@@ -93,7 +95,7 @@ class Deliveries:
         found = [
             f"{place} was lost: nobody has accepted it, and it has no dead letter"
             for place in sorted(written)
-            if place not in self.accepted and place not in self.letters
+            if place not in self.settled
         ]
         for place in sorted(self.events):
             found += self._of(place)
@@ -114,12 +116,18 @@ class Deliveries:
                     found.append(f"{place} came to {event.member} though {accepted.member} had accepted it")
                 if holder is not None and not self._may_have_lost(holder, event):
                     found.append(f"{place} came to {event.member} while {holder.member} had it")
-                if event.count > self.limit:
-                    found.append(f"{place} came for the {event.count}th time; the limit is {self.limit}")
+                if event.delivery > self.limit:
+                    found.append(f"{place} came for the {event.delivery}th time; the limit is {self.limit}")
                 holder = event
-        if accepted is not None and place in self.letters:
+        if accepted is not None and place in self.letters and not self._came_again(accepted, place):
             found.append(f"{place} has a dead letter, though {accepted.member} had accepted it")
         return found
+
+    def _came_again(self, accepted: Event, place: Place) -> bool:
+        """Whether a broker has ended since the record first came: its letter may have been durable then, and nothing
+        else of what was said to it."""
+        began = min(self.events[place]).at
+        return any(began <= end <= accepted.at for end in self.broker_ends)
 
     def _may_have_lost(self, holder: Event, other: Event) -> bool:
         """Whether the lock of the one may have been over when the other was given the record."""

@@ -64,7 +64,6 @@ class Source(Worker):
 
     def __init__(self, bootstrap: str, failed: list[str]) -> None:
         self.written: set[Place] = set()
-        self._failed_ones = failed
         configs = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "message.timeout.ms": 0}
         self._producer = Producer(configs | RECONNECT)
         super().__init__("source", failed.append)
@@ -77,12 +76,12 @@ class Source(Worker):
                 number += 1
             self._producer.poll(0)
         if left := self._producer.flush(PATIENCE_S):
-            self._failed_ones.append(f"{left} records were not acknowledged within {PATIENCE_S:.0f} s")
+            self._failed(f"{left} records were not acknowledged within {PATIENCE_S:.0f} s")
         self._producer.close()
 
     def _told(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._failed_ones.append(f"a record was refused: {error.str()}")
+            self._failed(f"a record was refused: {error.str()}")
         else:
             self.written.add(Place(message.partition() or 0, message.offset() or 0))
 
@@ -305,8 +304,7 @@ def _finish(source: Source, members: list[Member], deliveries: Deliveries, repor
         if member.has_ended:
             member.start()
     with deliveries.changed:
-        settled = deliveries.accepted, deliveries.letters
-        if not deliveries.changed.wait_for(lambda: source.written <= set().union(*settled), 2 * PATIENCE_S):
+        if not deliveries.changed.wait_for(lambda: len(deliveries.settled) >= len(source.written), 2 * PATIENCE_S):
             report.violations.append(f"the queue was not empty after {2 * PATIENCE_S:.0f} s")
 
 

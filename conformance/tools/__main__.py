@@ -44,8 +44,9 @@ CONSUMER_PERFORMANCE: Final = "org.apache.kafka.tools.ConsumerPerformance"
 COOPERATIVE: Final = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 ALL: Final = frozenset(range(PARTITIONS))
 NULL: Final = "NULL"
-SESSION_MS: Final = "6000"
-"""The shortest that brokers allow by default; in groups of the new protocol it is the broker's."""
+SESSION_MS: Final = "60000"
+"""Longer than a Java program takes to start again, on a slow machine too; in groups of the new protocol it is the
+broker's."""
 PERFORMANCE_RECORDS: Final = 5_000
 QUICK: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 """For programs that live for a second."""

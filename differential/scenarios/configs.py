@@ -303,6 +303,22 @@ def types_of_resources(stage: Stage, version: int, types: Sequence[int]) -> None
         ("consumer.assignment.interval.ms", SET, "5"),
         ("consumer.assignment.interval.ms", SET, "-1"),
         ("consumer.assignment.interval.ms", SET, "15001"),
+        ("share.auto.offset.reset", SET, "earliest"),
+        ("share.auto.offset.reset", SET, "by_duration:PT1H"),
+        ("share.auto.offset.reset", SET, "by_duration:-PT1H"),
+        ("share.auto.offset.reset", SET, "never"),
+        ("share.isolation.level", SET, "read_committed"),
+        ("share.isolation.level", SET, "serializable"),
+        ("share.renew.acknowledge.enable", SET, "false"),
+        ("share.renew.acknowledge.enable", SET, "perhaps"),
+        ("share.delivery.count.limit", SET, "2"),
+        ("share.delivery.count.limit", SET, "1"),
+        ("share.delivery.count.limit", SET, "11"),
+        ("share.record.lock.duration.ms", SET, "15000"),
+        ("share.record.lock.duration.ms", SET, "60001"),
+        ("streams.num.standby.replicas", SET, "2"),
+        ("streams.num.standby.replicas", SET, "3"),
+        ("streams.num.standby.replicas", SET, "-1"),
     )
 )
 def a_config_of_a_group(stage: Stage, step: ConfigStep) -> None:

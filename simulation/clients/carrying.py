@@ -8,7 +8,7 @@ changed on its way shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from drave.records import (
@@ -24,9 +24,13 @@ from drave.records import (
 )
 from drave.records import split as split_batches
 from drave.wire.messages.k01_fetch import AbortedTransaction
-from simulation.history import Mark, SeenBatch, SeenRecord, SentRecord
+from simulation.history import Letter, Mark, SeenBatch, SeenRecord, SentRecord
 
 MARK: Final = "mark"
+LETTER_CONTEXT: Final = frozenset(
+    f"__dlq.errors.{name}" for name in ("topic", "partition", "offset", "group", "delivery.count", "message")
+)
+"""The headers of a dead letter (KIP-1191); a record that lacks one of them is none."""
 NO_PRODUCER: Final = (-1, -1)
 
 
@@ -81,13 +85,32 @@ def _seen(header: BatchHeader, committed: bool, records: Iterable[Record]) -> Se
         header.is_transactional,
         header.is_control,
         committed,
-        [SeenRecord(each.offset, _mark(each), each.key, each.value, each.timestamp) for each in records],
+        [_seen_record(each) for each in records],
     )
 
 
-def _mark(record: Record) -> Mark | None:
-    for name, value in record.headers:
-        if name == MARK and value is not None:
-            writer, _, number = value.decode().rpartition("#")
-            return Mark(writer, int(number))
-    return None
+def _seen_record(record: Record) -> SeenRecord:
+    headers = {name: value.decode() for name, value in record.headers if value is not None}
+    mark, letter = _mark(headers), None
+    if headers.keys() >= LETTER_CONTEXT:
+        letter, mark = _letter(headers, mark), None
+    return SeenRecord(record.offset, mark, record.key, record.value, record.timestamp, letter)
+
+
+def _mark(headers: Mapping[str, str]) -> Mark | None:
+    if MARK not in headers:
+        return None
+    writer, _, number = headers[MARK].rpartition("#")
+    return Mark(writer, int(number))
+
+
+def _letter(headers: Mapping[str, str], mark: Mark | None) -> Letter:
+    return Letter(
+        topic=headers["__dlq.errors.topic"],
+        partition=int(headers["__dlq.errors.partition"]),
+        offset=int(headers["__dlq.errors.offset"]),
+        group=headers["__dlq.errors.group"],
+        count=int(headers["__dlq.errors.delivery.count"]),
+        message=headers["__dlq.errors.message"],
+        mark=mark,
+    )

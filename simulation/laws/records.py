@@ -34,8 +34,8 @@ def sent(facts: Facts) -> Iterator[str]:
     """What is read was sent, to this partition, with this key, value and timestamp."""
     seen: set[tuple[Partition, int, Mark | None]] = set()
     for place, record in _seen(facts):
-        if (place, record.offset, record.mark) in seen:
-            continue
+        if (place, record.offset, record.mark) in seen or record.letter is not None:
+            continue  # of dead letters there are laws of their own
         seen.add((place, record.offset, record.mark))
         known = facts.sent(record)
         where = f"offset {record.offset} of {place}"

@@ -11,7 +11,7 @@ from simulation.laws.facts import Facts
 from simulation.laws.law import law
 
 _ENDS: Final = (Said.ACCEPT, Said.REJECT)
-_Place = tuple[str, Partition, int]
+Place = tuple[str, Partition, int]
 
 
 @law
@@ -20,8 +20,8 @@ def held_by_one(facts: Facts) -> Iterator[str]:
     others, and so has begun anew in the partition with what it had written before, as in Kafka."""
     if facts.history.disk_refuses:
         return
-    words = _words(facts)
-    for place, takes in _takes(facts).items():
+    words = words_of(facts)
+    for place, takes in takes_of(facts).items():
         for taken in takes:
             until, deadline_ms = _held(facts, taken, words.get(place, []))
             for other in takes:
@@ -50,8 +50,8 @@ def _held(facts: Facts, taken: Taken, words: list[Judged]) -> tuple[Moment, int]
 @law
 def what_is_over_stays_over(facts: Facts) -> Iterator[str]:
     """A record that was accepted or rejected is not delivered again."""
-    words = _words(facts)
-    for place, takes in _takes(facts).items():
+    words = words_of(facts)
+    for place, takes in takes_of(facts).items():
         ends = [word for word in words.get(place, []) if word.said in _ENDS and word.is_done]
         for taken in takes:
             for word in ends:
@@ -63,8 +63,8 @@ def what_is_over_stays_over(facts: Facts) -> Iterator[str]:
 def deliveries_are_counted(facts: Facts) -> Iterator[str]:
     """Each delivery of a record has a higher count than those before it; what was not said to have ended may be
     forgotten by a crash, as in Kafka."""
-    words = _words(facts)
-    for place, takes in _takes(facts).items():
+    words = words_of(facts)
+    for place, takes in takes_of(facts).items():
         for taken in takes:
             certain = taken.told
             if facts.history.crashes:
@@ -91,6 +91,21 @@ def no_record_is_delivered_too_often(facts: Facts) -> Iterator[str]:
 
 
 @law
+def what_is_released_is_kept_back(facts: Facts) -> Iterator[str]:
+    """A record that was released does not come again before its delay is over; a restart ends the wait."""
+    delay_ms = facts.history.redelivery_ms
+    if facts.history.crashes or not delay_ms:
+        return
+    takes = takes_of(facts)
+    for place, words in words_of(facts).items():
+        for word in words:
+            if word.said is Said.RELEASE and word.is_done:
+                for taken in takes.get(place, []):
+                    if word.asked < taken.asked and taken.told.ms < word.asked.ms + delay_ms:
+                        yield f"{taken} less than {delay_ms} ms after {word}"
+
+
+@law
 def queues_are_read_to_their_end(facts: Facts) -> Iterator[str]:
     """When all others have gone, one member comes to an end of what there is."""
     for group, is_done in facts.history.drained.items():
@@ -101,7 +116,7 @@ def queues_are_read_to_their_end(facts: Facts) -> Iterator[str]:
 @law
 def no_record_is_left_out(facts: Facts) -> Iterator[str]:
     """Each record was accepted or rejected, or delivered as often as it may be."""
-    words, takes = _words(facts), _takes(facts)
+    words, takes = words_of(facts), takes_of(facts)
     history = facts.history
     for group, is_done in history.drained.items():
         if not is_done:
@@ -118,15 +133,17 @@ def no_record_is_left_out(facts: Facts) -> Iterator[str]:
                     yield f"{offset} of {partition} was never ended by {group}, after {most} deliveries"
 
 
-def _takes(facts: Facts) -> dict[_Place, list[Taken]]:
-    found: dict[_Place, list[Taken]] = defaultdict(list)
+def takes_of(facts: Facts) -> dict[Place, list[Taken]]:
+    """What members were given, by group, partition and offset."""
+    found: dict[Place, list[Taken]] = defaultdict(list)
     for taken in facts.history.taken:
         found[taken.group, taken.partition, taken.offset].append(taken)
     return found
 
 
-def _words(facts: Facts) -> dict[_Place, list[Judged]]:
-    found: dict[_Place, list[Judged]] = defaultdict(list)
+def words_of(facts: Facts) -> dict[Place, list[Judged]]:
+    """What they said of it."""
+    found: dict[Place, list[Judged]] = defaultdict(list)
     for word in facts.history.judged:
         for offset in range(word.first, word.last + 1):
             found[word.group, word.partition, offset].append(word)

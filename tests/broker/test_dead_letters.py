@@ -285,6 +285,18 @@ async def test_a_record_that_was_held_for_too_long_waits_too_and_others_do_not(s
     assert other.take() == [(0, 3, 2)]
 
 
+async def test_a_released_record_waits_also_when_the_last_member_has_gone_meanwhile(still: StillBroker) -> None:
+    topic, member = await jobs(still, drave_redelivery_delay_ms="5000")
+    call = member.send()
+    assert member.say((0, 1, RELEASE)) == ErrorCode.NONE
+    still.broker.sharing.gone(call.connection)
+    still.commit()
+    other = Member(still, topic, name="b")
+    assert other.take() == []
+    still.advance(5_000)
+    assert other.take() == [(0, 3, 2)]
+
+
 async def test_another_delay_counts_for_what_is_released_from_then_on(still: StillBroker) -> None:
     _, member = await jobs(still, drave_redelivery_delay_ms="5000")
     member.take()

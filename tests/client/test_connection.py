@@ -18,4 +18,4 @@ def test_a_ctrl_c_inside_a_callback_of_librdkafka_is_a_keyboard_interrupt() -> N
     producer = Producer({"bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 1, "log_level": 0})
     producer.produce("rides", b"x", on_delivery=interrupted)
     with pytest.raises(KeyboardInterrupt), interruptible():
-        producer.flush(10)
+        producer.flush(100)

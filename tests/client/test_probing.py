@@ -76,7 +76,7 @@ def answering() -> Iterator[Answering]:
 
     yield start
     for listener, thread in listeners:
-        thread.join(10)
+        thread.join(100)
         listener.close()
 
 

@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     import kafka.admin
     import kafka.errors
 
-DEADLINE_S: Final = 30.0
+DEADLINE_S: Final = 120.0
 BYTES_MAX: Final = 10_000_000
 """What clients may send: above the broker's own bound, so that it is the broker who refuses."""
 

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import kafka
     from kafka.coordinator.assignors.range import RangePartitionAssignor as KafkaPythonRange
 
-DEADLINE_S: Final = 40.0
+DEADLINE_S: Final = 120.0
 POLL_S: Final = 0.05
 HEARTBEAT_MS: Final = 200
 """How soon members hear of a rebalance."""
@@ -129,14 +129,13 @@ class KafkaPythonMember:
     name = "kafka-python"
 
     def __init__(self, bootstrap: str, topic: str, group: str, **configs: Any) -> None:
-        usual = {"partition_assignment_strategy": [KafkaPythonRange]}
+        usual = {"partition_assignment_strategy": [KafkaPythonRange], "session_timeout_ms": SESSION_MS}
         self._consumer = kafka.KafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             heartbeat_interval_ms=HEARTBEAT_MS,
-            session_timeout_ms=SESSION_MS,
             **(usual | configs),
         )
         self.revoked: list[frozenset[int]] = []
@@ -221,14 +220,14 @@ class AioKafkaMember:
     async def _make(
         self, bootstrap: str, topic: str, group: str, configs: Mapping[str, Any]
     ) -> aiokafka.AIOKafkaConsumer:
+        usual = {"partition_assignment_strategy": [AioKafkaRange], "session_timeout_ms": SESSION_MS}
         consumer = aiokafka.AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             heartbeat_interval_ms=HEARTBEAT_MS,
-            session_timeout_ms=SESSION_MS,
-            **{"partition_assignment_strategy": [AioKafkaRange], **configs},
+            **(usual | configs),
         )
         consumer.subscribe([topic], listener=_AioKafkaRebalances(self.revoked))
         return consumer

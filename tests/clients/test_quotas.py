@@ -37,7 +37,7 @@ def _limit(broker: Running, *keys: str) -> None:
     ops = [OpData(key=key, value=RATE, remove=False) for key in keys]
     asked = AlterClientQuotasRequest(entries=[EntryData(entity=entity, ops=ops)], validate_only=False)
     host, _, port = broker.bootstrap.partition(",")[0].rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=100) as connection:
         connection.sendall(b"".join(encode_request(49, 1, 1, "test", asked)))
         size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL))
         _, response = decode_reply(49, 1, connection.recv(size, socket.MSG_WAITALL))
@@ -58,7 +58,7 @@ def test_librdkafka_tells_its_producer_that_it_has_to_wait(limited: Running) -> 
     for _ in range(3):
         for _ in range(60):
             producer.produce("topic", VALUE)
-        assert producer.flush(30) == 0
+        assert producer.flush(100) == 0
     assert heard
     assert all(event.throttle_time > 0 for event in heard)
 
@@ -67,7 +67,7 @@ def test_librdkafka_tells_its_consumer_that_it_has_to_wait(limited: Running) -> 
     producer = confluent_kafka.Producer({"bootstrap.servers": limited.bootstrap, "batch.size": 20_000})
     for _ in range(150):
         producer.produce("topic", VALUE)
-    assert producer.flush(30) == 0
+    assert producer.flush(100) == 0
     heard: list[Any] = []
     consumer = confluent_kafka.Consumer(
         {

@@ -26,7 +26,7 @@ def test_one_command_starts_the_service_and_ctrl_c_ends_all_of_it() -> None:
         line = demo.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+) .*broker 127\.0\.0\.1:(\d+)", line)
         assert found, line
-        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=30) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=100) as page:
             assert b"<title>Rides" in page.read()
         demo.send_signal(signal.SIGINT)
         last = demo.stdout.read()

@@ -9,15 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from bench import reference
 from bench.brokers import Kafka
 from drave.testing import Broker
+from interop.transactions import MAIN, rows
 from tests.clients.adapters import ConfluentKafka, Got, Send
 
 pytestmark = pytest.mark.slow
 
 READ_BY_PRICING = 700
+WAIT_S = 60
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
@@ -43,6 +46,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
             client.produce("rides", sent, codec=codec, idempotent=codec == "lz4")
         records = client.consume("rides", 400 * len(CODECS))
         client.consume_in_group("rides", READ_BY_PRICING, group="pricing")
+        client.create("hanging")
+        client.produce("hanging", [Send(b"before")])
+        producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "hanging", "log_level": 0})
+        producer.init_transactions(WAIT_S)
+        producer.begin_transaction()
+        producer.produce("hanging", b"never decided")
+        assert producer.flush(WAIT_S) == 0
+        del producer
     return Written(kafka.data, records)
 
 
@@ -89,3 +100,25 @@ def test_a_group_goes_on_where_it_stood_in_kafka(written: Written, tmp_path: Pat
     with Broker(tmp_path) as drave:
         (first, *_) = ConfluentKafka(drave.bootstrap).consume_in_group("rides", 1, group="pricing")
     assert first.offset == READ_BY_PRICING
+
+
+def test_a_transaction_that_hangs_is_found_and_aborted_with_kafkas_own_tool(written: Written, tmp_path: Path) -> None:
+    """KIP-664: its topic came along, and the coordinator that knows of it did not."""
+    shutil.copytree(written.data / "hanging-0", tmp_path / "topics" / "hanging-0")
+    adopt("hanging", tmp_path)
+    place = ("--topic", "hanging", "--partition", "0")
+    with Broker(tmp_path) as drave:
+        client = ConfluentKafka(drave.bootstrap)
+
+        def tool(command: str, *options: str) -> list[dict[str, str]]:
+            asked = reference.java(MAIN, "--bootstrap-server", drave.bootstrap, command, *place, *options)
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return rows(done.stdout)
+
+        client.produce("hanging", [Send(b"after")])
+        (found,) = tool("find-hanging", "--max-transaction-timeout", "0")
+        assert found["StartOffset"] == "1"
+        tool("abort", "--start-offset", found["StartOffset"])
+        assert tool("find-hanging", "--max-transaction-timeout", "0") == []
+        assert [record.value for record in client.consume("hanging", 2)] == [b"before", b"after"]

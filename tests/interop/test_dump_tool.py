@@ -132,7 +132,7 @@ def test_the_transaction_log_decoder_reads_transactions(tmp_path: Path, dump: Du
         made = transactional_producer(kafka.bootstrap, "tx")
         made.begin_transaction()
         made.produce("rides", "value", partition=0)
-        made.commit_transaction(30)
+        made.commit_transaction(100)
         # a commit is answered when it is decided; the next producer of the id is let in when it is complete
         transactional_producer(kafka.bootstrap, "tx")
     segments = [path for path in tmp_path.glob("topics/__transaction_state-*/*.log") if path.stat().st_size]

@@ -25,10 +25,10 @@ def broker() -> Iterator[Broker]:
 
 def _transactional(broker: Broker, name: str) -> Any:
     producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": name})
-    producer.init_transactions(10)
+    producer.init_transactions(100)
     producer.begin_transaction()
     producer.produce(name, b"first", partition=0)
-    producer.flush(10)
+    producer.flush(100)
     return producer
 
 
@@ -52,7 +52,7 @@ def test_what_was_aborted_is_seen_by_neither(broker: Broker) -> None:
     producer.abort_transaction(10)
     producer.begin_transaction()
     producer.produce("aborted", b"second", partition=0)
-    producer.commit_transaction(10)
+    producer.commit_transaction(100)
     findings = Findings()
     with following(broker.bootstrap, "aborted", 2, findings) as follower:
         follower.wait_for(1)

@@ -21,6 +21,10 @@ from tests.interop.conftest import DumpTool
 pytestmark = pytest.mark.slow
 
 
+PATIENT = {"group.streams.session.timeout.ms": "600000", "group.streams.max.session.timeout.ms": "600000"}
+"""The member says nothing while four Java programs start one after the other, which takes them as long as it takes."""
+
+
 class Group(NamedTuple):
     """A group with one member, which is a connection of ours."""
 
@@ -45,7 +49,7 @@ class Group(NamedTuple):
 
 @pytest.fixture
 def group(tmp_path: Path, dump: DumpTool) -> Iterator[Group]:
-    with Broker(tmp_path, durability="fsync") as kafka:
+    with Broker(tmp_path, durability="fsync", sets=PATIENT) as kafka:
         ConfluentKafka(kafka.bootstrap).create("lines", partitions=2)
         made = Group(tmp_path, kafka.bootstrap, Connection(int(kafka.bootstrap.rpartition(":")[2])))
         joined = made.heartbeat(

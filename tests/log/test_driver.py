@@ -34,7 +34,7 @@ class Gate:
         self.error: OSError | None = None
 
     def wait(self) -> None:
-        self.open.wait(10)
+        self.open.wait(100)
         self.syncs += 1
         self.threads.add(threading.current_thread().name)
         if self.error is not None:

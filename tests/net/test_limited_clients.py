@@ -36,8 +36,11 @@ class LimitedClient:
 
     def produce(self, *values: bytes, acks: int = -1) -> list[int]:
         """One Produce; the waits that were told since the last time."""
-        self.send(produce_request("topic", {0: batch_of(*values)}, acks=acks), ApiKey.PRODUCE, VERSION)
+        self.send_produce(*values, acks=acks)
         return self.waits()
+
+    def send_produce(self, *values: bytes, acks: int = -1) -> None:
+        self.send(produce_request("topic", {0: batch_of(*values)}, acks=acks), ApiKey.PRODUCE, VERSION)
 
     def waits(self) -> list[int]:
         """The throttle_time_ms of every reply that has come since the last time."""
@@ -85,6 +88,19 @@ def test_a_producer_over_its_rate_is_answered_at_once_and_its_next_request_waits
     assert client.waits() == []
     still.advance(1)
     assert len(client.waits()) == 1
+
+
+def test_what_a_producer_sends_ahead_waits_before_anything_of_it_is_durable(
+    still: StillBroker, sessions: Sessions
+) -> None:
+    """Or all that it has sent until then would be taken in one go, and make for a very long wait."""
+    limit(still, "app", 500)
+    client = LimitedClient(still, sessions, "app")
+    for _ in range(4):
+        client.send_produce(BIG)
+    assert len(client.waits()) == 2
+    still.advance(100_000)
+    assert len(client.waits()) == 2
 
 
 def test_without_acknowledgements_it_is_held_all_the_same_and_nothing_is_lost(

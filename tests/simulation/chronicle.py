@@ -24,6 +24,8 @@ from simulation.history import (
     History,
     Joined,
     Judged,
+    Letter,
+    Letters,
     Lookup,
     Mark,
     Outcome,
@@ -49,7 +51,9 @@ from simulation.history import (
 RIDES = Partition("rides", TopicId(b"rides' topic id."), 0)
 COPIES = Partition("copies", TopicId(b"copies' topic id"), 0)
 KEYS = Partition("keys", TopicId(b"keys' topic id.."), 0)
-TOPICS = {place.topic: place.topic_id for place in (RIDES, COPIES, KEYS)}
+LETTERS = Partition("letters", TopicId(b"letters' topicid"), 0)
+PLACES = (RIDES, COPIES, KEYS, LETTERS)
+TOPICS = {place.topic: place.topic_id for place in PLACES}
 TASK = Task("0", 0)
 RUNS = GatheredMember("P", frozenset({TASK}), frozenset())
 COPIES_IT = GatheredMember("Q", frozenset(), frozenset({TASK}))
@@ -66,7 +70,7 @@ class Chronicle:
         self.history.share_lock_ms = 1_000
         self.history.share_deliveries_max = 5
         self.history.share_topics = ("rides",)
-        self.logs: dict[Partition, list[SeenBatch]] = {place: [] for place in (RIDES, COPIES, KEYS)}
+        self.logs: dict[Partition, list[SeenBatch]] = {place: [] for place in PLACES}
         self.trimmed: dict[Partition, int] = {}
         for topic, topic_id in TOPICS.items():
             configs: dict[str, str | None] = dict(COMPACTED) if topic == "keys" else {}
@@ -178,6 +182,22 @@ class Chronicle:
     def lives(self, session: str = "s/0") -> None:
         """Its session is answered once more."""
         self.history.share_sessions[session] = self.history.now()
+
+    def bury(
+        self, sent: SentRecord, *, count: int = 1, message: str = "A consumer rejected it.", **changes: Any
+    ) -> None:
+        """A dead letter is written of a record: all of it, unless something of it is changed."""
+        said = Letter(RIDES.topic, 0, sent.offset, "queue", count, message, sent.mark)
+        letter = said._replace(**{name: changes.pop(name) for name in list(changes) if name in Letter._fields})
+        offset = self.end_of(LETTERS)
+        record = SeenRecord(offset, None, sent.key, sent.value, self.ms, letter)._replace(**changes)
+        self.logs[LETTERS].append(SeenBatch(offset, offset, -1, -1, False, False, True, [record]))
+
+    def want_letters(self, *, copies: bool = True) -> SentRecord:
+        """Dead letters are wanted of the one group; and there is a record that it may give up."""
+        self.history.letters = Letters(LETTERS.topic, copies)
+        self.history.drained["queue"] = True
+        return self.send()
 
     # -- transactions
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulation.checker import LAWS
 from simulation.history import Moment, Outcome, Said, SeenBatch
 from simulation.laws.facts import BEGINNING, Write, may_be
-from tests.simulation import stream_flaws
+from tests.simulation import letter_flaws, stream_flaws
 from tests.simulation.chronicle import KEYS, RIDES, Chronicle, altered
 from tests.simulation.flaws import FLAWS, Story, copied
 
@@ -151,6 +151,7 @@ def a_record_is_copied_once(tale: Chronicle) -> None:
         a_commit_that_was_never_answered_may_come_to_count_at_any_time,
         a_partition_goes_from_one_member_to_another_in_the_next_generation,
         a_record_is_copied_once,
+        *letter_flaws.LAWFUL,
         *stream_flaws.LAWFUL,
     ],
     ids=lambda story: story.__name__,

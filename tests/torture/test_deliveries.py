@@ -72,6 +72,16 @@ def test_what_was_accepted_for_certain_has_no_dead_letter() -> None:
     assert deliveries.violations([JOB]) == [f"{JOB} has a dead letter, though b had accepted it"]
 
 
+def test_a_letter_that_a_dying_broker_has_written_is_no_contradiction() -> None:
+    """What it had not noted yet is that the record had gone, so it came again (docs/queues.md)."""
+    deliveries = a_run()
+    deliveries.buried(JOB)
+    deliveries.broker_ends.append(1.5)
+    assert deliveries.violations([JOB]) == []
+    deliveries.broker_ends[:] = [2.5]
+    assert len(deliveries.violations([JOB])) == 1
+
+
 def test_two_do_not_have_one_record_at_a_time() -> None:
     assert holding().violations([JOB]) == [f"{JOB} came to b while a had it"]
 

@@ -52,7 +52,7 @@ def config_synonyms(key: ConfigKey, overrides: Mapping[str, str], layers: Settin
 
 
 def group_synonyms(key: GroupConfigKey, overrides: Mapping[str, str], layers: SettingLayers) -> list[ConfigSynonym]:
-    """The places that give a group's config its value, the one that does first; none where only its default does."""
+    """The places that give a group's config its value, the one that does first."""
     found = []
     if key.name in overrides:
         found.append(ConfigSynonym(key.name, key.normal(overrides[key.name]), ConfigSource.GROUP_CONFIG))
@@ -60,7 +60,7 @@ def group_synonyms(key: GroupConfigKey, overrides: Mapping[str, str], layers: Se
         said = broker_text(key, layers.settings)
         if said != key.default:
             found.append(ConfigSynonym(key.broker_name, said, ConfigSource.STATIC_BROKER_CONFIG))
-        found.append(ConfigSynonym(key.broker_name, key.default, ConfigSource.DEFAULT_CONFIG))
+    found.append(ConfigSynonym(key.broker_name or key.name, key.default, ConfigSource.DEFAULT_CONFIG))
     return found
 
 

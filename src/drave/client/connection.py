@@ -107,6 +107,7 @@ class Connection:
         return self._make(Producer, defaults)
 
     def consumer(self, group: str, **more: Any) -> Consumer:
+        """librdkafka's consumer, in this group once it subscribes; `more` are properties of its own."""
         from drave.client.librdkafka import Consumer
 
         return self._make(Consumer, {"group.id": group, **more})

@@ -20,6 +20,8 @@ NO_MEMBERS: Final = {"empty", "dead"}
 
 @dataclass(frozen=True, slots=True)
 class GroupSummary:
+    """A group as it is listed: `state` and `type` in small letters, such as "stable" and "consumer"."""
+
     group: str
     state: str
     type: str
@@ -27,6 +29,8 @@ class GroupSummary:
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A member of a group. `partitions` are what it was assigned, in order; `instance_id` is a static member's."""
+
     member_id: str
     instance_id: str | None
     client_id: str
@@ -45,11 +49,14 @@ class Progress:
 
     @property
     def lag(self) -> int | None:
+        """How many offsets are yet to be read, markers of transactions among them."""
         return None if self.committed is None else max(0, self.end - self.committed)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDescription:
+    """One group. `coordinator` is HOST:PORT; `progress` has each partition in which it has committed or reads."""
+
     group: str
     state: str
     type: str
@@ -60,6 +67,7 @@ class GroupDescription:
 
     @property
     def lag(self) -> int:
+        """Of all its partitions that have an offset."""
         return sum(each.lag or 0 for each in self.progress)
 
 
@@ -72,6 +80,7 @@ class Groups:
         self._admin = self._topics.admin
 
     def summaries(self) -> list[GroupSummary]:
+        """The groups that the broker lists, by name."""
         listing = result(self._admin.list_consumer_groups(request_timeout=ANSWER_TIMEOUT_S), "list groups")
         if listing.errors and not listing.valid:
             raise told(listing.errors[0].args[0], "list groups")
@@ -79,6 +88,7 @@ class Groups:
         return sorted(found, key=lambda each: each.group)
 
     def describe(self, group: str) -> GroupDescription:
+        """Members, offsets and lag of one group. Raises NotFound."""
         found = self._find(group)
         members = tuple(
             Member(
@@ -144,6 +154,7 @@ class Groups:
             consumer.close()
 
     def delete(self, groups: Sequence[str]) -> None:
+        """Delete groups without members, with their offsets, one after the other; the first that cannot be ends it."""
         for group in groups:
             self._find(group)  # so that its coordinator has loaded
             future = self._admin.delete_consumer_groups([group], request_timeout=ANSWER_TIMEOUT_S)[group]

@@ -27,6 +27,8 @@ _SUFFIXES: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 class Format(enum.Enum):
+    """How a recording is written: with a header and columns, or a JSON object on each line."""
+
     CSV = "csv"
     JSONL = "jsonl"
 
@@ -125,6 +127,7 @@ class Pace:
     _first_ms: int | None = None
 
     def due_s(self, time_ms: int) -> float:
+        """When the record of this time (milliseconds since 1970) is due; the first that is asked for begins."""
         if self._first_ms is None:
             self._first_ms = time_ms
         return (time_ms - self._first_ms) / 1000 / self.speed

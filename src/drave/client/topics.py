@@ -36,6 +36,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class TopicSummary:
+    """A topic as it is listed."""
+
     name: str
     partitions: int
     records: int
@@ -44,6 +46,8 @@ class TopicSummary:
 
 @dataclass(frozen=True, slots=True)
 class PartitionDescription:
+    """One partition: the ids of its brokers (`leader` is -1 where none leads), and its `Bounds`."""
+
     partition: int
     leader: int
     replicas: tuple[int, ...]
@@ -54,6 +58,8 @@ class PartitionDescription:
 
 @dataclass(frozen=True, slots=True)
 class TopicDescription:
+    """One topic. `topic_id` is written as Kafka's tools write it; partitions are in order."""
+
     name: str
     topic_id: str
     partitions: tuple[PartitionDescription, ...]
@@ -87,6 +93,7 @@ class Topics:
         ]
 
     def summaries(self, *, internal: bool = False) -> list[TopicSummary]:
+        """All topics, by name; Kafka's own only when `internal`."""
         partitions = self.all_partitions(internal=internal)
         bounds = self.bounds(partitions)
         counted: dict[str, list[int]] = {}
@@ -96,6 +103,7 @@ class Topics:
         return [TopicSummary(name, len(counts), sum(counts)) for name, counts in counted.items()]
 
     def describe(self, topic: str) -> TopicDescription:
+        """Partitions and configs of one topic. Raises NotFound."""
         from drave.client.librdkafka import TopicCollection
 
         bounds = self.bounds(self.partitions(topic))
@@ -135,6 +143,7 @@ class Topics:
         replication_factor: int = BROKER_DEFAULT,
         configs: Mapping[str, str] | None = None,
     ) -> None:
+        """Make a topic; what is not given is the broker's to choose."""
         from drave.client.librdkafka import NewTopic
 
         new = NewTopic(topic, partitions, replication_factor, config=dict(configs or {}))
@@ -163,11 +172,13 @@ class Topics:
         result(futures[asked], f"alter topic {topic}")
 
     def delete(self, topics: Sequence[str]) -> None:
+        """Delete topics, each by itself. Raises for the first that could not be, NotFound where it is not there."""
         futures = self.admin.delete_topics(list(topics), request_timeout=ANSWER_TIMEOUT_S)
         for topic, future in futures.items():
             result(future, f"delete topic {topic}")
 
     def bounds(self, partitions: Iterable[TopicPartitionId]) -> dict[TopicPartitionId, Bounds]:
+        """Where each partition begins and ends now."""
         from drave.client.librdkafka import OffsetSpec
 
         wanted = list(partitions)

@@ -92,12 +92,6 @@ class GroupSettings:
     """Which way a group with members may change between the classic and the consumer protocol. Kafka:
     `group.consumer.migration.policy`."""
 
-    group_consumer_regex_refresh_interval_ms: int = setting(
-        600_000, kafka="group.consumer.regex.refresh.interval.ms", low=10_000, high=INT_MAX
-    )
-    """How often the topics that match a group's regular expressions are looked up anew, if none came or went meanwhile.
-    Kafka: `group.consumer.regex.refresh.interval.ms`."""
-
     # -- share groups (KIP-932): members
 
     group_share_session_timeout_ms: int = setting(45_000, kafka="group.share.session.timeout.ms", low=1, high=INT_MAX)

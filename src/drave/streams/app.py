@@ -265,6 +265,7 @@ class App:
         return found
 
     def format_for(self, kind: Any) -> Format[Any]:
+        """How values of this type are written where nobody says otherwise."""
         return format_for(kind)
 
     def policy_of(self, step: Step) -> OnError | None:
@@ -300,7 +301,6 @@ class App:
             key_field=key if isinstance(key, str) else None,
             key=None if key is None else getter(key, value_type),
             time=None if time is None else _time_of(time, value_type),
-            time_field=time if isinstance(time, str) else None,
             partitions=partitions,
         )
 

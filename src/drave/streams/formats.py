@@ -28,8 +28,14 @@ class Format(Protocol[V]):
     """Bytes for values of one type."""
 
     @property
-    def name(self) -> str: ...
-    def encode(self, value: V, /) -> bytes: ...
+    def name(self) -> str:
+        """As pictures of a topology show it."""
+        ...
+
+    def encode(self, value: V, /) -> bytes:
+        """Raises BadRecord for what is no value of the type."""
+        ...
+
     def decode(self, data: bytes, /) -> V:
         """Raises BadRecord."""
         ...

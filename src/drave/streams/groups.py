@@ -39,6 +39,7 @@ class Grouped(Generic[V]):
         self._stream = stream
 
     def window(self, windows: Windows) -> WindowedGroups[V]:
+        """Aggregates by key and window: `tumbling`, `hopping`, `sliding` or `session`."""
         return WindowedGroups(self._stream, windows)
 
     def agg(

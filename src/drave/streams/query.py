@@ -133,6 +133,7 @@ class TableQuery(Generic[V]):
         self.close()
 
     def close(self) -> None:
+        """Give its connections back."""
         self._lines.close()
         if self._follower is not None:
             self._follower.close()

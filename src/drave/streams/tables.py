@@ -46,6 +46,7 @@ class Table(Generic[V]):
 
     @property
     def name(self) -> str:
+        """The name of the step that makes it."""
         return self.output.step.name
 
     def changes(self) -> Stream[V]:

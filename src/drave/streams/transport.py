@@ -19,7 +19,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Message(Protocol):
-    """A record as read; confluent-kafka's own `Message` is one."""
+    """A record as read; confluent-kafka's own `Message` is one, and what its methods give is what is given here."""
 
     def topic(self) -> str: ...
     def partition(self) -> int: ...
@@ -56,7 +56,10 @@ class NewTopic:
 class Assignments(Protocol):
     """Who wants to know which places are ours. Called from inside `poll` and `close`, on the engine's thread."""
 
-    def assigned(self, places: Sequence[Place]) -> None: ...
+    def assigned(self, places: Sequence[Place]) -> None:
+        """They are ours from now on."""
+        ...
+
     def revoked(self, places: Sequence[Place]) -> None:
         """They go to another process after this returns: commit now."""
         ...
@@ -85,7 +88,9 @@ class Following(Protocol):
         """Where the end was when it was met last: whatever lies before it has been returned. 0 when it never was."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Follow nothing any more."""
+        ...
 
 
 class Transport(Protocol):
@@ -104,7 +109,10 @@ class Transport(Protocol):
         """Those that exist already are left as they are."""
         ...
 
-    def subscribe(self, topics: Sequence[str], listener: Assignments) -> None: ...
+    def subscribe(self, topics: Sequence[str], listener: Assignments) -> None:
+        """Join the app's group. What becomes ours is told to `listener`."""
+        ...
+
     def poll(self, records_max: int, timeout_s: float) -> Sequence[Message]:
         """What came, in order per place; of paused places nothing. Listeners are called from here."""
         ...
@@ -117,9 +125,17 @@ class Transport(Protocol):
         """The end of a place that is ours, as far as it is known without asking."""
         ...
 
-    def pause(self, places: Sequence[Place]) -> None: ...
-    def resume(self, places: Sequence[Place]) -> None: ...
-    def seek(self, place: Place, offset: int) -> None: ...
+    def pause(self, places: Sequence[Place]) -> None:
+        """Of these nothing comes until `resume`."""
+        ...
+
+    def resume(self, places: Sequence[Place]) -> None:
+        """Go on where they were paused."""
+        ...
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Of this place the record at `offset` comes next."""
+        ...
 
     def committed(self, places: Sequence[Place]) -> dict[Place, Committed]:
         """Of those that have been committed. With exactly once it waits for a transaction that is still undecided."""

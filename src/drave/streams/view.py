@@ -89,6 +89,7 @@ class TableView(Generic[V]):
         self.close()
 
     def close(self) -> None:
+        """Read on no more. What it has can still be looked at."""
         self._stop.set()
         self._thread.join()
 

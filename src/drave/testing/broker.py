@@ -24,8 +24,8 @@ from drave.model.settings import BrokerSettings
 from drave.server import Server, loop_factory, run
 
 HOST: Final = "127.0.0.1"
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 60.0
 
 
 class BrokerDied(DraveError):

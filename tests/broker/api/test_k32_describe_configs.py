@@ -212,6 +212,15 @@ async def test_a_group_that_is_not_there_has_what_the_broker_says_to_all(see):
     )
 
 
+async def test_a_groups_config_that_no_broker_has_keeps_its_default_under_its_own_name(see, broker):
+    await broker.catalog.alter_group_configs("workers", lambda _: {"share.auto.offset.reset": "earliest"})
+    default = ("share.auto.offset.reset", "latest", DEFAULT)
+    own = ("share.auto.offset.reset", "earliest", ConfigSource.GROUP_CONFIG)
+    configs = {name: await configs_of(see, GROUP, name, None) for name in ("workers", "others")}
+    assert facts(configs["others"]["share.auto.offset.reset"]) == (*default[1:], [default])
+    assert facts(configs["workers"]["share.auto.offset.reset"]) == (*own[1:], [own, default])
+
+
 async def test_what_is_set_on_a_group_is_the_groups_own(see, broker):
     await broker.catalog.alter_group_configs("readers", lambda _: {"consumer.session.timeout.ms": "50000"})
     assert facts((await configs_of(see, GROUP, "readers", None))["consumer.session.timeout.ms"]) == (

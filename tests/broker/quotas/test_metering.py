@@ -76,12 +76,15 @@ def test_a_producer_within_its_rate_is_told_nothing():
 
 
 def test_a_producer_over_its_rate_is_told_to_wait_and_is_muted_for_as_long():
-    """KIP-219: at once, with the reply."""
+    """KIP-219: at once, and not only when its reply is durable."""
     stage = Stage(ApiKey.PRODUCE, produce=Rate(1000, WINDOWS))
-    for _ in range(3):
+    for _ in range(2):
         stage.ask()
-    assert stage.reply(produce_response()) == 5000
+    assert stage.muted_s == []
+    stage.ask()
     assert stage.muted_s == [5.0]
+    assert stage.reply(produce_response()) == 5000
+    assert max(stage.muted_s) == 5.0
 
 
 def test_a_producer_who_wants_no_answer_is_muted_all_the_same():
@@ -107,7 +110,7 @@ def test_the_longest_wait_is_told():
     for _ in range(3):
         stage.ask()
     assert stage.reply(produce_response(throttle_time_ms=7000)) == 7000
-    assert stage.muted_s == [7.0]
+    assert stage.muted_s == [5.0, 7.0]
 
 
 def test_request_time_is_what_reading_handling_and_writing_take():

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from differential.client import Connection as WireConnection
 from drave.client.connection import Connection
 from drave.client.topics import Topics
+from drave.model.errors import ErrorCode
+from drave.streams.kafka import consuming, producing
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.transport import Committed, Message, Place
 from drave.testing import Broker
+from drave.wire.messages.k13_leave_group import LeaveGroupRequest, MemberIdentity
 
-Make = Callable[..., KafkaTransport]
+PATIENCE_MS = 300_000
 
 
 class Listener:
@@ -78,11 +82,11 @@ class Cluster:
     def write(self, topic: str, *values: str, partition: int = 0) -> None:
         for value in values:
             self._producer.produce(topic, value, value, partition=partition)
-        assert self._producer.flush(20) == 0
+        assert self._producer.flush(100) == 0
 
     def producer(self, transactional_id: str) -> Any:
         producer = self.connection.producer(**{"transactional.id": transactional_id})
-        producer.init_transactions(20)
+        producer.init_transactions(100)
         return producer
 
     def visible(self, topic: str, partition: int = 0) -> list[str]:
@@ -91,6 +95,15 @@ class Cluster:
         end = transport.stable_offset((topic, partition))
         read = transport.read((topic, partition), 0, end)
         return [(message.value() or b"").decode() for portion in read for message in portion]
+
+    def dismiss(self, worker: str) -> None:
+        """Take a worker that has gone out of the group, as an administrator may; it would be missed after a session."""
+        gone = MemberIdentity(member_id="", group_instance_id=f"{self.app}-{worker}")
+        connection = WireConnection(self.broker.port)
+        asked = connection.send(LeaveGroupRequest(group_id=self.app, members=[gone]), 5)
+        (answered,) = connection.answer(asked).members
+        connection.close()
+        assert answered.error_code == ErrorCode.NONE
 
     def close(self) -> None:
         for transport in self._made:
@@ -125,7 +138,10 @@ def _names() -> Iterator[int]:
 
 
 @pytest.fixture
-def cluster(_broker: Broker, _names: Iterator[int]) -> Iterator[Cluster]:
+def cluster(_broker: Broker, _names: Iterator[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """On which nobody loses its place or its transaction, however long the machine stops."""
+    monkeypatch.setattr(consuming, "SESSION_TIMEOUT_MS", PATIENCE_MS)
+    monkeypatch.setattr(producing, "TRANSACTION_TIMEOUT_MS", PATIENCE_MS)
     made = Cluster(_broker, _names)
     yield made
     made.close()

@@ -14,7 +14,7 @@ from drave.streams.kafka.changelogs import READERS_MAX
 from drave.streams.kafka.transport import KafkaTransport
 from drave.streams.transport import NewTopic, Transport
 from drave.testing import Broker
-from tests.streams.kafka.conftest import Cluster, Listener, at, polled, values
+from tests.streams.kafka.conftest import PATIENCE_MS, Cluster, Listener, at, polled, values
 
 
 def test_it_is_the_transport_that_the_engine_asks_for(cluster: Cluster) -> None:
@@ -148,7 +148,7 @@ def test_a_transaction_that_the_broker_has_ended_is_aborted_and_the_next_one_com
     app, _ = cluster.joined(source)
     app.begin()
     app.produce(to, b"k", b"too late", 1_000)
-    app._sender._producer.flush(20)
+    app._sender._producer.flush(100)
     assert app.stable_offset((to, 0)) >= 1  # it waits for the coordinator, which does not wait for us
     with pytest.raises(Aborted, match=r"the transaction has taken longer than"):
         app.commit({(source, 0): at(1)})
@@ -275,7 +275,7 @@ def test_a_changelog_is_read_past_the_markers_of_transactions(cluster: Cluster) 
     app.commit({})
     app.begin()
     app.produce(log, b"b", b"never", 1_000, (), 0)
-    app._sender._producer.flush(20)
+    app._sender._producer.flush(100)
     app.abort()
     end = app.stable_offset((log, 0))
     assert (app.start_offset((log, 0)), end) == (0, 4)
@@ -330,13 +330,13 @@ def test_the_end_of_a_changelog_is_known_when_nothing_before_it_is_undecided(
     other = cluster.producer(f"{cluster.app}-other")
     other.begin_transaction()
     other.produce(log, "late", "k")
-    other.flush(20)
+    other.flush(100)
     waits: list[float] = []
 
     def decide(pause_s: float) -> None:
         waits.append(pause_s)
         if len(waits) == 1:
-            other.commit_transaction(20)
+            other.commit_transaction(100)
 
     monkeypatch.setattr(transport_module.time, "sleep", decide)
     assert cluster.transport().stable_offset((log, 0)) == 2
@@ -350,8 +350,8 @@ def test_a_broker_that_is_killed_and_comes_back_holds_up_a_transaction_and_no_mo
     """An unclean start begins new leader epochs, which librdkafka's admin client does not learn of by itself, and while
     no broker answered librdkafka must not have forgotten who the coordinator was. However long the start takes, the
     member and its transaction are meant to outlive it."""
-    monkeypatch.setattr(consuming, "SESSION_TIMEOUT_MS", 300_000)
-    monkeypatch.setattr(producing, "TRANSACTION_TIMEOUT_MS", 300_000)
+    monkeypatch.setattr(consuming, "SESSION_TIMEOUT_MS", PATIENCE_MS)
+    monkeypatch.setattr(producing, "TRANSACTION_TIMEOUT_MS", PATIENCE_MS)
     with Broker(process=True, durability="fsync") as broker:
         cluster = Cluster(broker, count())
         source, log = cluster.topic(), cluster.topic()

@@ -42,7 +42,7 @@ def running(app: App, cluster: Cluster, folder: Path) -> Iterator[None]:
 
 def until(view: TableView[object], seen: Callable[[], bool]) -> None:
     while not seen():
-        view.wait(10)
+        view.wait(0.1)  # what has changed since it was looked at is not waited for
 
 
 def test_a_table_is_seen_as_it_changes_and_when_the_app_has_ended(cluster: Cluster, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from drave.broker.coordinator.classic.requests import ClassicRequests
+from drave.broker.coordinator.classic_requests import ClassicRequests
 from drave.broker.coordinator.committing import OffsetRequests
 from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
 from drave.broker.coordinator.group import SESSION, Group, GroupType, Surroundings

@@ -3,6 +3,9 @@
     frame ─▶ decode ─▶ handler ─▶ …  ─▶ encode ─▶ reply, at once        throttle_time_ms: the longest of the waits
               └── processor time ──┘     └────┘                         and the session is muted for it (KIP-219)
 
+What is known when the handler has been asked holds the session from then on: a client that sends ahead would otherwise
+be served all that it has sent until its first reply is durable, and then wait for a quarter of a minute.
+
 It stands in the place of a `Route` in sessions whose client has a quota; the handlers do not know of it. What counts as
 request time is the time in which the loop was busy with a client's requests and with nothing else: reading them, their
 handlers' steps, writing their responses. Waiting for a disk, a lock or another client costs nothing. As in Kafka, what
@@ -78,11 +81,12 @@ class MeteredWay:
         if produce is not None and self.key == ApiKey.PRODUCE:
             produce.record(self._frame_bytes, self._started * 1000)
         result = self._way.handler(*given)
-        now = self._spend(self._started)
+        now_ms = self._spend(self._started) * 1000
         if type(result) is CoroutineType:
             return self._steps(result)
-        if result is None:  # Produce with acks=0: nobody is told, and for request time nobody waits
-            self._hold(self._produce_wait_ms(now * 1000))
+        self._hold(self._produce_wait_ms(now_ms))
+        if result is not None:  # Produce with acks=0: nobody is told, and for request time nobody waits
+            self._hold(self._request_wait_ms(now_ms))
         return result
 
     def encode(self, correlation_id: int, response: Any) -> Parts:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import Any, ClassVar, Final, Protocol
 
 from drave.streams.formats import Format
 from drave.streams.state import StoreSpec, TaskState, TaskStore
@@ -206,9 +206,6 @@ class Step(ABC):
     def receivers(self, task: TaskView, outputs: Outputs) -> tuple[Receiver, ...]:
         """One function for each parent, that hands its results to `outputs`."""
 
-    def with_policy(self, on_error: OnError | str | None) -> Self:
-        return self if on_error is None else replace(self, on_error=OnError(on_error))
-
 
 def nowhere(key: Any, value: Any, time: int) -> None:
     """The receiver of an output that nobody reads."""
@@ -252,6 +249,5 @@ class Topic:
     key_field: str | None = None
     key: Callable[[Any], Any] | None = None
     time: Callable[[Any], int] | None = None
-    time_field: str | None = None
     partitions: int | None = None
     """How many it should have when the app has to make it; None: the app does not make it."""

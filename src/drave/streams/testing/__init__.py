@@ -218,6 +218,7 @@ class TestDriver:
         self.processes[process].states = MemoryStates()
 
     def is_running(self, process: int = 0) -> bool:
+        """Whether it has been started, and has neither crashed nor stopped since."""
         return self.processes[process].engine is not None
 
     def run(self) -> None:

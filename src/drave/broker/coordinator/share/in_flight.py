@@ -205,8 +205,9 @@ class InFlight:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody holds anything, and nothing waits for its dead letter: all of it is written down."""
-        return not any(run.state in (RecordState.ACQUIRED, RecordState.LEAVING) for run in self._runs)
+        """Whether nobody holds anything, and nothing waits for its dead letter, or to come again: what there is to know
+        is written down."""
+        return not any(run.state is RecordState.LEAVING or run.until != ANY_TIME for run in self._runs)
 
     # -- giving
 
