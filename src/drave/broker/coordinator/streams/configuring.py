@@ -94,8 +94,9 @@ def configure(topology: Topology, partitions_of: PartitionsOf) -> Configuration:
         _check_sources(topology, partitions_of)
         counts = _Counts(topology, partitions_of)
         subtopologies = {each.subtopology_id: counts.configured(each) for each in topology.subtopologies.values()}
-        _check_tasks(subtopologies.values())
         missing = _missing(subtopologies.values(), partitions_of)
+        if not missing:
+            _check_tasks(subtopologies.values())
     except Unusable as unusable:
         return Configuration(problem=(unusable.status, unusable.detail))
     problem = None
