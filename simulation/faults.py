@@ -25,6 +25,8 @@ class Fault(NamedTuple):
     module: str
     right: str
     wrong: str
+    note: str = ""
+    """What the page says of it besides."""
 
 
 FAULTS: Final[dict[str, Fault]] = {
