@@ -143,7 +143,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "        starts = [start for start, _ in ended]\n",
         "        starts: list[int] = []\n",
         "It shows when another batch of the partition becomes durable between the marker and its sync, somebody asks "
-        "for the last stable offset just then, the power goes, and somebody asks again before the marker is written anew.",
+        "for the last stable offset then, the power goes, and somebody asks again before the marker is written anew.",
     ),
     "markers are written before the decision is durable": Fault(
         "drave.broker.coordinator.partition",
