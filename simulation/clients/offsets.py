@@ -225,6 +225,7 @@ class Bookkeeper:
         places = [place for topic in self._topics for place in await caller.wait_for(topic)]
         at = max((await find(caller, self._whose.group, places, stable=random.random() < 0.5)).values())
         for _ in range(steps):
+            await caller.rest(0.2)
             if random.random() < 0.7:
                 at = max(at, 0) + random.randint(1, 5)
                 chosen = random.sample(places, random.randint(1, len(places)))
