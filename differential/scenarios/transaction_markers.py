@@ -105,7 +105,7 @@ def where_there_is_no_transaction(stage: Stage, version: int) -> None:
     places = ((other.name, [0]), (topic.name, [9]), (stage.name("nowhere"), [0, 1]), ("a b", [0]))
     stage.ask(_markers(_marker(writer, *places)), version)
     stage.ask(_markers(_marker(writer, (topic.name, []))), version)
-    stage.ask(_markers(_marker(writer, (topic.name, []), (other.name, [0, 0]))), version)
+    stage.ask(_markers(_marker(writer, (topic.name, []), (other.name, [0]))), version)
     stage.ask(_markers(), version)
     _look(stage, other)
     _look(stage, topic)
