@@ -120,7 +120,7 @@ simulate: $(READY)
 
 # Faults planted in the real code, one at a time: within how many SEEDS is each found? Writes docs/simulation.md.
 simulate-faults: $(READY)
-	$(BIN)/python -m simulation --hunt docs/simulation.md --seeds $(or $(SEEDS),1000) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
+	$(BIN)/python -m simulation --hunt docs/simulation.md --seeds $(or $(SEEDS),100) $(if $(STEPS),--steps $(STEPS)) $(ARGS)
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

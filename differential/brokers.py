@@ -17,9 +17,12 @@ SETTINGS: Final = {
     "offsets.topic.num.partitions": "3",
     "num.partitions": "2",
     "quota.window.num": "61",
+    "log.initial.task.delay.ms": "86400000",
 }
 """Kafka's names, which Drave takes too: few partitions of `__consumer_offsets` are quickly made and loaded. What a
-client has used counts for a minute, which is as long as anybody has the patience, and not for ten seconds."""
+client has used counts for a minute, which is as long as anybody has the patience, and not for ten seconds. And nobody
+looks for what is too old: half a minute after the start it would be what the scenario of that moment has just written
+with times of long ago."""
 
 KAFKA_SETTLE_S: Final = 0.03
 

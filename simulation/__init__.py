@@ -4,8 +4,9 @@ seed ─▶ plan ─▶ world, clients, troubles ─▶ history ─▶ laws ─�
 
     loop.py       asyncio on virtual time           disk.py, machine.py   a broker's lives on a disk that forgets
     network.py    connections that break            plan.py, nemesis.py   what a seed does to them
-    world.py      all of it in one place            trace.py              what happened, and its digest
-    clients/      who talks to the broker           workload.py           which of them a seed has
-    history.py    what they were told               laws/, checker.py     what must be true of it
-    run.py        one seed                          faults.py, hunt.py    mistakes that must be found
+    world.py      all of it in one place            aim.py                the moments for it
+    trace.py      what happened, and its digest     workload.py           which clients a seed has
+    clients/      who talks to the broker           laws/, checker.py     what must be true of it
+    history.py    what they were told               faults.py, hunt.py    mistakes that must be found
+    run.py        one seed
 """

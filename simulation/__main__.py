@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -31,8 +31,13 @@ KINDS = ("calm", "network", "crashes", "disk", "all")
 @click.option("--trace", is_flag=True, help="Print all that happens.")
 @click.option("--jobs", type=int, default=os.cpu_count() or 1, show_default=True, help="Processes.")
 @click.option(
-    "--hunt", "page", type=click.Path(path_type=Path), default=None, help="Hunt for all faults; write a page."
+    "--hunt",
+    "page",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Hunt for all faults, or for the one of --fault; write a page.",
 )
+@click.option("--missing", is_flag=True, help="Of the hunt, what the page does not tell to have been found.")
 def main(
     seed: int,
     seeds: int,
@@ -42,10 +47,13 @@ def main(
     trace: bool,
     jobs: int,
     page: Path | None,
+    missing: bool,
 ) -> None:
     """A whole broker on a virtual clock, network and disk: what clients see is judged."""
     if page is not None:
-        sys.exit(hunt_all(page, seeds=seeds, steps=steps, jobs=jobs))
+        known = hunt.read(page.read_text(encoding="utf-8")) if page.exists() and (missing or fault) else []
+        wanted = [fault] if fault else list(faults.FAULTS)
+        sys.exit(hunt_for(wanted, page, known, missing=missing, seeds=seeds, steps=steps, jobs=jobs))
     began = time.monotonic()
     kinds: Counter[str] = Counter()
     failed = 0
@@ -65,15 +73,27 @@ def main(
     sys.exit(1 if failed else 0)
 
 
-def hunt_all(page: Path, *, seeds: int, steps: int, jobs: int) -> int:
-    """Plant every fault, one at a time, and tell which ones were found. 1 when one was not."""
-    catches = []
-    for catch in hunt.hunts(sorted(faults.FAULTS), seeds=seeds, steps=steps, jobs=jobs):
-        catches.append(catch)
-        found = "NOT FOUND" if catch.seed is None else f"seed {catch.seed}: {catch.finding}"
-        click.echo(f"{catch.fault}: {found}")
-    page.write_text(hunt.page(catches, seeds), encoding="utf-8")
-    return int(any(catch.seed is None for catch in catches))
+def hunt_for(
+    wanted: Sequence[str],
+    page: Path,
+    known: Sequence[hunt.Catch],
+    *,
+    missing: bool,
+    seeds: int,
+    steps: int,
+    jobs: int,
+) -> int:
+    """Plant these faults, one at a time, and tell which ones were found; the page has what is known beside. 1 when one
+    of them was not."""
+    catches = {each.fault: each for each in known}
+    if missing:
+        over = {each.fault for each in known if each.is_found or each.seeds >= seeds}
+        wanted = [name for name in wanted if name not in over]
+    for catch in hunt.hunts(wanted, seeds=seeds, steps=steps, jobs=jobs):
+        catches[catch.fault] = catch
+        click.echo(catch)
+        page.write_text(hunt.page(catches.values()), encoding="utf-8")
+    return int(any(not catches[name].is_found for name in wanted))
 
 
 def show(report: Report, kind: str | None, fault: str | None) -> None:

@@ -36,8 +36,8 @@ class MachineDisk(SimulatedDisk):
         self._trace = trace
         self._spend = spend
 
-    def is_cut(self) -> bool:
-        if not super().is_cut():
+    def is_cut(self, *, syncs: bool = False) -> bool:
+        if not super().is_cut(syncs=syncs):
             return False
         self.on_cut()
         return True

@@ -25,6 +25,8 @@ class Fault(NamedTuple):
     module: str
     right: str
     wrong: str
+    note: str = ""
+    """What the page says of it besides."""
 
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -239,7 +241,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "    return bool(revoking) and False and any(",
     ),
     "a commit of an older epoch counts everywhere": Fault(
-        "drave.broker.coordinator.consumer.group",
+        "drave.broker.coordinator.consumer.holdings",
         "        return member.given_at(topic_id, partition)\n",
         "        return 0\n",
     ),
@@ -290,7 +292,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "            out, self.epoch, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
     ),
     "other configs of a streams group do not raise its epoch": Fault(
-        "drave.broker.coordinator.streams.heartbeating",
+        "drave.broker.coordinator.streams.heartbeats",
         "            or configs != group.assignment_configs\n",
         "",
     ),
@@ -301,7 +303,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "                yield key, value\n",
     ),
     "an older topology is not told apart": Fault(
-        "drave.broker.coordinator.streams.heartbeating",
+        "drave.broker.coordinator.streams.heartbeats",
         "        if said.topology_epoch < topology.epoch:\n",
         "        if said.topology_epoch > topology.epoch:\n",
     ),

@@ -90,7 +90,10 @@ class SeededEntropy:
 
 
 class EventLane:
-    """A lane whose work is an event: it begins a little after it was given, and is heard of when its time is over."""
+    """A lane whose work is an event: it begins some time after it was given, and is heard of when its time is over.
+
+    Work happens at one moment, so what a slow disk takes before anything of it is there comes before that moment: in
+    this gap a power cut takes what was written, while clients may have been told of it."""
 
     def __init__(self, life: Life, name: str, done: Done) -> None:
         self._life = life
@@ -98,7 +101,7 @@ class EventLane:
         self._done = done
 
     def give(self, work: Work) -> None:
-        self._life.loop.call_later(self._life.thread_delay(), self._run, work)
+        self._life.loop.call_later(self._life.io_delay(), self._run, work)
 
     def _run(self, work: Work) -> None:
         life = self._life
@@ -171,11 +174,11 @@ class Life:
         )
 
     def thread_delay(self) -> float:
-        """Until a lane hears of its work, or the loop of its end."""
+        """Until the loop hears of the end of a lane's work."""
         return self._chance.uniform(*THREAD_S)
 
     def io_delay(self) -> float:
-        """The same of whoever reads from the disk, or commits to the catalog."""
+        """Until a lane comes to its work, and the same of whoever reads from the disk, or commits to the catalog."""
         return self.thread_delay() * self._disk.slowness
 
 
@@ -281,6 +284,11 @@ class BrokerMachine:
         """The same in the middle of the n-th call to the disk from now, if this life comes so far."""
         self._power_fails = power
         self.disk.cut_at = calls
+
+    def crash_at_sync(self, syncs: int) -> None:
+        """The power fails in the middle of the n-th call from now that makes something durable."""
+        self._power_fails = True
+        self.disk.cut_at_sync = syncs
 
     def _died(self) -> None:
         life, self.life = self.life, None

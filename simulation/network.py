@@ -27,6 +27,8 @@ from simulation.trace import Trace
 KERNEL_BYTES: Final = 64 * 1024
 """What an operating system takes of what a process leaves behind when it closes."""
 CLIENT_HOST: Final = "192.0.2.1"
+HEARD: Final = 0.9
+"""How often a client hears that the broker's machine is gone."""
 _LENGTH: Final = struct.Struct(">i")
 
 
@@ -304,6 +306,7 @@ class Connection:
         self._next_id += 1
         self._network.trace.note("request", self.name, self.port, ApiKey(key).name, version, correlation_id)
         self._wire.requests.send(b"".join(encode_request(key, version, correlation_id, self.name, message)))
+        self._network.on_request(key)
         return key, correlation_id
 
     def close(self) -> None:
@@ -338,6 +341,7 @@ class Connection:
         self._network.trace.note("reply", self.name, self.port, ApiKey(key).name, correlation_id, len(frame))
         if not answer.done():
             answer.set_result(message)
+            self._network.on_reply(key)
 
     def lose(self) -> None:
         """The client's end hears that the connection is gone."""
@@ -385,6 +389,10 @@ class Network:
         self.weather = FAIR
         self.listener: Listener | None = None
         self.wires: dict[Wire, Connection] = {}
+        self.on_request: Callable[[int], None] = _nobody_asks
+        """Called with the API key of what a client has just asked."""
+        self.on_reply: Callable[[int], None] = _nobody_asks
+        """Called with the API key of what a client has just been told."""
         self._timeline = timeline
         self._chance = chance
         self._cut_off_until = 0.0
@@ -463,13 +471,17 @@ class Network:
         chance = self._chance
         for wire, connection in self.wires.items():
             wire.break_at(0, chance.randint(0, len(wire.replies)))
-            if chance.random() < 0.7:
+            if chance.random() < HEARD:
                 self.after_a_while(connection.loop, connection.lose)
         self.wires.clear()
         self.listener = None
 
     def after_a_while(self, loop: Loop, then: Callable[[], None]) -> None:
         loop.call_at(self.arrival(), then)
+
+
+def _nobody_asks(_: int) -> None:
+    pass
 
 
 def key_of(message: Struct) -> int:

@@ -2,7 +2,7 @@
 
 calm       nothing happens but work
 network    connections break, half of them unheard; the network is slow, or away for a while
-crashes    the broker is killed, loses its power, or is stopped, also in the middle of a start
+crashes    the broker is killed, loses its power, or is stopped, also in the middle of a start, and just when it matters
 disk       syncs are slow or fail, the disk is full for a while, reads are cold
 all        all of it together
 """
@@ -17,6 +17,7 @@ from typing import Final
 from drave.model.setting import Address
 from drave.model.settings import BrokerSettings
 from drave.model.storage_settings import StorageSettings
+from drave.wire.api import ApiKey
 from simulation.network import FAIR, Weather
 
 ROOT: Final = Path("/data")
@@ -40,6 +41,8 @@ class Plan:
     """One seed's world."""
 
     kind: str
+    theme: str
+    """Which clients are there; the others seldom are."""
     steps: int
     """About how much each client is going to do."""
     settings: BrokerSettings
@@ -49,6 +52,10 @@ class Plan:
     """What may happen, each as often as it stands here."""
     pause_ms: tuple[int, int]
     """How long it is between two troubles."""
+    tide_ms: int
+    """Clients work together for a moment, and then rest until the next multiple of this; 0: they never rest."""
+    aim_ms: tuple[int, int] | None
+    """How long it is from one aimed crash to when the next one is aimed, where there are any."""
     cold: float
     """How often a read finds nothing in memory."""
 
@@ -67,11 +74,35 @@ TROUBLES: Final[dict[str, tuple[str, ...]]] = {
 TROUBLES["all"] = sum(TROUBLES.values(), ())
 
 
-def draw(chance: random.Random, steps: int, kind: str | None = None) -> Plan:
+AIMED: Final = ("crashes", "disk", "all")
+AIM_MS: Final = ((50, 500), (50, 500), (300, 1500))
+THEMES: Final[dict[str, tuple[ApiKey, ...]]] = {
+    "transactions": (ApiKey.END_TXN, ApiKey.END_TXN, ApiKey.END_TXN, ApiKey.PRODUCE),
+    "records": (ApiKey.PRODUCE,),
+    "queues": (ApiKey.SHARE_ACKNOWLEDGE, ApiKey.SHARE_FETCH),
+    "keys": (ApiKey.PRODUCE, ApiKey.END_TXN),
+    "copies": (ApiKey.END_TXN, ApiKey.TXN_OFFSET_COMMIT),
+    "everything": (),
+    "groups": (ApiKey.OFFSET_COMMIT, ApiKey.SYNC_GROUP),
+    "consumers": (ApiKey.OFFSET_COMMIT, ApiKey.CONSUMER_GROUP_HEARTBEAT),
+    "streams": (ApiKey.OFFSET_COMMIT, ApiKey.STREAMS_GROUP_HEARTBEAT),
+}
+"""What most clients of a seed are about, and the questions that many of its crashes are aimed at."""
+_KINDS_IN_TURN: Final = (
+    *("crashes", "disk", "all", "network", "crashes", "all"),
+    *("disk", "crashes", "calm", "all", "disk", "crashes"),
+    *("network", "all", "crashes", "disk", "calm"),
+)
+"""Seeds take them in turn, as they do themes. There are seventeen of these, a prime: in the long run every theme meets
+every kind, and a few seeds have some of each."""
+
+
+def draw(chance: random.Random, seed: int, steps: int, kind: str | None = None) -> Plan:
     """The plan of a seed; of one kind, if that is wanted."""
-    kind = kind or chance.choices(KINDS, (2, 2, 4, 3, 4))[0]
+    kind = kind or _KINDS_IN_TURN[seed % len(_KINDS_IN_TURN)]
     return Plan(
         kind=kind,
+        theme=list(THEMES)[seed % len(THEMES)],
         steps=steps,
         settings=_settings(chance),
         rewriting=Rewriting(
@@ -81,7 +112,9 @@ def draw(chance: random.Random, steps: int, kind: str | None = None) -> Plan:
         ),
         weather=_weather(chance, kind),
         troubles=TROUBLES[kind],
-        pause_ms=chance.choice(((20, 400), (100, 2000), (1000, 6000))),
+        pause_ms=chance.choice(((50, 600), (200, 2000), (1000, 6000))),
+        tide_ms=chance.choice((0, 400, 700, 1000)),
+        aim_ms=chance.choice(AIM_MS) if kind in AIMED else None,
         cold=chance.choice((0.0, 0.05, 0.5)),
     )
 
@@ -136,7 +169,7 @@ def _settings(chance: random.Random) -> BrokerSettings:
         quota_windows=2,
         mutation_quota_windows=2,
         topic_defaults={
-            "internal.segment.bytes": str(chance.choice((1500, 6000, 60_000, 1 << 30))),
+            "internal.segment.bytes": str(chance.choice((1500, 1500, 6000, 60_000, 1 << 30))),
             "index.interval.bytes": str(chance.choice((60, 400, 4096))),
             "file.delete.delay.ms": str(chance.choice((0, 1000))),
         },

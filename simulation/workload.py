@@ -29,6 +29,7 @@ from simulation.clients.grouping import GroupReader, Member
 from simulation.clients.limiting import Limiter
 from simulation.clients.looking import look
 from simulation.clients.offsets import Bookkeeper, Watcher
+from simulation.clients.onlooking import Onlooker
 from simulation.clients.producing import IdempotentProducer, PlainProducer
 from simulation.clients.reading import Reader
 from simulation.clients.sharing import ShareMember, ShareReader, drain
@@ -50,7 +51,9 @@ TRIMMED: Final = "trimmed"
 FLEETING: Final = "fleeting"
 BRIEF: Final = "brief"
 LATE: Final = "late"
+WATCHED: Final = (*STABLE, COPIES, TRIMMED)
 EVERYTHING: Final = "everything"
+"""The theme in which all may be there."""
 LIMITED: Final = ("plain", "fleeting", "idempotent-0", "idempotent-1", "reader", "committed reader", "administrator")
 """Who may be given quotas; for the others, a wait might be longer than what they have to be back in."""
 QUEUE: Final = "queue"
@@ -58,7 +61,6 @@ QUEUE: Final = "queue"
 LETTERS: Final = "letters"
 """Its dead letters, where they are wanted: by the topics that it reads, or by itself."""
 REDELIVERY_MS: Final = (0, 0, 500, 2_000)
-THEMES: Final = (EVERYTHING, "records", "transactions", "keys", "groups", "consumers", "copies", "queues", "streams")
 ASIDE: Final = 0.15
 """How much more seldom those are there who are not of the theme."""
 KEYS: Final = (2, 7, 40)
@@ -93,7 +95,7 @@ class Workload:
         self._world = world
         self._random = world.random
         self._steps = world.plan.steps
-        self._theme = self._random.choice(THEMES)
+        self._theme = world.plan.theme
         self._keys = tuple(b"key-%d" % number for number in range(self._random.choice(KEYS)))
 
     async def live(self) -> None:
@@ -102,6 +104,7 @@ class Workload:
         world.history.share_lock_ms = world.plan.settings.group_share_record_lock_duration_ms
         administrator = Administrator(self._caller("administrator/0"))
         await self._make_topics(administrator)
+        world.trouble()
         roles = [role for role in self._roles() if self._random.random() < role.weight]
         tasks = [world.spawn(self._live_row(role), role.name) for role in roles]
         await asyncio.gather(*tasks)
@@ -237,10 +240,12 @@ class Workload:
     # -- who is there
 
     def _roles(self) -> Iterator[Role]:
-        """Everybody who may be there; who is not of the seed's theme seldom is."""
+        """Everybody who may be there; who is of the seed's theme mostly is, and who is not seldom."""
         for theme, role in self._all_roles():
-            share = 1.0 if self._theme in (theme, EVERYTHING) else ASIDE
-            yield replace(role, weight=role.weight * share)
+            if self._theme == theme:
+                yield replace(role, weight=1.0 - (1.0 - role.weight) ** 2)
+            else:
+                yield replace(role, weight=role.weight * (1.0 if self._theme == EVERYTHING else ASIDE))
 
     def _all_roles(self) -> Iterator[tuple[str, Role]]:
         for theme, roles in (
@@ -414,6 +419,7 @@ class Workload:
     def _others(self) -> Iterator[Role]:
         yield Role("bookkeeper", lambda caller, steps: Bookkeeper(caller, "books", STABLE).live(steps), 0.5)
         yield Role("watcher", lambda caller, steps: Watcher(caller, GROUPS, STABLE).live(steps), 0.6, mortal=False)
+        yield Role("onlooker", lambda caller, steps: Onlooker(caller, WATCHED, GROUPS).live(steps), 0.9, mortal=False)
         yield Role("limiter", lambda caller, steps: Limiter(caller, LIMITED).live(steps), 0.6, mortal=False)
         yield Role("administrator", self._administer, 0.6, mortal=False)
         yield Role("late writer", lambda caller, steps: IdempotentProducer(caller, (LATE,)).live(steps), 0.5)

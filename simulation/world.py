@@ -40,7 +40,7 @@ class World:
         self.seed = seed
         self.timeline = Timeline()
         self.trace = Trace(lambda: self.timeline.elapsed, out)
-        self.plan = plans.draw(self._generator("plan"), steps, kind)
+        self.plan = plans.draw(self._generator("plan"), seed, steps, kind)
         self.random = self._generator("clients")
         self.findings: list[str] = []
         """What went wrong that no client could see."""
@@ -66,6 +66,7 @@ class World:
         self.history.is_calm = self.plan.kind == "calm"
         self.history.crashes = self.plan.crashes
         self.is_healed = False
+        self._trouble_ms = 0
         self._clients: list[asyncio.Task[Any]] = []
 
     def _generator(self, what: str) -> random.Random:
@@ -102,13 +103,14 @@ class World:
     # -- a run
 
     def run(self, *, trouble_ms: int) -> None:
-        """Let it all happen: troubles for so long, then all heals, and clients end. What goes wrong is a finding."""
+        """Let it all happen: once all is there, troubles for so long, then all heals, and clients end. What goes wrong
+        is a finding."""
         listening = _Listening(self)
         try:
-            self.loop.call_soon(self._begin)
-            healed_at = self.timeline.now + trouble_ms / 1000
-            self.loop.call_at(healed_at, self._heal)
-            self.timeline.run_until(self._is_over, deadline=healed_at + patience_s(self.plan.steps))
+            self._trouble_ms = trouble_ms
+            self.loop.call_soon(self.machine.start)
+            longest_s = trouble_ms / 1000 + patience_s(self.plan.steps)
+            self.timeline.run_until(self._is_over, deadline=self.timeline.now + longest_s)
         except Stuck as stuck:
             self.blame(f"stuck: {stuck}; still at work: {', '.join(self._at_work()) or 'nobody'}")
         except Exception as error:
@@ -119,9 +121,11 @@ class World:
             self.machine.bury()
             self.loop.bury()
 
-    def _begin(self) -> None:
-        self.machine.start()
+    def trouble(self) -> None:
+        """What is needed is there: from now on, for as long as was said, bad things may happen."""
+        self.loop.call_later(self._trouble_ms / 1000, self._heal)
         self.loop.create_task(self.nemesis.trouble(), name="nemesis")
+        self.loop.create_task(self.nemesis.take_aim(), name="aim")
 
     def _heal(self) -> None:
         self.is_healed = True

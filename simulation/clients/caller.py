@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simulation.history import History
     from simulation.world import Connection, World
 
-REQUEST_TIMEOUT_MS: Final = 6_000
+REQUEST_TIMEOUT_MS: Final = 4_000
 """After so long without a reply a client takes the connection for dead, as Kafka's do (after 30 s there)."""
 BACKOFF_MS: Final = (20, 400)
 TRY_AGAIN: Final = RETRIABLE - {ErrorCode.CORRUPT_MESSAGE}
@@ -52,6 +52,7 @@ class Caller:
         self.random = random
         self.unanswered = 0
         """How many questions were never answered: each may still be on its way."""
+        self.back_off_ms = BACKOFF_MS
         self._connection: Connection | None = None
         self._versions: dict[ApiKey, int] = {}
 
@@ -122,7 +123,13 @@ class Caller:
             self._connection = None
 
     async def back_off(self) -> None:
-        await self.world.sleep(self.random.randint(*BACKOFF_MS))
+        await self.world.sleep(self.random.randint(*self.back_off_ms))
+
+    async def rest(self, chance: float) -> None:
+        """Sometimes, wait until everybody begins to work again: so there is a crowd, and time between two crowds."""
+        tide_ms = self.world.plan.tide_ms
+        if tide_ms and not self.world.is_healed and self.random.random() < chance:
+            await self.world.sleep(tide_ms - self.world.now_ms() % tide_ms)
 
     # -- what there is
 

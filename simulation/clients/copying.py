@@ -23,7 +23,7 @@ from simulation.clients.caller import TRY_AGAIN, Unanswered
 from simulation.clients.grouping import PAUSE_CHANCE, PAUSE_MS, Member, Rejoin, Replaced, resume
 from simulation.clients.offsets import Membership, new_commits, tell
 from simulation.clients.reading import Fetcher
-from simulation.clients.transacting import BUMPING, Broken, Fenced, TransactionalProducer
+from simulation.clients.transacting import ABORTABLE, BUMPING, Broken, Fenced, GaveUp, TransactionalProducer
 from simulation.history import Partition, Read, Source, Transaction
 
 MEMBERS_SINCE: Final = 3
@@ -71,12 +71,13 @@ class Copier:
                     await self._begin()
                     while left > 0:
                         left -= 1
+                        await self._caller.rest(0.2)
                         if not await self._turn():
                             break
                 except (Rejoin, Unanswered):
                     left -= 1
                     await self._caller.back_off()
-        except (Fenced, Replaced):
+        except (Fenced, GaveUp, Replaced):
             return
 
     async def _begin(self) -> None:
@@ -100,8 +101,10 @@ class Copier:
         return going_on
 
     async def _copy(self, reads: Sequence[Read]) -> bool:
-        """One transaction. False when it was not committed, so that what it read has to be read again."""
+        """One transaction. False when positions have to be found anew: it was not committed, so what it read has to be
+        read again; or the broker was out of reach meanwhile, and it is good to know where one stands."""
         producer, random = self._producer, self._caller.random
+        unanswered = self._caller.unanswered
         ends, sources = _take(reads)
         transaction = producer.begin()
         commit = random.random() < 0.8
@@ -116,7 +119,7 @@ class Copier:
             if not await self._commit_offsets(transaction, ends):
                 commit = False
         except Broken as error:
-            if error.code is not ErrorCode.TRANSACTION_ABORTABLE:
+            if error.code not in ABORTABLE:
                 await producer.identify()
                 return False
             commit = False
@@ -126,7 +129,7 @@ class Copier:
             await producer.identify()
         elif commit:
             self._positions |= ends
-        return ended and commit
+        return ended and commit and self._caller.unanswered == unanswered
 
     async def _commit_offsets(self, transaction: Transaction, ends: Mapping[Partition, int]) -> bool:
         """False when the group has gone on without this member. Raises Broken or Fenced."""

@@ -32,7 +32,16 @@ from simulation.history import Commit, Found, Moment, Outcome, Partition
 GROUPS_SINCE: Final = 8
 IDS_SINCE: Final = 10
 STABLE_SINCE: Final = 7
-UNSURE: Final = frozenset((ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR))
+UNSURE: Final = frozenset(
+    (
+        ErrorCode.UNKNOWN_SERVER_ERROR,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
+    )
+)
+"""The last two are told, too, when the disk has failed the coordinator: recovery may find the commit all the same."""
 
 
 class Membership(NamedTuple):
@@ -216,6 +225,7 @@ class Bookkeeper:
         places = [place for topic in self._topics for place in await caller.wait_for(topic)]
         at = max((await find(caller, self._whose.group, places, stable=random.random() < 0.5)).values())
         for _ in range(steps):
+            await caller.rest(0.2)
             if random.random() < 0.7:
                 at = max(at, 0) + random.randint(1, 5)
                 chosen = random.sample(places, random.randint(1, len(places)))

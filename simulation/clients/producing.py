@@ -205,6 +205,7 @@ class PlainProducer(Producer):
         """Send so many requests, each of them a few times if it has to be."""
         random = self.caller.random
         for _ in range(requests):
+            await self.caller.rest(0.3)
             known = await self.caller.partitions(*self._topics)
             places = [place for each in known.values() for place in each]
             if places:
@@ -262,6 +263,7 @@ class IdempotentProducer(Producer):
             places = [random.choice(places)]  # all that is in flight follows one another
         left = batches
         while left or self._queue:
+            await self.caller.rest(0.6)
             fresh = min(left, random.choice((1, 3, IN_FLIGHT_MAX)) - len(self._queue))
             for _ in range(max(0, fresh)):
                 self._queue.append(

@@ -155,12 +155,13 @@ class ShareMember:
         )
         judged = self._judged(saying)
         asked = history.now()
+        history.lost_share_fetches[self.group] += 1  # until it is answered; the process may be killed before
         try:
             reply: k78.ShareFetchResponse = await caller.ask(request)
         except Unanswered:
-            history.lost_share_fetches[self.group] += 1
             self._forget()
             raise
+        history.lost_share_fetches[self.group] -= 1
         if not self._is_answered(ErrorCode(reply.error_code), judged, "ShareFetch"):
             return
         parts = {(topic.topic_id, part.partition_index): part for topic in reply.responses for part in topic.partitions}
@@ -285,6 +286,7 @@ class ShareReader:
         member, random = self._member, self._caller.random
         for _ in range(turns):
             try:
+                await self._caller.rest(0.1)
                 await member.beat()
                 await self._turn()
             except Unanswered:

@@ -3,7 +3,9 @@
     version 1   AddPartitionsToTxn ─▶ Produce (to 11) ─▶ EndTxn (to 4)      the epoch stays
     version 2                         Produce (from 12) ─▶ EndTxn (from 5)    a new epoch for each transaction (KIP-890)
 
-Several processes may have one transactional id: whoever is given an epoch fences all before.
+Several processes may have one transactional id: whoever is given an epoch fences all before. As in life, some of them
+give up a batch or a decision that was never answered, some end in the middle of a transaction, and some, of version 1,
+forget to add a partition.
 """
 
 from __future__ import annotations
@@ -29,13 +31,25 @@ from simulation.history import Fence, Outcome, Partition, Source, Transaction
 TIMEOUTS_MS: Final = (1_500, 5_000, 30_000)
 BUMPING: Final = 2
 """The version of transactions in which each has an epoch of its own."""
+ABORTABLE: Final = frozenset((ErrorCode.TRANSACTION_ABORTABLE, ErrorCode.REQUEST_TIMED_OUT))
+"""After which the producer may abort and go on."""
 KEEPS_EPOCH_SINCE: Final = 3
 """Versions of InitProducerId that may say who asks (KIP-360)."""
+FORGETFULNESS: Final = 0.08
+"""How often a process of version 1 writes to a partition that it has not added."""
+IMPATIENCE: Final = 0.25
+"""How often a process does not ask once more when it was not answered."""
+SUDDEN_ENDS: Final = 0.05
+"""How often a process ends in the middle of a transaction."""
 _FENCED: Final = frozenset((ErrorCode.PRODUCER_FENCED, ErrorCode.INVALID_PRODUCER_EPOCH))
 
 
 class Fenced(Exception):
     """Another process has this transactional id now, or the coordinator thinks so: this one ends."""
+
+
+class GaveUp(Exception):
+    """This process was not answered, or has failed, and ends as it is; another one may take its place."""
 
 
 class Broken(Exception):
@@ -140,8 +154,8 @@ class TransactionalProducer(Producer):
     async def write(
         self, transaction: Transaction, place: Partition, count: int, sources: Sequence[Source] = ()
     ) -> None:
-        """A batch into the transaction, sent until it is there. Raises Broken or Fenced."""
-        if self.version < BUMPING and place not in self._added:
+        """A batch into the transaction, sent until it is there, or no longer. Raises Broken or Fenced."""
+        if self.version < BUMPING and place not in self._added and self.caller.random.random() >= FORGETFULNESS:
             await self._add(place)
         outgoing = self.batch(place, count, transaction=transaction, idempotent=True, sources=sources)
         self._number(outgoing)
@@ -149,7 +163,7 @@ class TransactionalProducer(Producer):
             try:
                 (answer,) = await self.send([outgoing], transactional_id=self.transactional_id)
             except Unanswered:
-                await self.caller.back_off()
+                await self._try_again(ErrorCode.REQUEST_TIMED_OUT)
                 continue
             code = ErrorCode(answer.error_code)
             if code in (ErrorCode.NONE, ErrorCode.DUPLICATE_SEQUENCE_NUMBER):
@@ -159,6 +173,12 @@ class TransactionalProducer(Producer):
                 self.refused(outgoing, answer)
                 raise Fenced if code is ErrorCode.PRODUCER_FENCED else Broken(code)
             await self.caller.back_off()
+
+    async def _try_again(self, code: ErrorCode) -> None:
+        """Wait until another try, or give the transaction up, as producers do whose delivery.timeout.ms is over."""
+        if self.caller.random.random() < IMPATIENCE:
+            raise Broken(code)
+        await self.caller.back_off()
 
     def _number(self, outgoing: Outgoing) -> None:
         outgoing.sequence = self._sequences[outgoing.partition]
@@ -189,7 +209,7 @@ class TransactionalProducer(Producer):
             await self.caller.back_off()
 
     async def end(self, transaction: Transaction, *, commit: bool) -> bool:
-        """Decide it, asked until it is answered; whether it was done. Raises Fenced."""
+        """Decide it, asked until it is answered; whether it was done. Raises Fenced or GaveUp."""
         history = self.caller.history
         transaction.commit = commit
         transaction.asked = history.now()
@@ -205,6 +225,8 @@ class TransactionalProducer(Producer):
                 reply: EndTxnResponse = await self.caller.ask(request)
             except Unanswered:
                 uncertain = True
+                if self.caller.random.random() < 2 * IMPATIENCE:
+                    raise GaveUp from None
                 await self.caller.back_off()
                 continue
             code = ErrorCode(reply.error_code)
@@ -238,15 +260,16 @@ class TransactionalWriter:
         self._topics = topics
 
     async def live(self, transactions: int) -> None:
-        """So many transactions, or until it is fenced."""
+        """So many transactions, or until it is fenced or gives up."""
         producer = self._producer
         places = [place for topic in self._topics for place in await self._caller.wait_for(topic)]
         try:
             await producer.identify()
             for _ in range(transactions):
+                await self._caller.rest(0.7)
                 if not await self._transact(places):
                     await producer.identify()
-        except Fenced:
+        except (Fenced, GaveUp):
             return
 
     async def _transact(self, places: list[Partition]) -> bool:
@@ -259,10 +282,12 @@ class TransactionalWriter:
             for _ in range(random.randint(1, IN_FLIGHT_MAX)):
                 await producer.write(transaction, random.choice(chosen), random.randint(1, 3))
                 await world.sleep(random.choice(self._pauses_ms))
+            if random.random() < SUDDEN_ENDS:
+                raise GaveUp
             if random.random() < 0.05:
                 await world.sleep(producer.timeout_ms + 200)  # its time is up before it decides
         except Broken as error:
-            if error.code is not ErrorCode.TRANSACTION_ABORTABLE:
+            if error.code not in ABORTABLE:
                 return False
             commit = False
         return await producer.end(transaction, commit=commit)

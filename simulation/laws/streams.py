@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from simulation.history import Epoch, Gathered, GatheredMember, HeldTask, Moment, Presence, Task
+from simulation.history import Epoch, Gathered, GatheredMember, HeldTask, Moment, Task
 from simulation.laws.facts import Facts, in_order
 from simulation.laws.law import law
 
@@ -32,15 +32,18 @@ def a_process_has_a_task_once(facts: Facts) -> Iterator[str]:
 
 @law
 def who_was_missed_commits_nothing(facts: Facts) -> Iterator[str]:
-    """Once a member was told that its group does not know it, its commits are refused, unless they are of an epoch that
-    it was given when it came back."""
-    presences: dict[tuple[str, str], list[Presence]] = defaultdict(list)
-    for by in dict.fromkeys(each.by for each in facts.history.epochs):
-        presences[by.group, by.member].append(by)
+    """Once a member was told that its group does not know it, its commits are refused, unless they are of an epoch with
+    which it came back: that is the one before where the group waits with its next assignment."""
+    told: dict[tuple[str, str], list[Epoch]] = defaultdict(list)
+    for each in facts.history.epochs:
+        told[each.by.group, each.by.member].append(each)
     for commit in facts.history.commits:
-        for by in presences[commit.group, commit.member] if commit.is_done else ():
-            is_past = by.missed < commit.asked and commit.generation <= by.epoch
-            if is_past and not _deleted(facts, by.group, by.heard, commit.told):
+        known = told[commit.group, commit.member] if commit.is_done else []
+        for by in dict.fromkeys(each.by for each in known):
+            if not by.missed < commit.asked or commit.generation > by.epoch:
+                continue
+            is_back = any(by.missed < each.told and each.joins and each.epoch <= commit.generation for each in known)
+            if not is_back and not _deleted(facts, by.group, by.heard, commit.told):
                 yield f"{commit}, after it was told at {by.missed} that it is no member"
                 break
 

@@ -185,6 +185,35 @@ def test_a_replaced_file_holds_the_old_content_or_the_new_wherever_the_power_goe
             assert disk.files()[FILE] in whole
 
 
+def test_the_power_may_go_just_when_something_is_to_become_durable() -> None:
+    disk = folder()
+    file = disk.open(FILE, create=True)
+    disk.cut_at_sync = 3
+    file.pwrite(b"abc", 0)
+    file.sync()
+    disk.rename(FILE, Path("/d/other"))
+    disk.sync_folder(Path("/d"))
+    file.pwrite(b"def", 3)
+    with pytest.raises(PowerCut):
+        file.write_durably(b"ghi", 6)
+    disk.power_cut()
+    assert disk.cut_at_sync is None
+
+
+def test_of_two_files_one_may_be_wholly_there_and_nothing_of_the_other() -> None:
+    """Whoever relies on the order of two writes has to sync between them."""
+    whole, seen = b"n" * 10 * SECTOR, set()
+    for seed in range(60):
+        disk = folder(seed)
+        files = [disk.open(Path("/d") / name, create=True) for name in ("one", "two")]
+        disk.sync_folder(Path("/d"))
+        for file in files:
+            file.pwrite(whole, 0)
+        disk.power_cut()
+        seen.add(tuple(disk.files()[file.path] for file in files))
+    assert {(whole, whole), (whole, b""), (b"", whole), (b"", b"")} < seen
+
+
 def test_a_kill_loses_nothing_that_was_written() -> None:
     disk = folder()
     file = disk.open(FILE, create=True)

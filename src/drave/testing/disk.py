@@ -10,7 +10,8 @@ It is as unkind as POSIX allows: syncing a file does not make its name durable, 
 the operating system writes sectors back by itself whenever it likes, a sector that was never written may hold
 anything, a failed sync drops what it should have written and the next one succeeds.
 
-`cut_at = n` raises PowerCut in the middle of the n-th call from now; nothing works after that until the restart.
+`cut_at = n` raises PowerCut in the middle of the n-th call from now, `cut_at_sync = n` in that of the n-th that makes
+something durable; nothing works after that until the restart.
 """
 
 from __future__ import annotations
@@ -90,7 +91,12 @@ class _Node:
         self.sizes.clear()
 
     def crash(self, chance: random.Random) -> None:
-        """Become what the platter holds after a power cut."""
+        """Become what the platter holds after a power cut: often all or nothing of it, else any of its sectors."""
+        if chance.random() < 0.5:
+            if chance.random() < 0.5:
+                self.sync()
+            self.restart()
+            return
         odds = chance.choice((0.0, 0.2, 0.5, 0.8, 1.0))
         size = chance.choice([len(self.durable), len(self.written), *self.sizes[-8:]])
         garbage = chance.random() < 0.3
@@ -203,7 +209,7 @@ class SimulatedFile:
 
     def sync(self) -> None:
         self._alive()
-        if self._disk.is_cut():
+        if self._disk.is_cut(syncs=True):
             self._node.persist([sector for sector in sorted(self._node.dirty) if self._disk.chance.random() < 0.5])
             raise PowerCut
         if self._disk.sync_fails(self.path):
@@ -221,7 +227,7 @@ class SimulatedFile:
             data += bytes(-(at + len(data)) % BLOCK)
         end = at + len(data)
         sectors = range(at // SECTOR, -(-end // SECTOR))
-        if disk.is_cut():
+        if disk.is_cut(syncs=True):
             node.write(data[: disk.chance.randrange(len(data) + 1)], at)
             node.persist([sector for sector in sectors if disk.chance.random() < 0.5])
             raise PowerCut
@@ -263,6 +269,7 @@ class SimulatedDisk:
     """A `Disk` whose every misfortune comes from a seed.
 
     `cut_at`           the call, counted from now, in whose middle the power goes
+    `cut_at_sync`      the same, of those only that make something durable
     `room_bytes`       how much the files may still grow; None: as much as they like
     `failing_syncs`    the next so many syncs of a file fail
     `failing_writes`   the next so many writes fail with EIO, after a part was written
@@ -272,6 +279,7 @@ class SimulatedDisk:
     def __init__(self, seed: int = 0) -> None:
         self.chance = random.Random(seed)
         self.cut_at: int | None = None
+        self.cut_at_sync: int | None = None
         self.room_bytes: int | None = None
         self.failing_syncs = 0
         self.failing_writes = 0
@@ -297,7 +305,7 @@ class SimulatedDisk:
 
     def _restart(self) -> None:
         self.locks.clear()
-        self.cut_at = None
+        self.cut_at = self.cut_at_sync = None
         self.failing_syncs = self.failing_writes = 0
         self._dead = False
         self.life += 1
@@ -323,13 +331,14 @@ class SimulatedDisk:
         if self._dead:
             raise PowerCut
 
-    def is_cut(self) -> bool:
+    def is_cut(self, *, syncs: bool = False) -> bool:
         """Counts a call that changes something; whether the power goes in its middle."""
         self.calls += 1
-        if self.cut_at is None:
-            return False
-        self.cut_at -= 1
-        if self.cut_at > 0:
+        if self.cut_at is not None:
+            self.cut_at -= 1
+        if syncs and self.cut_at_sync is not None:
+            self.cut_at_sync -= 1
+        if 0 not in (self.cut_at, self.cut_at_sync):
             return False
         self._dead = True
         return True
@@ -408,7 +417,7 @@ class SimulatedDisk:
 
     def sync_folder(self, path: Path) -> None:
         folder = self._folder(path)
-        if self.is_cut():
+        if self.is_cut(syncs=True):
             folder.keep([change for change in folder.changes if self.chance.random() < 0.5])
             raise PowerCut
         self.syncs.append(path)

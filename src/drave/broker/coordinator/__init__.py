@@ -11,6 +11,7 @@ share/            share groups, their state, what is in flight (KIP-932)      �
 offsets.py        what one group has committed                                │
 committing.py     what is asked about offsets                                 │
 table.py          the groups and offsets of one shard                         │
+classic_requests.py    what members of the classic protocol ask of any group  │
 kinds.py          which kind of group each record is about                    │
 shard.py          all groups of one partition of `__consumer_offsets`         │
 refusals.py       answers that say only: not done, and why                    │

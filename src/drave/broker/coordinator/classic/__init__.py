@@ -6,5 +6,4 @@ subscription.py   the one thing that is read in a member's metadata
 generation.py     what they have agreed on, and what the log knows of it
 rounds.py         how they come to the next generation
 group.py          what members ask of one group
-requests.py       what members and tools ask of all
 """

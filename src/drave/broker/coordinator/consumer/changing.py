@@ -12,15 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from drave.broker.coordinator.consumer.assignors import ASSIGNORS, Candidate, preferred
-from drave.broker.coordinator.consumer.member import (
-    NOTHING_ASSIGNED,
-    Assignment,
-    ConsumerMember,
-    Subscription,
-)
+from drave.broker.coordinator.consumer.holdings import Holdings
+from drave.broker.coordinator.consumer.member import NOTHING_ASSIGNED, Assignment, ConsumerMember, Subscription
 from drave.broker.coordinator.consumer.reconciling import Target, reconcile
 from drave.broker.coordinator.consumer.records import (
     Pattern,
@@ -38,14 +33,11 @@ from drave.broker.coordinator.schemas.offsets_topic import GroupRecord, record_k
 from drave.broker.patterns import readable
 from drave.model.ids import TopicId
 
-if TYPE_CHECKING:
-    from drave.broker.coordinator.consumer.group import ConsumerGroup
-
 
 class Change:
     """One change of one group, made at one moment."""
 
-    def __init__(self, group: ConsumerGroup, now_ms: int, out: Outcome) -> None:
+    def __init__(self, group: Holdings, now_ms: int, out: Outcome) -> None:
         self.group = group
         self.epoch = group.epoch
         self.target_epoch = group.target_epoch

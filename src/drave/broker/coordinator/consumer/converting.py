@@ -10,7 +10,7 @@ and its assignment is the target. `group.consumer.migration.policy` says which w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from drave.broker.coordinator.classic.group import ClassicGroup
 from drave.broker.coordinator.classic.members import Member
@@ -21,6 +21,7 @@ from drave.broker.coordinator.classic.subscription import (
     read_subscription,
     write_assignment,
 )
+from drave.broker.coordinator.consumer.holdings import Holdings
 from drave.broker.coordinator.consumer.member import Assignment, ConsumerMember, Subscription
 from drave.broker.coordinator.consumer.records import (
     current_record,
@@ -39,9 +40,6 @@ from drave.model.errors import ErrorCode, Refused
 from drave.model.ids import TopicId
 from drave.schema import SchemaError
 from drave.wire.messages.consumer_protocol import TopicPartition
-
-if TYPE_CHECKING:
-    from drave.broker.coordinator.consumer.group import ConsumerGroup
 
 UPGRADES: Final = frozenset({"bidirectional", "upgrade"})
 DOWNGRADES: Final = frozenset({"bidirectional", "downgrade"})
@@ -133,7 +131,7 @@ def ids_of(places: Iterable[TopicPartition], topics: TopicsImage) -> dict[TopicI
 # -- from consumer to classic
 
 
-def may_downgrade(group: ConsumerGroup, staying: Sequence[ConsumerMember]) -> bool:
+def may_downgrade(group: Holdings, staying: Sequence[ConsumerMember]) -> bool:
     """Whether only members of the classic protocol are left, and may go on as a classic group."""
     limits = group.surroundings.limits
     return (
@@ -145,7 +143,7 @@ def may_downgrade(group: ConsumerGroup, staying: Sequence[ConsumerMember]) -> bo
 
 
 def write_downgrade(
-    group: ConsumerGroup,
+    group: Holdings,
     members: Sequence[ConsumerMember],
     target_of: Callable[[ConsumerMember], Assignment],
     epoch: int,

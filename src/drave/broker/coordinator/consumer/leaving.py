@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from drave.broker.coordinator.consumer.changing import Change
 from drave.broker.coordinator.consumer.converting import may_downgrade, write_downgrade
+from drave.broker.coordinator.consumer.holdings import Holdings
 from drave.broker.coordinator.consumer.member import NOTHING_ASSIGNED, ConsumerMember
 from drave.broker.coordinator.outcome import Outcome
 
-if TYPE_CHECKING:
-    from drave.broker.coordinator.consumer.group import ConsumerGroup
 
-
-def remove_members(group: ConsumerGroup, members: Sequence[ConsumerMember], now_ms: int, out: Outcome) -> None:
+def remove_members(group: Holdings, members: Sequence[ConsumerMember], now_ms: int, out: Outcome) -> None:
     """Take them out; those who stay are given what they had, by their next heartbeats or as a classic group."""
     if not members:
         return

@@ -11,11 +11,9 @@ and lets the log begin behind what they replace.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from drave.broker.coordinator.share.delivery import TERMINAL, RecordState, StateBatch
 from drave.model.ids import TopicId
 from drave.schema import SchemaError, Struct, decoder, encoder, int8, int16, int32, int64, tagged
 from drave.wire.types import topic_uuid
@@ -26,7 +24,6 @@ SNAPSHOT: Final = 0
 UPDATE: Final = 1
 VALUE_VERSION: Final = 0
 
-_WRITTEN: Final = {int(state): state for state in (RecordState.AVAILABLE, *TERMINAL)}
 _TYPE: Final = struct.Struct(">h")
 _KEY_VERSION: Final = 0
 KEYS_KEPT_MAX: Final = 4096
@@ -122,29 +119,6 @@ def parse_update(data: bytes) -> ShareUpdateValue:
     """An update, from a record's value. Raises `SchemaError`."""
     value: ShareUpdateValue = decoder(ShareUpdateValue, _prefix(data))(data, _TYPE.size)[0]
     return value
-
-
-def batch_values(batches: Iterable[StateBatch]) -> list[StateBatchValue]:
-    """Batches, as they are written."""
-    return [
-        StateBatchValue(first_offset=first, last_offset=last, delivery_state=state, delivery_count=count)
-        for first, last, state, count in batches
-    ]
-
-
-def read_batches(values: Iterable[StateBatchValue]) -> list[StateBatch]:
-    """Batches, as they were written. Raises `SchemaError` for a state that is none to be written."""
-    return [
-        StateBatch(each.first_offset, each.last_offset, _state(each.delivery_state), each.delivery_count)
-        for each in values
-    ]
-
-
-def _state(number: int) -> RecordState:
-    state = _WRITTEN.get(number)
-    if state is None:
-        raise SchemaError(STATE_TOPIC, 0, f"{number} is no state in which records are kept")
-    return state
 
 
 def _prefix(data: bytes) -> int:

@@ -18,6 +18,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from drave.broker.coordinator.schemas.share_state import STATE_TOPIC, StateBatchValue
+from drave.schema import SchemaError
+
 
 class RecordState(enum.IntEnum):
     """Kafka's numbers; LEAVING is ours and is never written."""
@@ -31,6 +34,7 @@ class RecordState(enum.IntEnum):
 
 
 TERMINAL: Final = frozenset({RecordState.ACKNOWLEDGED, RecordState.ARCHIVED})
+_WRITTEN: Final = {int(state): state for state in (RecordState.AVAILABLE, *TERMINAL)}
 
 
 class StateBatch(NamedTuple):
@@ -81,3 +85,26 @@ def _cover(known: list[StateBatch], newer: StateBatch) -> None:
     left = [each._replace(last=newer.first - 1) for each in known[begin:end][:1] if each.first < newer.first]
     right = [each._replace(first=newer.last + 1) for each in known[begin:end][-1:] if each.last > newer.last]
     known[begin:end] = [*left, newer, *right]
+
+
+def batch_values(batches: Iterable[StateBatch]) -> list[StateBatchValue]:
+    """Batches, as they are written."""
+    return [
+        StateBatchValue(first_offset=first, last_offset=last, delivery_state=state, delivery_count=count)
+        for first, last, state, count in batches
+    ]
+
+
+def read_batches(values: Iterable[StateBatchValue]) -> list[StateBatch]:
+    """Batches, as they were written. Raises `SchemaError` for a state that is none to be written."""
+    return [
+        StateBatch(each.first_offset, each.last_offset, _state(each.delivery_state), each.delivery_count)
+        for each in values
+    ]
+
+
+def _state(number: int) -> RecordState:
+    state = _WRITTEN.get(number)
+    if state is None:
+        raise SchemaError(STATE_TOPIC, 0, f"{number} is no state in which records are kept")
+    return state

@@ -1,7 +1,7 @@
 """What a share group has done elsewhere before it answers: its share-partitions' state made or deleted.
 
-    step ──→ record "initializing" ──→ Initialize ──→ ShareState ──→ ended ──→ record "initialized" ──→ answers
-    step ──→ record "deleting"     ──→ Delete     ──→ ShareState ──→ ended ──→ record without them  ──→ answers
+    step ──→ record "initializing" ──→ Initialize ──→ ShareStates ──→ ended ──→ record "initialized" ──→ answers
+    step ──→ record "deleting"     ──→ Delete     ──→ ShareStates ──→ ended ──→ record without them  ──→ answers
 
 A duty carries what is needed to answer who asked for it. It is known to be under way until it has ended, well or not;
 a broker that restarts in between finds the first record and begins again.

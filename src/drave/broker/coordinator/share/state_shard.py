@@ -17,16 +17,14 @@ from drave.broker.coordinator.schemas.share_state import (
     ShareKey,
     ShareSnapshotValue,
     ShareUpdateValue,
-    batch_values,
     encode_value,
     parse_key,
     parse_snapshot,
     parse_update,
-    read_batches,
     snapshot_key,
     update_key,
 )
-from drave.broker.coordinator.share.delivery import Progress, StateBatch, overlay
+from drave.broker.coordinator.share.delivery import Progress, StateBatch, batch_values, overlay, read_batches
 from drave.broker.coordinator.share.state import UNDECIDED_START, UNKNOWN_COUNT, Summary
 from drave.broker.coordinator.undecided import UndecidedRecords
 from drave.broker.coordinator.unread import UnreadRecords

@@ -50,7 +50,7 @@ def coordinator_key(key: ShareKey) -> str:
 
 
 class ShareStates(Coordinator[ShareStateShard]):
-    """The state of all share-partitions; what share groups ask of it is `ShareState`."""
+    """The state of all share-partitions. What is answered without an error is durable."""
 
     topic_name: ClassVar[str] = SHARE_GROUP_STATE
     reading: ClassVar[type[OrderedRecords]] = OrderedRecords
@@ -86,7 +86,10 @@ class ShareStates(Coordinator[ShareStateShard]):
     async def initialize(
         self, group_id: str, starts: Mapping[SharePartition, Offset], *, state_epoch: int
     ) -> Mapping[SharePartition, ErrorCode]:
-        """Begin anew at these offsets. FENCED_STATE_EPOCH where a later epoch is known."""
+        """Begin anew at these offsets, with nothing delivered, whatever there was. Deliveries of before are fenced.
+
+        The epoch is the group's own, and never falls: FENCED_STATE_EPOCH for a lower one.
+        """
         answers = {}
         for where, start in starts.items():
             key = ShareKey(group_id, *where)
@@ -109,7 +112,7 @@ class ShareStates(Coordinator[ShareStateShard]):
         return self.once_durable(Summary() if known is None else known.summary, [coordinator_key(key)])
 
     async def delete(self, group_id: str, partitions: Iterable[SharePartition]) -> Mapping[SharePartition, ErrorCode]:
-        """Forget these."""
+        """Forget these; one that is not there is no error."""
         answers = {}
         for where in partitions:
             key = ShareKey(group_id, *where)

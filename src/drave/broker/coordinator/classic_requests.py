@@ -1,4 +1,4 @@
-"""What members of classic groups ask, and what tools ask about them."""
+"""What members of the classic protocol ask, of classic groups and, as guests, of consumer ones; and what tools ask."""
 
 from __future__ import annotations
 
