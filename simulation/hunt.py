@@ -21,7 +21,7 @@ HEAD: Final = """# What the simulator finds
 `python -m simulation SEED` runs a whole broker on a virtual clock, network and disk, with clients and troubles drawn
 from the seed, and holds what the clients saw to the laws in `simulation/laws/`. To show that the laws have teeth,
 faults are planted in the product's own source, one at a time (`simulation/faults.py`), and seeds are run from 0 on
-until one finds it. Half of the crashes are aimed (`simulation/aim.py`): they come when some client has just asked for
+until one finds it. Many of the crashes are aimed (`simulation/aim.py`): they come when a client has just asked for
 something, or has just been told of it, whatever that is.
 
 `make simulate-faults` writes this page; `make simulate-faults ARGS=--missing` goes on with one that is not complete.
