@@ -35,11 +35,7 @@ from drave.wire.messages.k19_create_topics import (
     CreateTopicsRequest,
 )
 from drave.wire.messages.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
-from drave.wire.messages.k21_delete_records import (
-    DeleteRecordsPartition,
-    DeleteRecordsRequest,
-    DeleteRecordsTopic,
-)
+from drave.wire.messages.k21_delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from drave.wire.messages.k32_describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from drave.wire.messages.k37_create_partitions import (
     CreatePartitionsAssignment,

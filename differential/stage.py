@@ -146,7 +146,7 @@ class Stage:
         mine: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> Any:
-        """Ask, and see the answer: None where the broker closes instead, or says nothing for `patience_s`."""
+        """Ask, and see the answer: None where the broker closes instead, or says nothing for so long, as Kafka may."""
         return self.answer(self.send(request, version, on=on), mine=mine, patience_s=patience_s)
 
     def ask_again(
@@ -167,7 +167,7 @@ class Stage:
         """See the answer to a request that was sent."""
         label = asked.key.name.title().replace("_", "")
         try:
-            response = asked.connection.answer(asked, patience_s=patience_s)
+            response = asked.connection.answer(asked, patience_s=self._patience_s(patience_s))
         except (ConnectionEnded, NoAnswer, Unreadable) as failure:
             self.see(label, {ConnectionEnded: "closed", NoAnswer: "silence"}.get(type(failure), str(failure)))
             self._leave(asked.connection)
@@ -186,6 +186,10 @@ class Stage:
             return b""
         self.see(label, "answered")
         return frame
+
+    def _patience_s(self, kafkas_s: float) -> float:
+        """Where it is known that Kafka says nothing, nobody need wait long for it; Drave is never taken for silent."""
+        return kafkas_s if self._settle_s else PATIENCE_S
 
     def is_answered(self, asked: Asked) -> bool:
         """Whether a request is answered, or its connection closed; neither is seen."""

@@ -292,7 +292,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "            out, self.epoch, self.metadata_hash, self.validated_topology_epoch, self.assignment_configs\n",
     ),
     "other configs of a streams group do not raise its epoch": Fault(
-        "drave.broker.coordinator.streams.heartbeating",
+        "drave.broker.coordinator.streams.heartbeats",
         "            or configs != group.assignment_configs\n",
         "",
     ),
@@ -303,7 +303,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "                yield key, value\n",
     ),
     "an older topology is not told apart": Fault(
-        "drave.broker.coordinator.streams.heartbeating",
+        "drave.broker.coordinator.streams.heartbeats",
         "        if said.topology_epoch < topology.epoch:\n",
         "        if said.topology_epoch > topology.epoch:\n",
     ),

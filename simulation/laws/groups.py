@@ -38,7 +38,8 @@ def held_once(facts: Facts) -> Iterator[str]:
 
 @law
 def who_holds_it_commits(facts: Facts) -> Iterator[str]:
-    """In a consumer or streams group a member commits nothing in a partition that another one was given after it."""
+    """In a consumer or streams group a member commits nothing in a partition that another one was given after it;
+    unless it has come back with the very epoch that it had, by which the broker, as Kafka's, cannot tell."""
     holds: dict[tuple[str, Partition], list[Held]] = defaultdict(list)
     for held in in_order(facts.history.held):
         holds[held.by.group, held.partition].append(held)
@@ -50,9 +51,19 @@ def who_holds_it_commits(facts: Facts) -> Iterator[str]:
             if held.by.member == commit.member and held.told < commit.told:
                 mine = held.told
         for held in holds[commit.group, commit.partition]:
-            if held.by.member != commit.member and mine < held.told < commit.asked:
+            given_away = held.by.member != commit.member and mine < held.told < commit.asked
+            if given_away and not _came_back_the_same(facts, commit, held.told):
                 yield f"{commit}, after {held.by.member} was given it at {held.told}"
                 break
+
+
+def _came_back_the_same(facts: Facts, commit: Commit, since: Moment) -> bool:
+    """Whether a member of a streams group was missed, and had the epoch of its commit again by then."""
+    return any(
+        each.joins and each.epoch == commit.generation and since < each.told < commit.told
+        for each in facts.history.epochs
+        if (each.by.group, each.by.member) == (commit.group, commit.member)
+    )
 
 
 def _successions(facts: Facts) -> Iterator[tuple[Held, Held]]:

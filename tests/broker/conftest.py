@@ -20,7 +20,7 @@ from drave.model.settings import BrokerSettings
 from drave.model.system import SystemEntropy
 from drave.store.disk import RealDisk
 from drave.wire.api import API, ApiKey
-from tests.broker.still import StillBroker
+from tests.broker.still import RecordedConnection, StillBroker
 
 
 class ManualClock:
@@ -37,25 +37,6 @@ class ManualClock:
 
     def advance(self, ms: int) -> None:
         self.now_ms += ms
-
-
-class RecordedConnection:
-    """What a handler did to the connection that asked."""
-
-    client_host = local_host = "127.0.0.1"
-    local_port = 9092
-
-    def __init__(self) -> None:
-        self.closed: str | None = None
-
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
-    def asks_anybody(self) -> None:
-        pass
-
-    def asks_the_way(self, client_id: str | None) -> None:
-        pass
 
 
 class Asker:

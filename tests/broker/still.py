@@ -120,7 +120,7 @@ class StillScheduler:
 class Call:
     """One request, and what became of it."""
 
-    def __init__(self, connection: Connection, key: ApiKey, version: int) -> None:
+    def __init__(self, connection: RecordedConnection, key: ApiKey, version: int) -> None:
         self.connection = connection
         self.response: Any = None
         self.pending: Pending | None = None
@@ -142,7 +142,7 @@ class Call:
         self.pending.cancel()
 
 
-class Connection:
+class RecordedConnection:
     """What a handler did to the connection that asked."""
 
     client_host = local_host = "127.0.0.1"
@@ -225,7 +225,7 @@ class StillBroker:
         key = ApiKey(next(key for key, api in API.items() if api.request is type(request)))
         version = API[key].versions[1] if version is None else version
         frame = bytearray(b"".join(encode_request(key, version, 1, client_id, request))[4:])
-        connection = Connection()
+        connection = RecordedConnection()
         call = Call(connection, key, version)
         context = Context(version, client_id, connection)
         result = route(key, version).handler(self.broker, context, decode_request(frame)[1])

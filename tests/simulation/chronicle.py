@@ -365,10 +365,10 @@ class Chronicle:
 
     # -- streams groups
 
-    def thread(self, member: str = "m", process: str = "P") -> Presence:
+    def thread(self, member: str = "m", process: str = "P", *, group: str = "app") -> Presence:
         """A member of a streams group."""
         self.history.session_ms = 6_000
-        return Presence("app", member, None, self.history.now(), process)
+        return Presence(group, member, None, self.history.now(), process)
 
     def run(self, by: Presence, task: Task = TASK, *, is_active: bool = True) -> HeldTask:
         """It is told that a task is its own."""

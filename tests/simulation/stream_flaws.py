@@ -128,6 +128,14 @@ def who_comes_back_may_be_at_the_epoch_of_before(tale: Chronicle) -> None:
     tale.commit(5, group="app", generation=3, member="m")
 
 
+def who_comes_back_the_same_may_commit_where_another_one_reads(tale: Chronicle) -> None:
+    tale.hold("m", until_now=True)
+    tale.hold("b")
+    tale.reach(tale.thread("m", group="g"), 2, joins=True)
+    tale.deliver(0, 5)
+    tale.commit(5, generation=2, member="m")
+
+
 def a_group_that_was_deleted_begins_anew(tale: Chronicle) -> None:
     tale.reach(tale.thread("a"), 9, topology_epoch=1)
     tale.delete_group("app")
@@ -156,6 +164,7 @@ LAWFUL = (
     a_lost_heartbeat_may_have_said_that_a_task_was_given_up,
     who_comes_back_commits_of_its_new_epoch,
     who_comes_back_may_be_at_the_epoch_of_before,
+    who_comes_back_the_same_may_commit_where_another_one_reads,
     a_group_that_was_deleted_begins_anew,
     a_member_may_be_behind_the_others,
     an_older_topology_is_told_apart,

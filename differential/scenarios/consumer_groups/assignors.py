@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    LEAVE,
-    describe,
-    new_members,
-)
+from differential.scenarios.consumer_groups.members import LEAVE, describe, new_members
 from differential.stage import Stage
 from drave.wire.messages.k69_consumer_group_describe import ConsumerGroupDescribeRequest
 

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from differential.calls import (
-    NOTHING,
-    assignment,
-    commit,
-    join,
-    subscription,
-    sync,
-)
+from differential.calls import NOTHING, assignment, commit, join, subscription, sync
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    LEAVE,
-    Member,
-    describe,
-)
+from differential.scenarios.consumer_groups.members import LEAVE, Member, describe
 from differential.stage import Stage, Topic
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest
 from drave.wire.messages.k13_leave_group import LeaveGroupRequest, MemberIdentity

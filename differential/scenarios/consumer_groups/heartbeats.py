@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    LEAVE,
-    Member,
-    describe,
-    new_members,
-    two_members,
-)
+from differential.scenarios.consumer_groups.members import LEAVE, Member, describe, new_members, two_members
 from differential.stage import Stage
 from drave.wire.api import ApiKey
-from drave.wire.messages.k68_consumer_group_heartbeat import (
-    TopicPartitions,
-)
+from drave.wire.messages.k68_consumer_group_heartbeat import TopicPartitions
 
 HEARTBEAT = ApiKey.CONSUMER_GROUP_HEARTBEAT
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from differential.calls import (
-    commit,
-    committed,
-    delete_offsets,
-)
+from differential.calls import commit, committed, delete_offsets
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    LEAVE,
-    Member,
-    one_member,
-    two_members,
-)
+from differential.scenarios.consumer_groups.members import LEAVE, Member, one_member, two_members
 from differential.stage import Stage
 from drave.wire.api import ApiKey
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from differential.calls import (
-    commit,
-    committed,
-    join,
-    subscription,
-    sync,
-)
+from differential.calls import commit, committed, join, subscription, sync
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    LEAVE,
-    Member,
-    describe,
-    one_member,
-)
+from differential.scenarios.consumer_groups.members import LEAVE, Member, describe, one_member
 from differential.stage import Stage
 from drave.wire.api import ApiKey
 from drave.wire.messages.k12_heartbeat import HeartbeatRequest

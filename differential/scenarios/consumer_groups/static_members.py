@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    AWAY,
-    LEAVE,
-    Member,
-    describe,
-    one_member,
-)
+from differential.scenarios.consumer_groups.members import AWAY, LEAVE, Member, describe, one_member
 from differential.stage import Stage
 
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from differential.calls import (
-    creatable,
-    create_partitions,
-    create_topics,
-    delete_topics,
-)
+from differential.calls import creatable, create_partitions, create_topics, delete_topics
 from differential.scenario import scenario
-from differential.scenarios.consumer_groups.members import (
-    Member,
-    describe,
-    one_member,
-)
+from differential.scenarios.consumer_groups.members import Member, describe, one_member
 from differential.stage import Stage
 from drave.wire.messages.k16_list_groups import ListGroupsRequest
-from drave.wire.messages.k68_consumer_group_heartbeat import (
-    TopicPartitions,
-)
+from drave.wire.messages.k68_consumer_group_heartbeat import TopicPartitions
 from drave.wire.messages.k69_consumer_group_describe import ConsumerGroupDescribeRequest
 
 

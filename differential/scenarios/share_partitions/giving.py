@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from differential.calls import batch, delete_records, delete_topics, produce
 from differential.scenario import scenario
-from differential.scenarios.share_partitions.members import (
-    ACCEPT,
-    FETCH,
-    RELEASE,
-    one_member,
-    two_members,
-)
+from differential.scenarios.share_partitions.members import ACCEPT, FETCH, RELEASE, one_member, two_members
 from differential.stage import Stage
 from differential.writers import new_writer
 from drave.model.ids import TopicId

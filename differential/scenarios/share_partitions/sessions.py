@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from differential.scenario import scenario
-from differential.scenarios.share_partitions.members import (
-    ACCEPT,
-    ACKNOWLEDGE,
-    FETCH,
-    one_member,
-    two_members,
-)
+from differential.scenarios.share_partitions.members import ACCEPT, ACKNOWLEDGE, FETCH, one_member, two_members
 from differential.stage import Stage
 
 

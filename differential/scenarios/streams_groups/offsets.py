@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from differential.calls import commit, committed
 from differential.scenario import scenario
-from differential.scenarios.streams_groups.members import (
-    Member,
-    known_topic,
-    one_member,
-    reading,
-)
+from differential.scenarios.streams_groups.members import Member, known_topic, one_member, reading
 from differential.stage import Stage
 from differential.writers import new_writer
 from drave.wire.api import ApiKey

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from differential.calls import commit, committed, delete_offsets, join
 from differential.scenario import scenario
-from differential.scenarios.streams_groups.members import (
-    LEAVE,
-    Member,
-    describe,
-    known_topic,
-    one_member,
-    reading,
-)
+from differential.scenarios.streams_groups.members import LEAVE, Member, describe, known_topic, one_member, reading
 from differential.stage import Stage, Topic
 from drave.wire.messages.k15_describe_groups import DescribeGroupsRequest
 from drave.wire.messages.k16_list_groups import ListGroupsRequest
 from drave.wire.messages.k42_delete_groups import DeleteGroupsRequest
 from drave.wire.messages.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from drave.wire.messages.k69_consumer_group_describe import ConsumerGroupDescribeRequest
-from drave.wire.messages.k88_streams_group_heartbeat import (
-    Endpoint,
-)
+from drave.wire.messages.k88_streams_group_heartbeat import Endpoint
 from drave.wire.messages.k89_streams_group_describe import StreamsGroupDescribeRequest
 
 

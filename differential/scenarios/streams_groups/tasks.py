@@ -16,9 +16,7 @@ from differential.scenarios.streams_groups.members import (
     two_members,
 )
 from differential.stage import Stage
-from drave.wire.messages.k88_streams_group_heartbeat import (
-    Endpoint,
-)
+from drave.wire.messages.k88_streams_group_heartbeat import Endpoint
 
 
 @scenario(replicas=("0", "1", "2"))

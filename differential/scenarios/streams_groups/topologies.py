@@ -25,10 +25,7 @@ from differential.scenarios.streams_groups.members import (
     topology,
 )
 from differential.stage import Stage, Topic
-from drave.wire.messages.k88_streams_group_heartbeat import (
-    TopicInfo,
-    Topology,
-)
+from drave.wire.messages.k88_streams_group_heartbeat import TopicInfo, Topology
 from drave.wire.messages.k89_streams_group_describe import StreamsGroupDescribeRequest
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from drave.broker.context import Context
-from drave.broker.coordinator.consumer.heartbeats import describe_refused
+from drave.broker.coordinator.consumer.describing import describe_refused
 from drave.broker.core import Broker
 from drave.broker.describing import describe_each, tell_operations
-from drave.wire.messages.k69_consumer_group_describe import (
-    ConsumerGroupDescribeRequest,
-    ConsumerGroupDescribeResponse,
-)
+from drave.wire.messages.k69_consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 
 
 def consumer_group_describe(broker: Broker, context: Context, request: ConsumerGroupDescribeRequest) -> Any:

@@ -17,7 +17,7 @@ from drave.broker.coordinator.refusals import streams_heartbeat_refused
 from drave.broker.coordinator.runtime import answered
 from drave.broker.coordinator.shard import GroupShard
 from drave.broker.coordinator.streams.configuring import InternalTopic
-from drave.broker.coordinator.streams.heartbeating import MissingTopics
+from drave.broker.coordinator.streams.heartbeats import MissingTopics
 from drave.broker.coordinator.streams.topology import InvalidTopology, check_topic_names
 from drave.broker.core import Broker
 from drave.broker.quotas.mutations import Mutations

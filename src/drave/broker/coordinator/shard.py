@@ -18,7 +18,7 @@ from typing import Final
 
 from drave.broker.coordinator.classic_requests import ClassicRequests
 from drave.broker.coordinator.committing import OffsetRequests
-from drave.broker.coordinator.consumer.heartbeats import ConsumerRequests
+from drave.broker.coordinator.consumer.requests import ConsumerRequests
 from drave.broker.coordinator.group import SESSION, Group, GroupType, Surroundings
 from drave.broker.coordinator.kinds import KIND_OF_RECORD
 from drave.broker.coordinator.offsets import GroupOffsets

@@ -7,7 +7,7 @@ from typing import Any
 from drave.broker.coordinator.group import Caller
 from drave.broker.coordinator.outcome import Writer
 from drave.broker.coordinator.streams.group import StreamsGroup
-from drave.broker.coordinator.streams.heartbeating import MissingTopics
+from drave.broker.coordinator.streams.heartbeats import MissingTopics
 from drave.broker.coordinator.streams.tasks import TaskId, Tasks, task_ids, task_set
 from drave.model.errors import ErrorCode
 from drave.wire.messages.k08_offset_commit import (

@@ -8,7 +8,9 @@ holdings.py      what a group consists of: members, targets, regular expressions
 changing.py      a change that is being worked out: the group as it will be, and the records that make it so
 leaving.py       members go
 group.py         a group, with the deadlines by which members are missed
-heartbeats.py    what members and tools ask
+heartbeats.py    what a heartbeat says, and whether it may
+requests.py      what members and tools ask
+describing.py    what tools see
 guests.py        members that use the classic protocol in such a group
 converting.py    a classic group becomes a consumer group, and the other way
 """

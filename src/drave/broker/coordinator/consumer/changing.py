@@ -15,12 +15,7 @@ from collections.abc import Mapping
 
 from drave.broker.coordinator.consumer.assignors import ASSIGNORS, Candidate, preferred
 from drave.broker.coordinator.consumer.holdings import Holdings
-from drave.broker.coordinator.consumer.member import (
-    NOTHING_ASSIGNED,
-    Assignment,
-    ConsumerMember,
-    Subscription,
-)
+from drave.broker.coordinator.consumer.member import NOTHING_ASSIGNED, Assignment, ConsumerMember, Subscription
 from drave.broker.coordinator.consumer.reconciling import Target, reconcile
 from drave.broker.coordinator.consumer.records import (
     Pattern,

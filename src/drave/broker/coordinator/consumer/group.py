@@ -12,7 +12,7 @@ from drave.broker.coordinator.schemas.offsets_topic import GroupRecord
 
 
 class ConsumerGroup(Holdings):
-    """One group. What members and tools ask of it is in `heartbeats` and `guests`."""
+    """One group. What members and tools ask of it is in `requests` and `guests`."""
 
     __slots__ = ()
 

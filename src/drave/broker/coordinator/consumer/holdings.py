@@ -26,11 +26,7 @@ from drave.broker.coordinator.consumer.records import (
     topics_of,
 )
 from drave.broker.coordinator.exclusive import ExclusiveGroup
-from drave.broker.coordinator.group import (
-    JOIN,
-    SYNC,
-    Surroundings,
-)
+from drave.broker.coordinator.group import JOIN, SYNC, Surroundings
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.consumer_groups import (
     ConsumerCurrentValue,
@@ -39,13 +35,7 @@ from drave.broker.coordinator.schemas.consumer_groups import (
     ConsumerRegexValue,
 )
 from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue, TargetPartitionsValue
-from drave.broker.coordinator.schemas.offsets_topic import (
-    OFFSETS_TOPIC,
-    GroupKey,
-    GroupRecord,
-    parse_value,
-    record_key,
-)
+from drave.broker.coordinator.schemas.offsets_topic import OFFSETS_TOPIC, GroupKey, GroupRecord, parse_value, record_key
 from drave.model.ids import TopicId
 from drave.schema import SchemaError
 

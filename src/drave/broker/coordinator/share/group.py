@@ -19,13 +19,7 @@ from drave.broker.coordinator.group import SESSION, Commit, GroupState, GroupTyp
 from drave.broker.coordinator.modern import FIRST_EPOCH, ModernGroup
 from drave.broker.coordinator.outcome import KeyValue, Outcome
 from drave.broker.coordinator.schemas.modern_groups import TargetEpochValue, TargetPartitionsValue, TopicPartitions
-from drave.broker.coordinator.schemas.offsets_topic import (
-    GroupKey,
-    GroupRecord,
-    parse_value,
-    record_key,
-    record_value,
-)
+from drave.broker.coordinator.schemas.offsets_topic import GroupKey, GroupRecord, parse_value, record_key, record_value
 from drave.broker.coordinator.schemas.share_groups import (
     ShareCurrentValue,
     ShareGroupValue,

@@ -12,12 +12,7 @@ from drave.broker.coordinator.streams.member import StreamsMember
 from drave.broker.coordinator.streams.tasks import NOTHING, HeldTasks, TaskId, Tasks, by_subtopology
 from drave.broker.coordinator.streams.topology import InvalidTopology, Topology
 from drave.wire.messages import k89_streams_group_describe as described
-from drave.wire.messages.k88_streams_group_heartbeat import (
-    EndpointToPartitions,
-    Subtopology,
-    TopicInfo,
-    TopicPartition,
-)
+from drave.wire.messages.k88_streams_group_heartbeat import EndpointToPartitions, Subtopology, TopicInfo, TopicPartition
 
 # -- StreamsGroupDescribe
 

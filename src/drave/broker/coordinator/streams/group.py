@@ -49,7 +49,7 @@ class Configured(NamedTuple):
 
 
 class StreamsGroup(ExclusiveGroup[StreamsMember, Tasks]):
-    """One group. What members ask of it is in `heartbeating`."""
+    """One group. What members ask of it is in `heartbeats`."""
 
     __slots__ = (
         "_configured",

@@ -9,7 +9,7 @@ from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import streams_heartbeat_refused
 from drave.broker.coordinator.streams.describing import describe
 from drave.broker.coordinator.streams.group import StreamsGroup
-from drave.broker.coordinator.streams.heartbeating import Heartbeat, MissingTopics, check_request, leave
+from drave.broker.coordinator.streams.heartbeats import Heartbeat, MissingTopics, check_request, leave
 from drave.broker.coordinator.table import GroupTable
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.wire.messages.k88_streams_group_heartbeat import StreamsGroupHeartbeatRequest
