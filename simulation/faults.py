@@ -142,11 +142,15 @@ FAULTS: Final[dict[str, Fault]] = {
         "drave.log.producers",
         "        starts = [start for start, _ in ended]\n",
         "        starts: list[int] = []\n",
+        "It shows when another batch of the partition becomes durable between the marker and its sync, somebody asks "
+        "for the last stable offset then, the power goes, and somebody asks again before the marker is written anew.",
     ),
     "markers are written before the decision is durable": Fault(
         "drave.broker.coordinator.partition",
         "            self._when_durable(partial(self._perform, duty))\n",
         "            self._perform(duty)\n",
+        "It shows when a power cut keeps a commit's marker in one partition and loses it in another one together with "
+        "the decision, and the producer does not ask again.",
     ),
     "markers are written twice": Fault(
         "drave.broker.coordinator.markers",

@@ -83,7 +83,15 @@ def page(catches: Iterable[Catch]) -> str:
     by_fault = {each.fault: each for each in catches}
     known = [by_fault[name] for name in faults.FAULTS if name in by_fault]
     notes = "".join(f"- **{each.fault}**: {note}\n" for each in known if (note := faults.FAULTS[each.fault].note))
-    return HEAD + _sum(known) + TABLE + "".join(each.row for each in known) + (notes and f"\n{notes}")
+    others = "".join(f"- {name}\n" for name in faults.FAULTS if name not in by_fault)
+    return (
+        HEAD
+        + _sum(known)
+        + TABLE
+        + "".join(each.row for each in known)
+        + (notes and f"\n{notes}")
+        + (others and f"\nNot hunted for since the simulator has changed:\n\n{others}")
+    )
 
 
 def _sum(catches: Sequence[Catch]) -> str:

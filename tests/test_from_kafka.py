@@ -54,7 +54,7 @@ def old(tmp_path: Path) -> Broker:
     broker = Broker(tmp_path / "old")
     with broker:
         client = ConfluentKafka(broker.bootstrap)
-        client.create("rides", partitions=PARTITIONS)
+        client.create("rides", partitions=PARTITIONS, retention_ms="-1")  # its records are years old
         for partition in range(PARTITIONS):
             sent = [Send(b"%d" % number, b"key", (("h", b"\xff"),), 1_700_000_000_000) for number in range(EACH)]
             client.produce("rides", sent, partition=partition)

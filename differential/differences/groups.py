@@ -10,6 +10,12 @@ from differential.judging import Reason
 REASONS: Final = (
     # -- groups
     Reason(
+        cases="group_administration/the_same_group_is_described_twice*",
+        place="*.DescribeGroups.groups*",
+        why="a few bytes of a request would have a large answer each time",
+        readme="a group, an id or a resource named twice in a request that describes",
+    ),
+    Reason(
         cases="groups/without_protocols*",
         place="4.DescribeGroups.*",
         why="a join that was refused leaves no group behind",

@@ -18,7 +18,7 @@ from drave.wire.messages.k44_incremental_alter_configs import (
 from tests.broker.sharing import ACCEPT, REJECT, RELEASE, Member, settle, subscribe
 from tests.broker.still import StillBroker
 
-TOPIC, GROUP = 2, 32
+TOPIC, BROKER, GROUP = 2, 4, 32
 LOCK_MS = 30_000
 TAKES = "errors.deadletterqueue.group.enable"
 
@@ -223,6 +223,34 @@ async def test_a_topic_that_takes_no_letters_gets_none_and_that_is_said_once(
     assert await member.give_up((1, 1, REJECT)) == ErrorCode.NONE
     assert found(still, "failed") == []
     assert caplog.text.count(f"what share group 'work' gives up of jobs goes without dead letters: {why}") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("errors.deadletterqueue.topic.name.prefix", "dlq.", "letters does not begin with 'dlq.'"),
+        ("errors.deadletterqueue.auto.create.topics.enable", "false", "there is no topic letters"),
+    ],
+)
+async def test_the_broker_says_what_may_be_a_topic_for_letters(
+    still: StillBroker, caplog: pytest.LogCaptureFixture, setting: str, value: str, why: str
+) -> None:
+    """KIP-1191. The records have gone, as where a topic takes no letters."""
+    assert alter(still, BROKER, "", **{setting: value}) == (ErrorCode.NONE, None)
+    _, a = await jobs(still, drave_dead_letter_topic="letters")
+    a.take()
+    assert await a.give_up((0, 3, REJECT)) == ErrorCode.NONE
+    assert still.broker.catalog.topic("letters") is None
+    assert why in caplog.text
+    assert setting in caplog.text
+
+
+async def test_a_topic_for_letters_with_the_brokers_prefix_is_made(still: StillBroker) -> None:
+    alter(still, BROKER, "", errors_deadletterqueue_topic_name_prefix="dlq.")
+    _, a = await jobs(still, drave_dead_letter_topic="dlq.jobs")
+    a.take()
+    await a.give_up((0, 0, REJECT))
+    assert len(found(still, "dlq.jobs")) == 1
 
 
 async def test_a_dead_letter_that_is_given_up_is_gone(still: StillBroker) -> None:

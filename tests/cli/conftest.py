@@ -27,7 +27,7 @@ def kafka() -> Iterator[str]:
         return
     from drave.testing import Broker
 
-    with Broker() as broker:
+    with Broker(initial_task_delay_ms=86_400_000) as broker:  # no retention: some records are years old
         yield broker.bootstrap
 
 

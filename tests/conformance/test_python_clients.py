@@ -31,7 +31,7 @@ UNHURRIED = "kafka-python"
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    with Broker() as running:
+    with Broker(initial_task_delay_ms=86_400_000) as running:  # no retention yet: the records are years old
         yield running
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from drave import records
 from drave.log.compaction_map import NOT_THERE, OffsetMap
 from drave.log.compaction_plan import Closed, section
-from drave.log.housekeeping import look_for_compaction
+from drave.log.housekeeping import keep_house, look_for_compaction
 from drave.model.config import LONG_MAX
 from drave.model.log_config import LogConfig
 from drave.records import Codec, ControlKind, NewRecord
@@ -159,6 +161,21 @@ def test_a_record_that_nobody_may_keep_waiting_closes_its_segment() -> None:
     look_for_compaction(still.log, still.logs._shared, still.clock.now_ms)
     still.logs.flush()
     assert content(still) == {1: (b"a", b"2")}
+
+
+def test_what_is_compacted_and_deleted_has_the_last_record_of_each_key_and_nothing_too_old() -> None:
+    """`cleanup.policy=compact,delete`: a key goes with its segment, though nothing newer was said of it."""
+    still = compacting(dataclasses.replace(COMPACT, cleanup_delete=True, retention_ms=10_000))
+    put(still, (b"a", b"1"), (b"b", b"x" * 200))
+    still.log.roll()
+    still.clock.now_ms += 8_000
+    put(still, (b"a", b"2" * 200))
+    compact(still)
+    assert content(still) == {1: (b"b", b"x" * 200), 2: (b"a", b"2" * 200)}
+    still.clock.now_ms += 2_001
+    keep_house(still.log, still.logs._shared, still.clock.now_ms)
+    still.logs.flush()
+    assert content(still) == {2: (b"a", b"2" * 200)}
 
 
 def test_a_damaged_segment_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:

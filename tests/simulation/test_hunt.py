@@ -22,6 +22,11 @@ def test_a_page_counts_what_was_found() -> None:
     assert "Of 3 faults, 2 were found, 1 of them within 16 seeds; the others not in 100." in hunt.page(CATCHES)
 
 
+def test_a_page_names_the_faults_that_nobody_has_hunted_for() -> None:
+    _, _, others = hunt.page(CATCHES).partition("Not hunted for since")
+    assert all((f"- {name}\n" in others) == (name not in (FIRST, SECOND, THIRD)) for name in faults.FAULTS)
+
+
 def test_a_fault_that_is_no_more_is_on_no_page() -> None:
     text = hunt.page(CATCHES).replace(SECOND, "what was mended long ago")
     assert [each.fault for each in hunt.read(text)] == [FIRST, THIRD]

@@ -32,7 +32,7 @@ def describe_each(
     describe: Callable[[GroupShard, str], D],
     refused: Callable[[str, ErrorCode], D],
 ) -> list[D]:
-    """The groups of a new kind, as their shards describe them."""
+    """The groups of a new kind, as their shards describe them. One that is named twice is described once."""
 
     def one(group_id: str) -> D:
         if not group_id:
@@ -40,7 +40,7 @@ def describe_each(
         shard = broker.groups.shard(group_id)
         return refused(group_id, shard) if isinstance(shard, ErrorCode) else describe(shard, group_id)
 
-    return [one(group_id) for group_id in group_ids]
+    return [one(group_id) for group_id in dict.fromkeys(group_ids)]
 
 
 def tell_operations(groups: Iterable[Described]) -> None:

@@ -69,6 +69,7 @@ from drave.broker.api import (
     k91_alter_share_group_offsets,
     k92_delete_share_group_offsets,
 )
+from drave.broker.asking import bounded
 from drave.model.errors import DraveError, ErrorCode
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import body_decoder, encode_reply, reply_encoder
@@ -198,7 +199,7 @@ class Route:
         self.version = version
         self.handler = handler.function
         self.alone = handler.alone
-        self.decode = body_decoder(key, version)
+        self.decode = bounded(ApiKey(key), body_decoder(key, version))
         self.encode: Encode = reply_encoder(key, version)
 
 

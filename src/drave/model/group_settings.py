@@ -274,6 +274,18 @@ class GroupSettings:
     group_streams_size_max: int = setting(INT_MAX, kafka="group.streams.max.size", low=1, high=INT_MAX)
     """Members in one streams group. Kafka: `group.streams.max.size`."""
 
+    # -- dead letters (KIP-1191)
+
+    dead_letters_topic_prefix: str = setting("", kafka="errors.deadletterqueue.topic.name.prefix", dynamic=True)
+    """What the name of each topic for dead letters has to begin with; here any name will do. Kafka:
+    `errors.deadletterqueue.topic.name.prefix` (`dlq.` there)."""
+
+    dead_letters_create_topics: bool = setting(
+        True, kafka="errors.deadletterqueue.auto.create.topics.enable", dynamic=True
+    )
+    """Whether a topic for dead letters that is missing is made; not in Kafka.
+    Kafka: `errors.deadletterqueue.auto.create.topics.enable`."""
+
     # -- offsets
 
     offsets_topic_partitions: int = setting(50, kafka="offsets.topic.num.partitions", low=1, high=10_000)

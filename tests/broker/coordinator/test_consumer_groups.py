@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from drave.broker import patterns
+from drave.broker.coordinator import modern
 from drave.broker.coordinator.classic.group import ClassicGroup
 from drave.broker.coordinator.classic.subscription import write_assignment
 from drave.broker.coordinator.consumer.group import ConsumerGroup
@@ -236,6 +237,17 @@ def test_a_regular_expression_that_is_none_is_refused_and_nobody_has_joined(grou
     assert groups.member("a", regex="(a").join().error_code == ErrorCode.INVALID_REGULAR_EXPRESSION
     assert groups.log == []
     assert groups.described_consumers().error_code == ErrorCode.GROUP_ID_NOT_FOUND
+
+
+def test_a_member_subscribes_to_a_bounded_number_of_names(
+    groups: VirtualConsumers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modern, "TOPICS_SUBSCRIBED_MAX", 2)
+    assert groups.member("a", "x", "y").join().error_code == ErrorCode.NONE
+    refused = groups.member("b", "x", "y", "z").join()
+    assert refused.error_code == ErrorCode.INVALID_REQUEST
+    assert refused.error_message is not None
+    assert "2 topics by name, and this one names 3" in refused.error_message
 
 
 def test_more_patterns_than_can_be_looked_through_in_a_moment_are_refused(groups: VirtualConsumers) -> None:

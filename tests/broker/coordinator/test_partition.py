@@ -326,6 +326,40 @@ async def test_an_end_while_loading_ends_the_loading(log: FakeLog) -> None:
     assert not under.partition.loaded
 
 
+async def test_while_a_log_is_replayed_others_have_the_loop_and_are_told_that_it_is_loaded(
+    log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "CHUNK_RECORDS", 2)
+    before = Under(log)
+    for number in range(7):
+        before.ask((b"k%d" % number, b"v"))
+    log.sync()
+    after = Under(log)
+    loading = asyncio.ensure_future(after.partition.load())
+    seen = []
+    while not loading.done():
+        seen.append((len(after.cells), after.ask()))
+        await asyncio.sleep(0)
+    told = {replayed: answer for replayed, answer in seen if replayed}
+    assert told == dict.fromkeys((2, 4, 6, 7), ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+    assert after.ask() == "done"
+
+
+async def test_an_end_while_a_log_is_replayed_ends_that_too(log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "CHUNK_RECORDS", 2)
+    before = Under(log)
+    for number in range(7):
+        before.ask((b"k%d" % number, b"v"))
+    log.sync()
+    under = Under(log)
+    loading = asyncio.ensure_future(under.partition.load())
+    while not under.cells:
+        await asyncio.sleep(0)
+    under.partition.end(ErrorCode.NOT_COORDINATOR)
+    await loading
+    assert (len(under.cells), under.partition.loaded) == (2, False)
+
+
 # -- compaction
 
 

@@ -126,9 +126,16 @@ def at(offset: int, metadata: str = "") -> Committed:
     return Committed(offset, metadata)
 
 
+SETTINGS = {
+    "auto.create.topics.enable": "false",
+    "group.min.session.timeout.ms": "100",
+    "log.initial.task.delay.ms": "86400000",  # no retention yet: some records are years old
+}
+
+
 @pytest.fixture(scope="session")
 def _broker() -> Iterator[Broker]:
-    with Broker(sets={"auto.create.topics.enable": "false", "group.min.session.timeout.ms": "100"}) as broker:
+    with Broker(sets=SETTINGS) as broker:
         yield broker
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from drave.broker.asking import once_whole
 from drave.broker.context import Context
 from drave.broker.core import Broker
 from drave.model.errors import ErrorCode
@@ -30,7 +31,7 @@ _NO_OFFSET = -1
 def offset_fetch(broker: Broker, context: Context, request: OffsetFetchRequest) -> Any:
     """Answered when what is told is durable, so that no offset is read that a power cut could take back."""
     version = context.api_version
-    asked = request.groups if version >= _GROUPS_SINCE else [_only_group(request)]
+    asked = once_whole(request.groups) if version >= _GROUPS_SINCE else [_only_group(request)]
     fetched = [_fetch(broker, group, version) for group in asked]
     if request.require_stable:
         for group in fetched:

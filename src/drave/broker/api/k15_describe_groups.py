@@ -16,8 +16,8 @@ _NOT_FOUND_SINCE = 6
 
 
 def describe_groups(broker: Broker, context: Context, request: DescribeGroupsRequest) -> Any:
-    """Describe each group that is asked for."""
-    groups = [_describe(broker, group_id, context.api_version) for group_id in request.groups]
+    """Describe each group that is asked for, once."""
+    groups = [_describe(broker, group_id, context.api_version) for group_id in dict.fromkeys(request.groups)]
     if request.include_authorized_operations:
         tell_operations(groups)
     return broker.groups.once_durable(DescribeGroupsResponse(groups=groups), request.groups)

@@ -43,9 +43,11 @@ def write_txn_markers(broker: Broker, context: Context, request: WriteTxnMarkers
                         ],
                     )
                     for topic in marker.topics
+                    if topic.partition_indexes
                 ],
             )
             for marker in request.markers
+            if any(topic.partition_indexes for topic in marker.topics)
         ]
     )
     return gathered(waits, lambda _: response)

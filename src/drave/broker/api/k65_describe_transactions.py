@@ -15,8 +15,8 @@ from drave.wire.messages.k65_describe_transactions import (
 
 
 def describe_transactions(broker: Broker, context: Context, request: DescribeTransactionsRequest) -> Any:
-    """Answered when what is told is durable."""
-    ids = request.transactional_ids
+    """Answered when what is told is durable. An id that is named twice is described once."""
+    ids = dict.fromkeys(request.transactional_ids)
     response = DescribeTransactionsResponse(transaction_states=[_describe(broker, each) for each in ids])
     return broker.transactions.once_durable(response, [each for each in ids if each])
 

@@ -33,6 +33,7 @@ from drave.broker.sharing.sessions import (
 )
 from drave.broker.sharing.sharing import SharePartition
 from drave.log import Batches, PartitionLog
+from drave.model.bounds import SHARE_SESSION_PLACES_MAX
 from drave.model.errors import ErrorCode, ProtocolError, Refused
 from drave.wire.messages.k78_share_fetch import (
     AcquiredRecords,
@@ -64,6 +65,8 @@ def share_fetch(broker: Broker, context: Context, request: ShareFetchRequest) ->
     says_anything = any(said_of.values())
     try:
         member = check_member(request.group_id, request.member_id)
+        if len(said_of) > SHARE_SESSION_PLACES_MAX:
+            raise _no_room(len(said_of))
         _check_renewal(request)
         session = _session(broker, context.connection, request, member, says_anything=says_anything)
     except ShareSessionLimitReached as error:
@@ -115,7 +118,18 @@ def _session(
     )
     forgotten = (Place(topic.topic_id, index) for topic in request.forgotten_topics_data for index in topic.partitions)
     update(session, added, forgotten, is_new=epoch == INITIAL_EPOCH)
+    if len(session.partitions) > SHARE_SESSION_PLACES_MAX:
+        broker.sharing.release(session)
+        raise _no_room(len(session.partitions))
     return session
+
+
+def _no_room(partitions: int) -> Refused:
+    return Refused(
+        ErrorCode.INVALID_REQUEST,
+        f"A share session has at most {SHARE_SESSION_PLACES_MAX} partitions, for each fetch looks at all of them, and "
+        f"this one would have {partitions}: have more members read them.",
+    )
 
 
 def _refused(error: ProtocolError) -> ShareFetchResponse:

@@ -18,7 +18,7 @@ from drave.broker.coordinator.runtime import answered
 from drave.broker.coordinator.shard import GroupShard
 from drave.broker.coordinator.streams.configuring import InternalTopic
 from drave.broker.coordinator.streams.heartbeats import MissingTopics
-from drave.broker.coordinator.streams.topology import InvalidTopology, check_topic_names
+from drave.broker.coordinator.streams.topology import InvalidTopology, check_size, check_topic_names
 from drave.broker.core import Broker
 from drave.broker.quotas.mutations import Mutations
 from drave.catalog import TopicAlreadyExists
@@ -33,6 +33,7 @@ def streams_group_heartbeat(broker: Broker, context: Context, request: StreamsGr
     """Ask the group; make the topics that it misses, and ask once more."""
     if request.topology is not None:
         try:
+            check_size(request.topology)
             check_topic_names(request.topology)
         except InvalidTopology as refusal:
             return streams_heartbeat_refused(refusal.code, str(refusal))

@@ -7,9 +7,11 @@ A group or topic that is not there has come nowhere: it has no offset, and that 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from drave.broker.asking import once_whole
 from drave.broker.context import Context
 from drave.broker.coordinator.share.partitions import by_topic
 from drave.broker.coordinator.share.state import UNDECIDED_START, UNKNOWN_COUNT, SharePartition, Summary
@@ -32,7 +34,11 @@ async def describe_share_group_offsets(
     broker: Broker, context: Context, request: DescribeShareGroupOffsetsRequest
 ) -> DescribeShareGroupOffsetsResponse:
     """Describe each group that is asked for: the partitions that are named, or all that it has come anywhere in."""
-    return DescribeShareGroupOffsetsResponse(groups=[await _describe(broker, group) for group in request.groups])
+    described = []
+    for group in once_whole(request.groups):
+        described.append(await _describe(broker, group))
+        await asyncio.sleep(0)  # let others have the loop
+    return DescribeShareGroupOffsetsResponse(groups=described)
 
 
 async def _describe(

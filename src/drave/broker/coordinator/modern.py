@@ -15,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Final, Generic, Protocol, TypeVar
 
 from drave.broker.coordinator.group import REBALANCE, Group, Surroundings, TopicsImage, session_timer
 from drave.broker.coordinator.outcome import Outcome, TimerName
+from drave.model.bounds import TOPICS_SUBSCRIBED_MAX
+from drave.model.errors import ErrorCode, Refused
 
 FIRST_EPOCH: Final = 1
 """Of a group that is about to be made; its first member raises it."""
@@ -54,6 +56,16 @@ def metadata_hash(topics: TopicsImage, names: Iterable[str]) -> int:
         digest.update(topic.topic_id)
         digest.update(_COUNT.pack(topic.partitions))
     return int.from_bytes(digest.digest(), "big", signed=True) if found else _NOTHING
+
+
+def check_topics_named(names: Sized | None) -> None:
+    """That a member subscribes to no more topics than one can have in its records. Raises Refused."""
+    if names is not None and len(names) > TOPICS_SUBSCRIBED_MAX:
+        raise Refused(
+            ErrorCode.INVALID_REQUEST,
+            f"A member can subscribe to {TOPICS_SUBSCRIBED_MAX} topics by name, and this one names {len(names)}. Give "
+            "them to more members or groups, or use a regular expression where there are such.",
+        )
 
 
 class ModernMember(Protocol):

@@ -50,7 +50,7 @@ COMPACT_BYTES_MIN: Final = 4 * MiB
 COMPACT_RATIO: Final = 10
 READ_BYTES: Final = 1 * MiB
 CHUNK_RECORDS: Final = 512
-"""Records of the live state that are appended in one go, while requests wait."""
+"""Records of the live state that are appended, or replayed when it is loaded, in one go, while requests wait."""
 
 
 class Machine(Protocol):
@@ -304,10 +304,13 @@ class CoordinatorPartition(Generic[M]):
                     position = Offset(header.last_offset + 1)
             self._bytes_held += batches.size
             await asyncio.sleep(0)  # let others have the loop
+        replayed = iter(latest)
+        while not self.ended and (chunk := list(islice(replayed, CHUNK_RECORDS))):
+            for key, value in chunk:
+                self._replay_loaded(key, value)
+            await asyncio.sleep(0)
         if self.ended:
             return
-        for key, value in latest:
-            self._replay_loaded(key, value)
         for each in latest.undecided():
             self.undecided.add(*each)
         self.loaded = True

@@ -117,8 +117,18 @@ class DeadLetters:
 
     async def _place(self, name: str, source: Topic, partition: int) -> PartitionLog:
         """Where the letters of this partition go. Raises Undeliverable, and what the catalog does."""
-        catalog = self._broker.catalog
+        catalog, settings = self._broker.catalog, self._broker.settings
+        if not name.startswith(settings.dead_letters_topic_prefix):
+            raise Undeliverable(
+                f"{name} does not begin with {settings.dead_letters_topic_prefix!r}, as "
+                "errors.deadletterqueue.topic.name.prefix says."
+            )
         topic = catalog.topic(name)
+        if topic is None and not settings.dead_letters_create_topics:
+            raise Undeliverable(
+                f"there is no topic {name}, and errors.deadletterqueue.auto.create.topics.enable=false; make it, with "
+                f"{TAKES}=true."
+            )
         if topic is None:
             try:
                 check_topic_name(name)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drave.broker.coordinator.streams.configuring import Configuration, Status, configure
 from drave.broker.coordinator.streams.topology import InvalidTopology, Topology, check_topic_names, check_topology
+from drave.model.bounds import TASKS_MAX
 from drave.wire.messages.k88_streams_group_heartbeat import Subtopology
 from tests.broker.coordinator.streams.virtual_streams import internal, subtopology, topology
 
@@ -206,3 +207,14 @@ def test_what_is_missing_once_made_makes_the_topology_ready(left: int, right: in
     there = {"left": left, "right": right}
     found = configured(*subtopologies, **there)
     assert configured(*subtopologies, **there, **widths(found)).is_ready
+
+
+def test_a_topology_of_too_many_tasks_waits_for_somebody_to_mend_that() -> None:
+    """Topics may have grown since its members came."""
+    found = configured(subtopology("0", "wide"), wide=TASKS_MAX)
+    assert found.is_ready
+    found = configured(subtopology("0", "wide"), subtopology("1", "wide"), wide=TASKS_MAX)
+    assert found.problem is not None
+    status, detail = found.problem
+    assert status is Status.INCORRECTLY_PARTITIONED_TOPICS
+    assert f"comes to {2 * TASKS_MAX} tasks" in detail

@@ -10,7 +10,7 @@ from drave.broker.coordinator.consumer.assignors import ASSIGNORS
 from drave.broker.coordinator.consumer.changing import Change
 from drave.broker.coordinator.consumer.group import ConsumerGroup
 from drave.broker.coordinator.consumer.member import AWAY_EPOCH, Assignment, ConsumerMember, Subscription
-from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
+from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, check_topics_named
 from drave.broker.patterns import Pattern, check_work, readable
 from drave.model.errors import ErrorCode, Refused
 from drave.wire.messages.k68_consumer_group_heartbeat import Assignment as SentAssignment
@@ -71,6 +71,7 @@ def check_request(request: ConsumerGroupHeartbeatRequest, version: int) -> None:
         problem = "MemberEpoch is invalid."
     if problem is not None:
         raise Refused(ErrorCode.INVALID_REQUEST, problem)
+    check_topics_named(request.subscribed_topic_names)
     if request.server_assignor is not None and request.server_assignor not in ASSIGNORS:
         raise Refused(
             ErrorCode.UNSUPPORTED_ASSIGNOR,

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from drave.broker.coordinator.group import Caller
-from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH
+from drave.broker.coordinator.modern import JOIN_EPOCH, LEAVE_EPOCH, check_topics_named
 from drave.broker.coordinator.outcome import Outcome, Token
 from drave.broker.coordinator.refusals import share_heartbeat_refused
 from drave.broker.coordinator.share.administration import ShareAdministration
@@ -62,6 +62,7 @@ class ShareRequests:
             if request.member_epoch == LEAVE_EPOCH:
                 out.reply(token, self._leave(request, out))
                 return out
+            check_topics_named(request.subscribed_topic_names)
             group = self._group(request)
             member = _said(self._member(group, request), request, caller)
         except ProtocolError as refusal:

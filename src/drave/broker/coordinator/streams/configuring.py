@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from drave.broker.coordinator.streams.topology import InvalidTopology, Topology, inputs_of, members_of
+from drave.model.bounds import TASKS_MAX
 from drave.wire.messages.k88_streams_group_heartbeat import Subtopology, TopicInfo
 
 PartitionsOf = Callable[[str], int | None]
@@ -94,6 +95,8 @@ def configure(topology: Topology, partitions_of: PartitionsOf) -> Configuration:
         counts = _Counts(topology, partitions_of)
         subtopologies = {each.subtopology_id: counts.configured(each) for each in topology.subtopologies.values()}
         missing = _missing(subtopologies.values(), partitions_of)
+        if not missing:
+            _check_tasks(subtopologies.values())
     except Unusable as unusable:
         return Configuration(problem=(unusable.status, unusable.detail))
     problem = None
@@ -107,6 +110,16 @@ def _check_sources(topology: Topology, partitions_of: PartitionsOf) -> None:
     missing = [topic for topic in sorted(sources) if partitions_of(topic) is None]
     if missing:
         raise Unusable(Status.MISSING_SOURCE_TOPICS, f"Source topics {summary(missing)} are missing.")
+
+
+def _check_tasks(subtopologies: Iterable[ConfiguredSubtopology]) -> None:
+    tasks = sum(each.tasks for each in subtopologies)
+    if tasks > TASKS_MAX:
+        raise Unusable(
+            Status.INCORRECTLY_PARTITIONED_TOPICS,
+            f"The topology comes to {tasks} tasks, and {TASKS_MAX} is the most: split the application, or read topics "
+            "with fewer partitions.",
+        )
 
 
 def _missing(subtopologies: Iterable[ConfiguredSubtopology], partitions_of: PartitionsOf) -> dict[str, InternalTopic]:

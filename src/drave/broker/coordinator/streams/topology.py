@@ -15,6 +15,7 @@ from functools import cached_property
 
 from drave.broker.coordinator.schemas.streams_groups import StreamsTopologyValue
 from drave.catalog.names import INTERNAL_TOPICS, InvalidTopic, check_topic_name
+from drave.model.bounds import INTERNAL_TOPICS_MAX, SUBTOPOLOGIES_MAX, TOPOLOGY_SIZE_MAX
 from drave.model.errors import ErrorCode, ProtocolError
 from drave.wire.messages.k88_streams_group_heartbeat import CopartitionGroup, Subtopology
 from drave.wire.messages.k88_streams_group_heartbeat import Topology as TopologySaid
@@ -82,6 +83,31 @@ def members_of(subtopology: Subtopology, group: CopartitionGroup) -> list[str]:
 
 
 # -- what is refused, whatever topics there are
+
+
+def check_size(topology: TopologySaid) -> None:
+    """That it is no larger than what can be worked out and made while its member waits. Raises InvalidTopology."""
+    subtopologies = topology.subtopologies
+    internal = sum(len(each.repartition_source_topics) + len(each.state_changelog_topics) for each in subtopologies)
+    for what, found, most in (
+        ("subtopologies", len(subtopologies), SUBTOPOLOGIES_MAX),
+        ("internal topics", internal, INTERNAL_TOPICS_MAX),
+        ("topics, configs of topics and joins", sum(map(_size, subtopologies)), TOPOLOGY_SIZE_MAX),
+    ):
+        if found > most:
+            raise InvalidTopology(f"The topology has {found} {what}, and {most} is the most: split the application.")
+
+
+def _size(subtopology: Subtopology) -> int:
+    """How much it lists."""
+    internal = (*subtopology.repartition_source_topics, *subtopology.state_changelog_topics)
+    joins = subtopology.copartition_groups
+    return (
+        len(subtopology.source_topics)
+        + len(subtopology.repartition_sink_topics)
+        + sum(1 + len(topic.topic_configs) for topic in internal)
+        + sum(1 + len(join.source_topics) + len(join.repartition_source_topics) for join in joins)
+    )
 
 
 def check_topic_names(topology: TopologySaid) -> None:
