@@ -26,6 +26,7 @@ from drave.testing import Broker
 from drave.wire.api import API, ApiKey
 from drave.wire.frames import decode_reply, encode_request
 from drave.wire.messages.k03_metadata import MetadataRequest
+from drave.wire.messages.k15_describe_groups import DescribeGroupsRequest
 from drave.wire.messages.k18_api_versions import ApiVersionsRequest
 from tests.net.raw import METADATA, Connection, fetch_request, good_batch, produce_request
 
@@ -78,6 +79,17 @@ def test_only_requests_that_carry_others_bytes_may_be_large(
         assert connection.rest() == b""
     assert "a frame of 5001 bytes for API key" in caplog.text
     assert "only PRODUCE, JOIN_GROUP, SYNC_GROUP may be larger than 5000 bytes" in caplog.text
+
+
+def test_a_request_that_asks_about_too_much_closes_its_connection_and_the_log_says_how_to_ask(
+    stranger: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A few bytes each, and much to answer: 8 MiB are room for millions of them."""
+    caplog.set_level(logging.INFO, "drave.net")
+    stranger.request(ApiKey.DESCRIBE_GROUPS, 6, DescribeGroupsRequest(groups=["group"] * 10_001))
+    assert stranger.rest() == b""
+    assert "it asks about 10001 names" in caplog.text
+    assert "ask in parts" in caplog.text
 
 
 def test_a_batch_may_be_larger_than_what_other_requests_may(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
