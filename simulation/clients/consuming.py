@@ -55,7 +55,7 @@ class ConsumerMember(Member):
                 if self._generation <= 0:
                     await self._beat(whole=True)
                 places = await self._take()
-                await self._beat(whole=False)
+                await self._beat(whole=not self._is_sure)
                 return places
             except (Rejoin, Unanswered):
                 await self.caller.back_off()

@@ -215,7 +215,7 @@ class GroupReader:
                 before = self._member.whose
                 places = await self._member.enter()
                 try:
-                    await self._commit_late(before)
+                    await self._commit_late(before, places)
                     await self._resume(places)
                     while left > 0:
                         left -= 1
@@ -228,10 +228,14 @@ class GroupReader:
         except Replaced:
             return
 
-    async def _commit_late(self, whose: Membership) -> None:
-        """A commit that an application was about to send when its group went on without it."""
-        if self._positions and whose.generation >= 0 and self._caller.random.random() < 0.3:
-            await commit(self._caller, whose, self._positions)
+    async def _commit_late(self, whose: Membership, places: Sequence[Partition]) -> None:
+        """A commit that an application was about to send when its group went on without it. Of an epoch that is still
+        its member's, it is of what the member still has: the protocol takes its word for that."""
+        late = self._caller.random.random() < 0.3
+        is_past = whose != self._member.whose
+        offsets = {place: at for place, at in self._positions.items() if is_past or place in places}
+        if offsets and whose.generation >= 0 and late:
+            await commit(self._caller, whose, offsets)
 
     async def _resume(self, places: list[Partition]) -> None:
         self._positions = await resume(self._caller, self._member.group, places)
