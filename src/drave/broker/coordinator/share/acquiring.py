@@ -11,6 +11,8 @@ digest then takes few others with it. The rule is Apache Kafka's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from drave.broker.coordinator.share.delivery import RecordState
@@ -67,19 +69,20 @@ class Acquisition:
 
     def take(self, first: int, last: int) -> None:
         """What is available, then what nobody has had."""
-        for unit, runs in _units(self._available(first, min(last, self._runs.end - 1))):
-            if self._room <= 0:
-                return
+        for unit, runs in groupby(self._available(first, min(last, self._runs.end - 1)), attrgetter("unit")):
             if unit is None:
-                for run in runs:
+                for run in list(runs):
                     self._take_new(run.first, run.last)
             else:
-                self._take_again(unit, runs)
+                self._take_again(unit, list(runs))
+            if self._room <= 0:
+                return
         if self._runs.end <= last:
             self._take_new(self._runs.end, last)
 
     def _available(self, first: int, last: int) -> Iterator[Run]:
-        """As they are before anybody takes one, without what lies outside."""
+        """As they are before anybody takes one, without what lies outside. No further than somebody takes them: where
+        records come one by one, there may be a thousand behind."""
         for run in self._runs.between(max(first, self._runs.start), last):
             if run.state is RecordState.AVAILABLE and run.until <= self._now_ms:
                 low, high = max(run.first, first), min(run.last, last)
@@ -141,17 +144,6 @@ class Acquisition:
                 run.state, run.count, run.member, run.until, run.unit = held, count, member, self._until, unit
             runs.settle(first, last)
         return Acquired(first, last, count)
-
-
-def _units(runs: Iterator[Run]) -> list[tuple[Unit | None, list[Run]]]:
-    """Runs by the unit that they are of, in order."""
-    found: list[tuple[Unit | None, list[Run]]] = []
-    for run in runs:
-        if found and found[-1][0] == run.unit:
-            found[-1][1].append(run)
-        else:
-            found.append((run.unit, [run]))
-    return found
 
 
 def _extend(taken: list[Acquired], more: Acquired) -> None:
