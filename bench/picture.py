@@ -113,15 +113,20 @@ def _label(name: str, top: float, *, banded: bool) -> Iterator[str]:
 
 
 def _ratios(result: dict[str, Any], name: str, y: float) -> Iterator[str]:
+    beyond: dict[str, list[str]] = {"above": [], "below": []}
     for title, kind in COLOURS.items():
         ratio = result["ratios"][title].get(name)
         if not ratio:
             continue
         yield _dot(kind, _x(ratio), y, f"<title>{title}: {ratio:.2f}</title>")
         if ratio > SCALE[1]:
-            yield _text(_x(ratio) - 2 * RADIUS, y + 4, f"{ratio:.0f}×", "soft small end")
+            beyond["above"].append(f"{ratio:.0f}×")
         elif ratio < SCALE[0]:
-            yield _text(_x(ratio) + 2 * RADIUS, y + 4, f"{ratio:.2f}×", "soft small")
+            beyond["below"].append(f"{ratio:.2f}×")
+    if beyond["above"]:
+        yield _text(_x(SCALE[1]) - 2 * RADIUS, y + 4, ", ".join(beyond["above"]), "soft small end")
+    if beyond["below"]:
+        yield _text(_x(SCALE[0]) + 2 * RADIUS, y + 4, ", ".join(beyond["below"]), "soft small")
 
 
 def _scale(bottom: float) -> Iterator[str]:
