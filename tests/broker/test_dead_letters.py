@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from drave import records
+from drave.broker.sharing import dead_letters
 from drave.catalog import Topic
 from drave.model.errors import ErrorCode
 from drave.records import NewRecord, Record
@@ -153,6 +155,27 @@ async def test_many_letters_of_several_batches_keep_their_order(still: StillBrok
     member.take(max_records=1200)
     await member.give_up((0, 1199, REJECT))
     assert [letter.value for letter in found(still, "failed")] == [b"%d" % number for number in range(1200)]
+
+
+async def test_who_gives_up_one_record_pays_for_no_batch_behind_it(
+    still: StillBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = still.create("jobs", drave_dead_letter_topic="failed")
+    for number in range(40):
+        still.append(topic, b"%d" % number)
+    await subscribe(still, topic)
+    member = Member(still, topic)
+    member.take(max_records=40)
+    read: list[int] = []
+
+    def counted(batch: memoryview, header: records.BatchHeader) -> Iterator[Record]:
+        read.append(header.base_offset)
+        return records.read_records(batch, header)
+
+    monkeypatch.setattr(dead_letters, "read_records", counted)
+    await member.give_up((7, 7, REJECT), (20, 21, REJECT))
+    assert read == [7, 20, 21]
+    assert [letter.value for letter in found(still, "failed")] == [b"7", b"20", b"21"]
 
 
 async def test_records_that_cannot_be_read_leave_a_letter_with_their_place(still: StillBroker) -> None:

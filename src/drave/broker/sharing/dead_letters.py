@@ -20,6 +20,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drave.broker.context import Pending
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("drave.sharing")
 
 READ_BYTES: Final = 1024 * 1024
+READ_BYTES_EACH: Final = 4 * 1024
+"""What is read at a time: for each record that leaves, and at most. The first batch comes whole in any case."""
 LETTERS_MAX: Final = 500
 """In one batch of dead letters, and no more bytes than were read at a time."""
 
@@ -160,11 +163,14 @@ async def _given_up(log: PartitionLog, leaving: Leaving) -> AsyncIterator[list[R
     """The records among these offsets, some at a time. What the log has forgotten meanwhile is not among them."""
     at = max(leaving.first, log.start)
     while at <= leaving.last:
-        batches = await log.read(at, bytes_max=READ_BYTES, limit=log.durable, whole_first=True)
+        most = min(READ_BYTES, READ_BYTES_EACH * (leaving.last - at + 1))
+        batches = await log.read(at, bytes_max=most, limit=log.durable, whole_first=True)
         if not batches.parts:
             return
         for part in batches.parts:
             for header, batch in split(part):
+                if header.base_offset > leaving.last:
+                    return
                 at = header.last_offset + 1
                 found = [] if header.is_control else _records(header, batch, leaving)
                 for begin in range(0, len(found), LETTERS_MAX):
@@ -175,7 +181,8 @@ def _records(header: BatchHeader, batch: memoryview, leaving: Leaving) -> list[R
     """Those that leave. What nobody can read, for its bytes are no records, is told of by its offset alone."""
     first, last = max(leaving.first, header.base_offset), min(leaving.last, header.last_offset)
     try:
-        return [each for each in read_records(batch, header) if first <= each.offset <= last]
+        until_last = takewhile(lambda each: each.offset <= last, read_records(batch, header))
+        return [each for each in until_last if each.offset >= first]
     except ProtocolError:
         return [Record(offset, -1, None, None) for offset in range(first, last + 1)]
 
