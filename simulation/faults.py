@@ -385,7 +385,7 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "dead letters are of the whole batch": Fault(
         "drave.broker.sharing.dead_letters",
-        "        return [each for each in read_records(batch, header) if first <= each.offset <= last]\n",
+        "        return [each for each in until_last if each.offset >= first]\n",
         "        return list(read_records(batch, header))\n",
     ),
     "a dead letter names the first record of those that are given up together": Fault(
